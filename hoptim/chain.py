@@ -1,0 +1,120 @@
+"""The line format of the journal: each line proves itself and its place behind the one before.
+
+A line is 8 lower-case hex digits, a space, compact ASCII JSON, a newline. The digits are the CRC-32
+of the previous line's digits followed by the JSON; the first line follows the digits of the uuid.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+from hoptim.errors import ArgumentError
+
+Record = dict[str, Any]
+
+LONGEST = 1 << 20  # bytes of a line; a longer one is a mistake of the caller or damage
+
+
+def start(uuid: str) -> bytes:
+    """The digits that the first line of a study's journal follows."""
+    return _digits(b"", uuid.encode())
+
+
+def encode(record: Mapping[str, Any], previous: bytes) -> bytes:
+    """One line.
+
+    Args:
+        record: Plain JSON without numbers that are not finite.
+        previous: The digits of the line before.
+
+    Raises:
+        ArgumentError: No JSON, or longer than 1 MiB.
+    """
+    try:
+        payload = json.dumps(record, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"A record of the journal must be plain JSON: {error}.") from error
+    if len(payload) > LONGEST - 10:
+        raise ArgumentError(
+            f"A record of {len(payload)} bytes is longer than the journal's 1 MiB; record less in "
+            "metrics, params or memo, and put what is large into the checkpoint."
+        )
+    return _digits(previous, payload) + b" " + payload + b"\n"
+
+
+@dataclass
+class Scan:
+    """Good lines from the front of some bytes.
+
+    Attributes:
+        records: One per good line.
+        length: Bytes that the good lines take.
+        last: The last good line, the bytes given as such when there is none.
+        bad: Whether bytes are left that are no good line.
+    """
+
+    records: list[Record]
+    length: int
+    last: bytes
+    bad: bool
+
+
+def scan(data: bytes, previous: bytes, n: int, last: bytes = b"") -> Scan:
+    """Read lines until the end or the first that does not follow.
+
+    Args:
+        data: Bytes that begin where a line begins.
+        previous: The digits of the line before.
+        n: The number that the first record must have.
+        last: The line before, handed through.
+    """
+    records: list[Record] = []
+    position = 0
+    while (end := data.find(b"\n", position) + 1) > 0:
+        line = data[position:end]
+        record = _read(line, previous)
+        if record is None or record.get("n") != n + len(records):
+            break
+        records.append(record)
+        position, last, previous = end, line, line[:8]
+    return Scan(records, position, last, position < len(data))
+
+
+def is_torn(tail: bytes, previous: bytes, n: int) -> bool:
+    """Whether bytes behind the last good line can be an interrupted append.
+
+    One append writes one batch of records, so an interrupted one leaves nothing good behind the
+    break but records of the same batch. A good record of a later batch means damage instead.
+
+    Args:
+        tail: The bytes from the first bad line on.
+        previous: The digits of the last good line.
+        n: The number that the first bad record should have had.
+    """
+    lines = [part + b"\n" for part in tail.split(b"\n")]
+    before = {lines[0][:8], _digits(previous, lines[0][9:-1])}
+    for line in lines[1:]:
+        for digits in before:
+            record = _read(line, digits)
+            if record is not None and record.get("batch", record.get("n", 0)) > n:
+                return False
+        before = {line[:8]}
+    return True
+
+
+def _digits(previous: bytes, payload: bytes) -> bytes:
+    return b"%08x" % crc32(previous + payload)
+
+
+def _read(line: bytes, previous: bytes) -> Record | None:
+    if len(line) > LONGEST or line[8:9] != b" " or line[:8] != _digits(previous, line[9:-1]):
+        return None
+    try:
+        record = json.loads(line[9:-1])
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

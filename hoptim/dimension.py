@@ -1,0 +1,331 @@
+"""One hyperparameter: its bounds, its scale, and the internal coordinate that stands for a value."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from hoptim.errors import SpaceError
+
+_LARGEST_INT = 2**40  # beyond it a logarithmic coordinate no longer tells neighbours apart
+
+Scalar = str | int | float | bool | None
+
+
+class Dimension(ABC):
+    """One hyperparameter; `Float`, `Int`, `Choice` and `Ordinal` are the four kinds.
+
+    A *coordinate* is a float that stands for a value inside an optimizer: in [0, 1] for ordered
+    kinds, an index for `Choice`. `init` is the value of first trials; `inherit=True` draws the
+    value once and hands it on unchanged with the weights (for architecture).
+    """
+
+    init: Any
+    inherit: bool
+    ordered = True
+
+    @abstractmethod
+    def encode(self, value: Any) -> float:
+        """The coordinate of a value; raises `SpaceError` when it is no value of this dimension."""
+
+    @abstractmethod
+    def decode(self, u: float) -> Any:
+        """The value of a coordinate, always inside the bounds, of the very type the user gave."""
+
+    @abstractmethod
+    def scale(self, u: float, factor: float) -> float | None:
+        """The coordinate after multiplying the value by `factor`; None asks for a fresh draw."""
+
+    def draw(self, uniform: float) -> float:
+        """The coordinate that a uniform number in [0, 1) stands for."""
+        return uniform
+
+    def name(self, u: float) -> Scalar:
+        """The JSON scalar that records the value of a coordinate."""
+        return self.decode(u)  # type: ignore[no-any-return]
+
+    def named(self, name: Scalar) -> Any:
+        """The value that a recorded name stands for."""
+        return name
+
+    def record(self, value: Any) -> Scalar:
+        """The JSON scalar that records a value; raises `SpaceError` when it is none of ours."""
+        return self.name(self.encode(value))
+
+    def to_json(self) -> dict[str, Any]:
+        """Type and settings as plain JSON; `hoptim.space.Space.from_json` reads it back."""
+        settings = {f.name: getattr(self, f.name) for f in fields(self) if f.init}  # type: ignore[arg-type]
+        return {"type": type(self).__name__, **settings}
+
+    def _reject(self, why: str) -> SpaceError:
+        return SpaceError(f"{self!r}: {why}.")
+
+    def _check_init(self) -> None:
+        if self.init is not None:
+            object.__setattr__(self, "init", self.decode(self.encode(self.init)))
+
+
+def _number(dimension: Dimension, name: str, value: Any, kind: type) -> Any:
+    """`value` as a plain finite `kind`; numpy scalars are welcome, bools and strings are not."""
+    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
+        raise dimension._reject(f"{name} must be a number, found {value!r}")
+    number = float(value)
+    if not math.isfinite(number):
+        raise dimension._reject(f"{name} must be finite, found {value!r}")
+    if kind is int:
+        if number != int(number) or abs(number) > _LARGEST_INT:
+            raise dimension._reject(f"{name} must be a whole number up to 2**40, found {value!r}")
+        return int(value)
+    return number
+
+
+class _Numeric(Dimension):
+    """What `Float` and `Int` share: bounds, and a coordinate linear in the value or its log."""
+
+    low: Any
+    high: Any
+    log: bool
+    _kind: type
+    _start: float  # the coordinate's zero and its length, in value or log value
+    _length: float
+
+    def _prepare(self, kind: type, margin: float) -> None:
+        for name in ("low", "high"):
+            object.__setattr__(self, name, _number(self, name, getattr(self, name), kind))
+        if self.low >= self.high:
+            raise self._reject("low must be below high; a constant belongs outside the space")
+        if self.log and self.low <= 0:
+            raise self._reject("log=True needs low above 0")
+        ends = (self.low - margin, self.high + margin)
+        start, stop = (math.log(ends[0]), math.log(ends[1])) if self.log else ends
+        if not 0 < stop - start < math.inf:
+            raise self._reject("the range from low to high must be a finite number above 0")
+        object.__setattr__(self, "_kind", kind)
+        object.__setattr__(self, "_start", start)
+        object.__setattr__(self, "_length", stop - start)
+        self._check_init()
+
+    def _place(self, value: float) -> float:
+        u = ((math.log(value) if self.log else value) - self._start) / self._length
+        return min(max(u, 0.0), 1.0)
+
+    def _value(self, u: float) -> float:
+        value = self._start + u * self._length
+        return math.exp(value) if self.log else value
+
+    def encode(self, value: Any) -> float:
+        number = _number(self, "a value", value, self._kind)
+        if not self.low <= number <= self.high:
+            raise self._reject(f"a value must lie within the bounds, found {value!r}")
+        return self._place(number)
+
+    def record(self, value: Any) -> Scalar:
+        self.encode(value)
+        return _number(self, "a value", value, self._kind)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Float(_Numeric):
+    """A real number between `low` and `high`.
+
+    Args:
+        low: Smallest value, inclusive.
+        high: Largest value, inclusive.
+        log: Whether draws and Gaussian steps are uniform in the logarithm (learning rates).
+        init: Value of every member's first trial; None draws it.
+        inherit: Draw once and hand on with the weights, never mutate.
+
+    Raises:
+        SpaceError: low >= high, a bound that is not finite, log with low <= 0, init outside.
+
+    >>> Float(1e-4, 1e-1, log=True).decode(0.0)
+    0.0001
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    init: float | None = None
+    inherit: bool = False
+
+    def __post_init__(self) -> None:
+        self._prepare(float, margin=0)
+
+    def decode(self, u: float) -> float:
+        return min(max(self._value(u), self.low), self.high)
+
+    def scale(self, u: float, factor: float) -> float | None:
+        value = self.decode(u)
+        if value == 0:  # a factor would never leave it
+            return None
+        return self._place(min(max(value * factor, self.low), self.high))
+
+
+@dataclass(frozen=True)
+class Int(_Numeric):
+    """A whole number between `low` and `high`, both included.
+
+    The unrounded coordinate is what children inherit, so steps below one are not lost.
+
+    Args:
+        low: Smallest value.
+        high: Largest value, at most 2**40.
+        log: Whether draws and Gaussian steps are uniform in the logarithm (batch sizes).
+        init: Value of every member's first trial; None draws it.
+        inherit: Draw once and hand on with the weights, never mutate.
+
+    Raises:
+        SpaceError: As for `Float`, or a bound that is not whole.
+
+    >>> Int(1, 8).decode(1.0)
+    8
+    """
+
+    low: int
+    high: int
+    log: bool = False
+    init: int | None = None
+    inherit: bool = False
+
+    def __post_init__(self) -> None:
+        self._prepare(int, margin=0.5)
+
+    def decode(self, u: float) -> int:
+        return min(max(math.floor(self._value(u) + 0.5), self.low), self.high)
+
+    def scale(self, u: float, factor: float) -> float | None:
+        value = self.decode(u)
+        if value == 0:
+            return None
+        scaled = math.floor(min(max(value * factor, self.low), self.high) + 0.5)
+        if scaled == value and factor != 1:  # rounding must not make it a fixed point
+            scaled += 1 if (factor > 1) == (value > 0) else -1
+        return self._place(min(max(scaled, self.low), self.high))
+
+
+class _Listed(Dimension):
+    """What `Choice` and `Ordinal` share: a list of JSON scalars, or names for any objects."""
+
+    values: Any
+    _names: list[Scalar]
+    _objects: list[Any]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.values, Mapping):
+            names, objects = list(self.values), list(self.values.values())
+            if not all(isinstance(name, str) for name in names):
+                raise self._reject("the names of a mapping must be strings")
+        elif isinstance(self.values, Sequence) and not isinstance(self.values, (str, bytes)):
+            names = objects = list(self.values)
+        else:
+            raise self._reject("values must be a list of scalars, or a mapping of name to object")
+        self._check_names(names)
+        object.__setattr__(self, "_names", names)
+        object.__setattr__(self, "_objects", objects)
+        self._check_init()
+
+    def _check_names(self, names: list[Any]) -> None:
+        if not names:
+            raise self._reject("values must not be empty")
+        for i, name in enumerate(names):
+            if not isinstance(name, (str, int, float, bool, type(None))):
+                raise self._reject(
+                    f"{name!r} is no JSON scalar; give it a name: {type(self).__name__}({{'name': {name!r}}})"
+                )
+            if isinstance(name, float) and not math.isfinite(name):
+                raise self._reject(f"values must be finite, found {name!r}")
+            if name in names[:i]:
+                raise self._reject(f"{name!r} is there twice")
+
+    def _index(self, value: Any) -> int:
+        """Position of a value, by its name in a mapping or by the value itself."""
+        value = value.item() if hasattr(value, "item") else value
+        for i, (name, known) in enumerate(zip(self._names, self._objects, strict=True)):
+            if known is value or (isinstance(value, (str, int, float)) and name == value):
+                return i
+        raise self._reject(f"{value!r} is none of the values")
+
+    def named(self, name: Scalar) -> Any:
+        return self._objects[self._names.index(name)]
+
+    def to_json(self) -> dict[str, Any]:
+        init = None if self.init is None else self._names[self._index(self.init)]
+        return {**super().to_json(), "values": self._names, "init": init}
+
+
+@dataclass(frozen=True)
+class Choice(_Listed):
+    """One of several values without order.
+
+    Args:
+        values: JSON scalars, or a mapping from a name to any object (the name is recorded).
+        init: Value of every member's first trial; None draws it.
+        inherit: Draw once and hand on with the weights, never mutate.
+
+    Raises:
+        SpaceError: No values, duplicates, values that are no JSON scalars, init not among them.
+
+    >>> Choice(["relu", "gelu"]).decode(1.0)
+    'gelu'
+    """
+
+    values: Any
+    init: Any = None
+    inherit: bool = False
+    ordered = False
+
+    def encode(self, value: Any) -> float:
+        return float(self._index(value))
+
+    def decode(self, u: float) -> Any:
+        return self._objects[int(u)]
+
+    def name(self, u: float) -> Scalar:
+        return self._names[int(u)]
+
+    def draw(self, uniform: float) -> float:
+        return float(int(uniform * len(self._names)))
+
+    def scale(self, u: float, factor: float) -> float | None:
+        return u
+
+
+@dataclass(frozen=True)
+class Ordinal(_Listed):
+    """One of several values in order, such as layer widths; steps go to neighbours.
+
+    Args:
+        values: JSON scalars from first to last, or a mapping from a name to any object.
+        init: Value of every member's first trial; None draws it.
+        inherit: Draw once and hand on with the weights, never mutate.
+
+    Raises:
+        SpaceError: As for `Choice`.
+
+    >>> Ordinal([32, 64, 128]).decode(0.5)
+    64
+    """
+
+    values: Any
+    init: Any = None
+    inherit: bool = False
+
+    def encode(self, value: Any) -> float:
+        return (self._index(value) + 0.5) / len(self._names)
+
+    def decode(self, u: float) -> Any:
+        return self._objects[self._cell(u)]
+
+    def name(self, u: float) -> Scalar:
+        return self._names[self._cell(u)]
+
+    def scale(self, u: float, factor: float) -> float | None:
+        step = (factor > 1) - (factor < 1)
+        cell = min(max(self._cell(u) + step, 0), len(self._names) - 1)
+        return (cell + 0.5) / len(self._names)
+
+    def _cell(self, u: float) -> int:
+        return min(int(u * len(self._names)), len(self._names) - 1)

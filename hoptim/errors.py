@@ -1,0 +1,100 @@
+"""Everything hoptim raises on purpose.
+
+::
+
+    HoptimError
+    |-- ArgumentError (ValueError)        an argument that cannot work, said at once
+    |   `-- SpaceError                    a dimension or a set of hyperparameters
+    |-- OptimizerError                    an optimizer broke its contract, or none is at hand
+    |-- StudyMismatch                     the directory holds another study than the one asked for
+    |-- StudyDamaged                      bytes that nobody acknowledged, or files that vanished
+    |-- StudyFailed                       every member's last trial failed for good
+    |-- StoreError (OSError)              the file system refused; nothing acknowledged is lost, retry once cured
+    |-- LockTimeout (TimeoutError)        the study's lock stayed taken; retry
+    |-- NothingDue (TimeoutError)         no trial became due in time; retry
+    |-- NoResult                          nothing has finished with a finite value yet
+    |-- MissingExtra (ImportError)        an optional dependency is not installed; names the extra
+    `-- TrialError
+        |-- NotTold                       the loop went on while a trial was neither told nor failed
+        |-- AlreadyTold                   the trial has ended
+        |-- ClaimLost                     the trial was given to another worker
+        |-- NotApplied                    the values in force are not the ones asked for
+        `-- CheckpointError               nothing was saved where the checkpoint belongs
+            `-- NoCheckpoint              a stateful study needs one with every finite value
+"""
+
+
+class HoptimError(Exception):
+    """Base of all errors that hoptim raises on purpose."""
+
+
+class ArgumentError(HoptimError, ValueError):
+    """An argument cannot work; the message names it, what was expected and what was found."""
+
+
+class SpaceError(ArgumentError):
+    """A dimension, a space or a set of hyperparameters is not valid."""
+
+
+class OptimizerError(HoptimError):
+    """An optimizer broke its contract, or a study has none to ask."""
+
+
+class StudyMismatch(HoptimError):
+    """The directory holds another study; the message lists each difference."""
+
+
+class StudyDamaged(HoptimError):
+    """The study's files are not what hoptim wrote; the message names file, line and offset."""
+
+
+class StudyFailed(HoptimError):
+    """Every member's last trial failed for good; the message carries the recorded reasons."""
+
+
+class StoreError(HoptimError, OSError):
+    """The file system refused a call. Nothing acknowledged is lost: cure the cause and retry."""
+
+
+class LockTimeout(HoptimError, TimeoutError):
+    """The study's lock stayed taken for `lock_timeout` seconds. Retry is safe."""
+
+
+class NothingDue(HoptimError, TimeoutError):
+    """`ask(timeout=...)` found no trial that is due. Retry is safe."""
+
+
+class NoResult(HoptimError):
+    """No trial has finished with a finite value yet."""
+
+
+class MissingExtra(HoptimError, ImportError):
+    """An optional dependency is missing; the message names the extra that brings it."""
+
+
+class TrialError(HoptimError):
+    """Base of what can go wrong with one trial."""
+
+
+class NotTold(TrialError):
+    """The loop went on to the next trial while one was neither told nor failed."""
+
+
+class AlreadyTold(TrialError):
+    """The trial has ended already; nothing was recorded."""
+
+
+class ClaimLost(TrialError):
+    """The trial was taken back and given to another worker; nothing was recorded."""
+
+
+class NotApplied(TrialError):
+    """The hyperparameters in force differ from the trial's; the message names each."""
+
+
+class CheckpointError(TrialError):
+    """The checkpoint is not where it belongs; the claim is kept, so the trial can be told again."""
+
+
+class NoCheckpoint(CheckpointError):
+    """A finite value was told without a checkpoint in a study whose trials have checkpoints."""

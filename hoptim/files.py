@@ -1,0 +1,97 @@
+"""File calls that say which path failed and why, and leave nothing half done."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from hoptim.errors import StoreError
+
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+@contextmanager
+def explained(doing: str, path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn an `OSError` into a `StoreError` that names what was tried, where, and the cause."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except OSError as error:
+        message = (
+            f"Could not {doing} {os.fspath(path)!r}: {error.strerror or error}. Nothing that was "
+            "acknowledged is lost; cure the cause and run the same call again."
+        )
+        raise StoreError(error.errno, message) from error
+
+
+def sync(path: str | os.PathLike[str]) -> None:
+    """Make a file's bytes, or a folder's names, survive a power cut."""
+    fd = os.open(path, _READ)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_tree(path: Path) -> None:
+    """Make a file, or a folder with all that is in it, survive a power cut."""
+    if path.is_dir():
+        for folder, _, names in os.walk(path, topdown=False):
+            for name in names:
+                sync(os.path.join(folder, name))
+            sync(folder)
+    else:
+        sync(path)
+
+
+def write_all(fd: int, data: bytes, offset: int) -> None:
+    """Write all bytes at an offset; a short write is continued."""
+    while data:
+        written = os.pwrite(fd, data, offset)
+        data, offset = data[written:], offset + written
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Create a file that must not exist yet, durable when this returns."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        write_all(fd, data, 0)
+        os.fsync(fd)
+    except BaseException:
+        with suppress(OSError):
+            path.unlink()
+        raise
+    finally:
+        os.close(fd)
+
+
+def read_regular(path: Path, limit: int = 1 << 20) -> bytes:
+    """The bytes of a regular file that is no link and no larger than `limit`."""
+    fd = os.open(path, _READ | os.O_NONBLOCK)
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
+            raise OSError(f"not a regular file of at most {limit} bytes")
+        return os.read(fd, limit)
+    finally:
+        os.close(fd)
+
+
+def make_folder(path: Path) -> None:
+    """Make one folder if it is not there; its name is durable when this returns."""
+    if not path.is_dir():
+        path.mkdir(exist_ok=True)
+        sync(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a whole folder, whatever is there; nothing there is fine."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

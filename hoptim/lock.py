@@ -1,0 +1,211 @@
+"""The lock of a study: a fair queue in front of one kernel lock, never stolen, never unlinked."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from hoptim.errors import LockTimeout
+from hoptim.files import explained
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+log = logging.getLogger("hoptim")
+
+_SAY_EVERY = 10.0  # seconds between two words about a lock that stays taken
+_NAME_BYTES = 120
+
+
+class StudyLock:
+    """Mutual exclusion between threads and processes, on any machine that shares the folder.
+
+    Waiters stand in line in a blocking `flock` on `queue`, because polling starves them; the head
+    of the line then takes `lock` through filelock. The holder's name is in `queue` meanwhile.
+    One object serves a process and folder, see `of`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.mutex = threading.RLock()
+        self._queue: int | None = None
+        self._waiter: _Waiter | None = None
+        self._inner: FileLock | None = None
+        self._name = f"process {os.getpid()} on {socket.gethostname()}"[: _NAME_BYTES - 40]
+
+    @staticmethod
+    def of(folder: Path) -> StudyLock:
+        """The one object for this process and folder; a forked child makes its own."""
+        key = (os.getpid(), os.path.realpath(folder))
+        with _registry_guard:
+            return _registry.setdefault(key, StudyLock(folder))
+
+    def acquire(self, timeout: float | None) -> None:
+        """Enter.
+
+        Args:
+            timeout: Seconds to wait at most; None waits on, with a warning every 10 s.
+
+        Raises:
+            LockTimeout: Still taken after `timeout`; names the holder.
+            StoreError: The lock files cannot be opened.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        if not self.mutex.acquire(timeout=-1 if timeout is None else timeout):
+            raise LockTimeout(f"Another thread kept the study {str(self.folder)!r} for {timeout} s.")
+        try:
+            self._stand_in_line(deadline)
+            self._take(deadline)
+            self._sign()
+        except BaseException:
+            self._leave_line()
+            self.mutex.release()
+            raise
+
+    def release(self) -> None:
+        """Leave; the next in line enters."""
+        try:
+            if self._inner is not None:
+                self._inner.release()
+        finally:
+            self._leave_line()
+            self.mutex.release()
+
+    def _stand_in_line(self, deadline: float | None) -> None:
+        waiter = self._waiter
+        if waiter is None or not waiter.adopt():
+            path = self.folder / "queue"
+            with explained("open", path):
+                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+                self._queue = fd = os.open(path, flags, 0o666)
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return
+                except BlockingIOError:
+                    self._queue = None
+            self._waiter = waiter = _Waiter(fd)
+        try:
+            came = self._patient(waiter.wait, deadline)
+        except BaseException:
+            waiter.abandon()
+            raise
+        if not came:
+            waiter.abandon()
+            self._give_up()
+        self._queue, self._waiter = waiter.fd, None
+
+    def _leave_line(self) -> None:
+        if self._queue is not None:
+            fd, self._queue = self._queue, None
+            os.close(fd)
+
+    def _sign(self) -> None:
+        name = f"{self._name} since {time.strftime('%Y-%m-%d %H:%M:%S')}".encode()
+        if self._queue is not None:
+            with suppress(OSError):  # only a courtesy to those who wait
+                os.pwrite(self._queue, name[:_NAME_BYTES].ljust(_NAME_BYTES) + b"\n", 0)
+
+    def _take(self, deadline: float | None) -> None:
+        from filelock import FileLock, Timeout  # costs 70 ms to import: only with a directory
+
+        if self._inner is None:
+            path = str(self.folder / "lock")
+            self._inner = FileLock(path, fallback_to_soft=False, poll_interval=0.001)
+        inner = self._inner
+
+        def attempt(seconds: float) -> bool:
+            try:
+                inner.acquire(timeout=seconds)
+            except Timeout:
+                return False
+            return True
+
+        with explained("lock", self.folder / "lock"):
+            if not self._patient(attempt, deadline):
+                self._give_up()
+
+    def _patient(self, attempt: Callable[[float], bool], deadline: float | None) -> bool:
+        """Try in rounds of 10 s, naming the holder after each."""
+        while True:
+            left = None if deadline is None else deadline - time.monotonic()
+            if attempt(_SAY_EVERY if left is None else max(0.0, min(left, _SAY_EVERY))):
+                return True
+            if left is not None and left <= _SAY_EVERY:
+                return False
+            log.warning("Waiting for the lock of %s, held by %s.", self.folder, self.holder())
+
+    def _give_up(self) -> NoReturn:
+        raise LockTimeout(
+            f"The lock of {str(self.folder)!r} is held by {self.holder()}. Retry, or see whether that "
+            "process is stopped; hoptim never takes a lock away from a living process."
+        )
+
+    def holder(self) -> str:
+        """Who entered last, as that process wrote it."""
+        try:
+            text = (self.folder / "queue").read_bytes()[:_NAME_BYTES].decode(errors="replace")
+        except OSError:
+            text = ""
+        return text.strip() or "an unknown process"
+
+
+class _Waiter:
+    """A thread that blocks in `flock`, so that the one who waits can stop waiting."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._guard = threading.Lock()
+        self._got = threading.Event()
+        self._abandoned = False
+        threading.Thread(target=self._run, daemon=True, name="hoptim-queue").start()
+
+    def _run(self) -> None:
+        try:
+            fcntl.flock(self.fd, fcntl.LOCK_EX)
+        finally:
+            with self._guard:
+                self._got.set()
+                if self._abandoned:
+                    os.close(self.fd)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the lock came within some seconds."""
+        return self._got.wait(seconds)
+
+    def abandon(self) -> None:
+        """Stop waiting; the thread lets go of the lock should it still come."""
+        with self._guard:
+            self._abandoned = True
+            if self._got.is_set():
+                os.close(self.fd)
+
+    def adopt(self) -> bool:
+        """Wait again, at the old place in the line; False when it came and went."""
+        with self._guard:
+            self._abandoned = self._got.is_set()
+            return not self._abandoned
+
+
+_registry: dict[tuple[int, str], StudyLock] = {}
+_registry_guard = threading.Lock()
+
+
+def _after_fork() -> None:
+    """In a child: the parent's locks are not ours, and its queue descriptors must not outlive it."""
+    global _registry_guard
+    _registry_guard = threading.Lock()
+    for lock in _registry.values():
+        for fd in {lock._queue, lock._waiter and lock._waiter.fd} - {None}:
+            os.close(fd)
+    _registry.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,72 @@
+"""The trials that one decision compares, as arrays, and the ranking that all optimizers share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Trials side by side; row i of every array is one trial.
+
+    Attributes:
+        number: Trial numbers `(n,)`, in the order in which they were proposed.
+        member: Members `(n,)`.
+        step: Steps `(n,)`, counted by each member from 0.
+        age: Intervals `(n,)` that the weights have been trained before this trial.
+        x: Internal coordinates `(n, d)`.
+        loss: Losses `(n,)`, lower is better whatever the study's mode; NaN while running.
+        memo: What the optimizer wrote when it proposed each trial, plain JSON.
+    """
+
+    number: Ints
+    member: Ints
+    step: Ints
+    age: Ints
+    x: NDArray[np.float64]
+    loss: NDArray[np.float64]
+    memo: Sequence[Any]
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def __post_init__(self) -> None:
+        for array in (self.number, self.member, self.step, self.age, self.x, self.loss):
+            array.setflags(write=False)
+
+    @cached_property
+    def healthy(self) -> NDArray[np.bool_]:
+        """Mask `(n,)` of finite losses. Only healthy trials donate or are opponents."""
+        return np.isfinite(self.loss)
+
+    @cached_property
+    def ranking(self) -> Ints:
+        """Rows of healthy trials `(h,)` from best to worst; ties rank the lower number first."""
+        order = np.lexsort((self.number, np.where(self.healthy, self.loss, np.inf)))
+        return order[self.healthy[order]]
+
+    def row(self, member: int) -> int | None:
+        """The row of a member's trial, None when it has none here."""
+        found = np.flatnonzero(self.member == member)
+        return int(found[0]) if len(found) else None
+
+    def best(self, fraction: float, at_least: int = 1) -> Ints:
+        """Rows `(k,)` of the best k healthy trials, best first; empty when nobody is healthy.
+
+        Args:
+            fraction: k = floor(fraction * h + 1/2) of h healthy trials, at most 1/2.
+            at_least: Lower bound on k, so that somebody always donates.
+        """
+        return self.ranking[: self.count(fraction, at_least)]
+
+    def count(self, fraction: float, at_least: int = 1) -> int:
+        """How many of the healthy trials a fraction is: `max(at_least, floor(f * h + 1/2))`."""
+        return max(at_least, int(np.floor(fraction * len(self.ranking) + 0.5)))

@@ -1,0 +1,162 @@
+"""study.json: what makes a study this study, written once and never replaced."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from hoptim import chain
+from hoptim.errors import ArgumentError, StudyDamaged, StudyMismatch
+from hoptim.files import explained, make_folder, read_regular, sync, write_new
+from hoptim.lock import StudyLock
+from hoptim.state import FORMAT
+
+_FILE = "study.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What study.json says.
+
+    Attributes:
+        uuid: Identifier of this very study.
+        identity: What must be the same whenever the study is opened; plain JSON.
+        steps: Trials of each member when the study was made; `extend` records may raise it.
+    """
+
+    uuid: str
+    identity: dict[str, Any]
+    steps: int
+
+
+def read(folder: Path) -> Settings | None:
+    """The settings of the study in a folder, None when there is none.
+
+    Raises:
+        StudyDamaged: study.json is not what hoptim wrote there.
+    """
+    path = folder / _FILE
+    with explained("read", path):
+        try:
+            data = read_regular(path)
+        except FileNotFoundError:
+            return None
+    try:
+        found = json.loads(data)
+        settings = Settings(found["uuid"], found["identity"], found["steps"])
+        version = found["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StudyDamaged(f"{str(path)!r} cannot be read: {error!r}. Restore it from a copy.") from error
+    if version != FORMAT:
+        raise StudyDamaged(f"{str(path)!r} has format {version!r}, this hoptim reads {FORMAT}.")
+    _compare_digest(folder, path, data)
+    return settings
+
+
+def create(folder: Path, identity: Mapping[str, Any], steps: int) -> Settings:
+    """Make a study in a folder, or read the one that another process made first.
+
+    Args:
+        folder: The directory; made if it is not there.
+        identity: Plain JSON.
+        steps: Trials of each member.
+
+    Raises:
+        StudyDamaged: A journal with trials is there, but no study.json.
+        StoreError: The directory cannot be written.
+    """
+    with explained("create the study", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        sync(folder.parent)
+        for name in ("queue", "lock"):  # filelock would make them for their owner alone
+            with suppress(FileExistsError):
+                write_new(folder / name, b"")
+        make_folder(folder / "workers")
+    lock = StudyLock.of(folder)
+    lock.acquire(None)
+    try:
+        with explained("create the study", folder):
+            return read(folder) or _write(folder, Settings(uuid.uuid4().hex, dict(identity), steps))
+    finally:
+        lock.release()
+
+
+def compare(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Raise `StudyMismatch` with each difference between a recorded and a wanted identity."""
+    if lines := _differences("", found, wanted):
+        raise StudyMismatch(
+            f"The study in {str(folder)!r} was made with other settings. Open it with its own, or use "
+            "another directory:\n" + "\n".join(lines)
+        )
+
+
+def plain(value: Any, what: str) -> Any:
+    """A value as it comes back from JSON; raises `ArgumentError` when it is none."""
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"{what} must be plain JSON: {error}.") from error
+
+
+def _write(folder: Path, settings: Settings) -> Settings:
+    """The journal first: study.json is what makes it a study, so a crash between leaves none."""
+    path, journal = folder / _FILE, folder / "journal.jsonl"
+    content = {"format": FORMAT, "uuid": settings.uuid, "steps": settings.steps, "identity": settings.identity}
+    data = (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
+    record = {
+        "n": 0, "id": secrets.token_hex(6), "op": "create", "format": FORMAT,
+        "uuid": settings.uuid, "study": sha256(data).hexdigest(),
+    }  # fmt: skip
+    if journal.exists():
+        if journal.read_bytes().count(b"\n") > 1:
+            raise StudyDamaged(
+                f"{str(path)!r} is gone though {journal.name} holds trials. Restore it from a copy, or "
+                "use another directory."
+            )
+        journal.unlink()
+    write_new(journal, chain.encode(record, chain.start(settings.uuid)))
+    sync(folder)
+    draft = folder / f".{_FILE}-{secrets.token_hex(4)}"
+    write_new(draft, data)
+    try:
+        os.link(draft, path)
+    except OSError:
+        if path.exists():
+            raise
+        write_new(path, data)  # a file system without hard links
+    finally:
+        draft.unlink()
+    sync(folder)
+    return settings
+
+
+def _compare_digest(folder: Path, path: Path, data: bytes) -> None:
+    """study.json is compared with its digest in record 0; a missing journal is found later."""
+    with suppress(OSError, ValueError, KeyError, IndexError):
+        with open(folder / "journal.jsonl", "rb") as journal:
+            record = json.loads(journal.readline(chain.LONGEST)[9:])
+        if record["study"] != sha256(data).hexdigest():
+            raise StudyDamaged(
+                f"{str(path)!r} is not the file that the journal was begun with: it was edited, or "
+                "belongs to another study. Restore it; a study's settings cannot change."
+            )
+
+
+def _differences(where: str, found: Any, wanted: Any) -> list[str]:
+    if isinstance(found, Mapping) and isinstance(wanted, Mapping):
+        lines = []
+        for key in sorted({*found, *wanted}):
+            inner = _differences(f"{where}.{key}" if where else key, found.get(key), wanted.get(key))
+            lines += inner
+        return lines
+    if found == wanted:
+        return []
+    return [f"  {where}: recorded {json.dumps(found)}, asked for {json.dumps(wanted)}"]

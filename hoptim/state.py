@@ -1,0 +1,260 @@
+"""What the records of a journal add up to; no I/O, no clock, no optimizer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from hoptim.chain import Record
+from hoptim.errors import StudyDamaged
+from hoptim.trial import FinishedTrial
+
+FORMAT = 1
+
+
+@dataclass(slots=True, weakref_slot=True)
+class OpenTrial:
+    """A trial that was proposed and has not ended; `worker` is None while nobody holds it."""
+
+    number: int
+    member: int
+    step: int
+    age: int
+    parent: int | None
+    params: dict[str, Any]
+    x: list[float]
+    memo: Any
+    asked: float
+    token: int = -1
+    worker: str | None = None
+    interruptions: int = 0
+    reasons: list[str] = field(default_factory=list)  # of the attempts that failed
+
+    @property
+    def attempt(self) -> int:
+        """1, and one more for each attempt that failed."""
+        return 1 + len(self.reasons)
+
+
+class State:
+    """The fold of all records so far.
+
+    It obeys the records alone, never a setting of the process that reads them.
+
+    Args:
+        size: Number of members.
+        steps: Trials of each member, until an `extend` record says more.
+        seed: The study's seed.
+        sign: 1 when lower values are better, -1 when higher ones are.
+
+    Attributes:
+        n: Number of records.
+        members: Per member its finished trials, by step.
+        open: Trials that have not ended, by member.
+        finished: Trials that have ended, by number.
+        count: Number of trials proposed.
+        stateful: Whether trials have checkpoints; None until the first finite value.
+        saved: Trials whose checkpoint exists, with the token that its name carries.
+        best_ever: The finished trial with the best finite value, the first of equals.
+    """
+
+    def __init__(self, size: int, steps: int, seed: int, sign: int) -> None:
+        self.size, self.steps, self.seed, self.sign = size, steps, seed, sign
+        self.n = 0
+        self.members: list[list[FinishedTrial]] = [[] for _ in range(size)]
+        self.open: dict[int, OpenTrial] = {}
+        self.finished: dict[int, FinishedTrial] = {}
+        self.count = 0
+        self.stateful: bool | None = None
+        self.saved: dict[int, int] = {}
+        self.best_ever: FinishedTrial | None = None
+
+    def apply(self, record: Record) -> None:
+        """Add one record.
+
+        Raises:
+            StudyDamaged: It contradicts the records before it, or is of a later version.
+        """
+        handler = _HANDLERS.get(record["op"])
+        if handler is None:
+            raise StudyDamaged(
+                f"Record {self.n} has the unknown op {record['op']!r}: the study was written by a "
+                "later version of hoptim. Update hoptim to open it."
+            )
+        try:
+            handler(self, record)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise StudyDamaged(
+                f"Record {self.n} ({record['op']}) contradicts the records before it: "
+                f"{type(error).__name__}: {error}."
+            ) from error
+        self.n += 1
+
+    def seed_of(self, number: int) -> int:
+        """The seed of a trial: 31 bits, a function of the study's seed and the number."""
+        digest = blake2b(f"{self.seed}:{number}".encode(), digest_size=4).digest()
+        return int.from_bytes(digest, "big") >> 1
+
+    @property
+    def done(self) -> bool:
+        """Whether every member has finished its steps."""
+        return all(len(trials) >= self.steps for trials in self.members)
+
+    def held(self, number: int, token: int) -> OpenTrial | None:
+        """The open trial of a claim, None when that claim is no longer valid."""
+        for trial in self.open.values():
+            if trial.number == number:
+                return trial if trial.token == token and trial.worker is not None else None
+        return None
+
+    def due(self, lead: int, prefer: int | None) -> int | None:
+        """The member to train next, None when nothing is due.
+
+        Due is what nobody holds, is not finished, and is at most `lead` steps ahead of the slowest
+        unfinished member. The lowest step first; among equals `prefer`, then the lowest member.
+        """
+        steps = [len(trials) for trials in self.members]
+        limit = min(min(steps) + lead, self.steps - 1)
+        free = [
+            (step, member != prefer, member)
+            for member, step in enumerate(steps)
+            if step <= limit and (member not in self.open or self.open[member].worker is None)
+        ]
+        return min(free)[2] if free else None
+
+    def level(self, step: int) -> list[FinishedTrial]:
+        """Per member its finished trial with the largest step at most `step`, in member order."""
+        return [trials[min(step, len(trials) - 1)] for trials in self.members if trials and step >= 0]
+
+    def droppable(self, keep: Callable[[FinishedTrial], bool] | None) -> list[int]:
+        """Trials whose checkpoint nobody may load any more.
+
+        Needed are: what an ask could still choose at any step that somebody may ask after, the
+        parents of open trials, the best ever (the best latest is among the first), what `keep`
+        says.
+        """
+        if not self.saved:
+            return []
+        asking = [
+            self.open[member].step if member in self.open else len(trials) - 1
+            for member, trials in enumerate(self.members)
+        ]
+        floor = max(min(asking), 0)
+        needed = {trial.parent for trial in self.open.values()}
+        if self.best_ever is not None:
+            needed.add(self.best_ever.number)
+        for trials in self.members:
+            needed.update(t.number for t in trials[min(floor, len(trials) - 1) :])
+        spare = [number for number in self.saved if number not in needed]
+        return [n for n in spare if keep is None or not keep(self.finished[n])]
+
+    def _create(self, record: Record) -> None:
+        if self.n or record["format"] != FORMAT:
+            raise StudyDamaged(
+                f"The journal has format {record['format']!r}, this hoptim reads {FORMAT}; update it."
+            )
+
+    def _ask(self, record: Record) -> None:
+        if "member" not in record:
+            trial = next(t for t in self.open.values() if t.number == record["trial"])
+            if trial.worker is not None:
+                raise ValueError(f"trial {trial.number} is held by {trial.worker}")
+        else:
+            trial = self._proposed(record)
+        trial.token, trial.worker = self.n, record["worker"]
+
+    def _proposed(self, record: Record) -> OpenTrial:
+        member, parent = record["member"], record["parent"]
+        step = len(self.members[member])
+        if member in self.open or record["trial"] != self.count or record["step"] != step:
+            raise ValueError(f"member {member} is not due for trial {record['trial']}")
+        age = 0 if parent is None else self.finished[parent].age + 1
+        trial = OpenTrial(
+            self.count, member, step, age, parent, record["params"], record["x"],
+            record.get("memo"), record["time"],
+        )  # fmt: skip
+        self.open[member] = trial
+        self.count += 1
+        return trial
+
+    def _claimed(self, record: Record) -> OpenTrial:
+        trial = self.held(record["trial"], record["token"])
+        if trial is None:
+            raise ValueError(f"claim {record['token']} of trial {record['trial']} is not valid")
+        return trial
+
+    def _tell(self, record: Record) -> None:
+        trial = self._claimed(record)
+        saved = record.get("saved", False)
+        ended = self._end(trial, record, float(record["value"]), None)
+        if ended.finite:
+            if self.stateful is None:
+                self.stateful = saved
+            if saved:
+                self.saved[ended.number] = ended.token
+            best = self.best_ever
+            if best is None or self.sign * ended.value < self.sign * best.value:
+                self.best_ever = ended
+
+    def _end(self, trial: OpenTrial, record: Record, value: float, why: str | None) -> FinishedTrial:
+        metrics = {name: float(m) for name, m in record.get("metrics", {}).items()}
+        ended = FinishedTrial(
+            trial.number, trial.member, trial.step, trial.age, trial.parent, trial.params,
+            self.seed_of(trial.number), value, metrics, None, trial.attempt, trial.interruptions, why,
+            str(trial.worker), trial.asked, record["time"], trial.x, trial.memo, trial.token,
+            record["id"],
+        )  # fmt: skip
+        del self.open[trial.member]
+        self.members[trial.member].append(ended)
+        self.finished[trial.number] = ended
+        return ended
+
+    def _fail(self, record: Record) -> None:
+        trial = self._claimed(record)
+        if record["final"]:
+            self._end(trial, record, math.nan, record["why"])
+        else:
+            trial.reasons.append(record["why"])
+            trial.worker = None
+
+    def _release(self, record: Record) -> None:
+        trial = self._claimed(record)
+        trial.interruptions += not record.get("unused", False)
+        trial.worker = None
+
+    def _reclaim(self, record: Record) -> None:
+        trial = self._claimed(record)
+        if record["final"]:
+            self._end(trial, record, math.nan, f"lost with its worker {trial.worker} too often")
+        else:
+            trial.interruptions += 1
+            trial.worker = None
+
+    def _drop(self, record: Record) -> None:
+        for number in record["trials"]:
+            del self.saved[number]
+
+    def _extend(self, record: Record) -> None:
+        if record["steps"] <= self.steps:
+            raise ValueError(f"{record['steps']} steps are no extension of {self.steps}")
+        self.steps = record["steps"]
+
+    def history(self) -> Iterable[FinishedTrial]:
+        """Finished trials in the order of their numbers."""
+        return (self.finished[number] for number in sorted(self.finished))
+
+
+_HANDLERS: dict[str, Callable[[State, Record], None]] = {
+    "create": State._create,
+    "ask": State._ask,
+    "tell": State._tell,
+    "fail": State._fail,
+    "release": State._release,
+    "reclaim": State._reclaim,
+    "drop": State._drop,
+    "extend": State._extend,
+}
+

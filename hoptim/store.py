@@ -1,0 +1,343 @@
+"""A study's records behind its lock: who trains what, and what came of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from hoptim import leaving
+from hoptim.chain import Record
+from hoptim.checkpoints import Checkpoints
+from hoptim.errors import AlreadyTold, CheckpointError, ClaimLost, NoCheckpoint, StudyDamaged
+from hoptim.journal import FileJournal, Journal, MemoryJournal
+from hoptim.state import OpenTrial, State
+from hoptim.trial import FinishedTrial
+from hoptim.worker import Watch, Worker
+
+log = logging.getLogger("hoptim")
+
+Propose = Callable[[State, int, int], dict[str, Any]]  # state, member, number -> fields of an ask
+
+_LEAVE_WITHIN = 10.0  # seconds; after that the exit is not held up any longer
+_LOOK_EVERY = 1.0  # seconds between looks at other workers; a death is noticed within twice that
+
+
+class Claim(Protocol):
+    """A trial that somebody holds, and the proof of it."""
+
+    number: int
+    member: int
+    token: int
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What one process asks of the store; not part of the study.
+
+    Attributes:
+        lead: How many steps a member may be ahead of the slowest unfinished one.
+        keep: Finished trials whose checkpoint this process never drops.
+        max_attempts: Failed attempts of a trial after which it fails for good.
+        max_interruptions: Interruptions of a trial after which it fails for good.
+        lease: Seconds without a sign of life after which a worker on another host is dead.
+        lock_timeout: Seconds to wait for the lock; None waits on.
+    """
+
+    lead: int = 1
+    keep: Callable[[FinishedTrial], bool] | None = None
+    max_attempts: int = 3
+    max_interruptions: int = 20
+    lease: float = 120.0
+    lock_timeout: float | None = None
+
+
+class Store:
+    """Claims, ends and reclaims trials; each operation is one append, decided under the lock.
+
+    Args:
+        folder: The study's directory, None for one in memory.
+        uuid: The study's identifier.
+        fresh: Makes the state of a study without records.
+        policy: What this process asks.
+    """
+
+    def __init__(
+        self, folder: Path | None, uuid: str, fresh: Callable[[], State], policy: Policy
+    ) -> None:
+        self.policy = policy
+        self.checkpoints = Checkpoints(folder)
+        self.journal: Journal = MemoryJournal() if folder is None else FileJournal(folder, uuid)
+        self.watch = None if folder is None else Watch(folder, policy.lease)
+        self._lent: weakref.WeakValueDictionary[int, OpenTrial] = weakref.WeakValueDictionary()
+        self.prefer: int | None = None  # the member that this process trained last
+        self._folder, self._fresh = folder, fresh
+        self._state = fresh()
+        self._batch: list[Record] = []
+        self._worker: Worker | None = None
+        self._away: list[OpenTrial] = []
+        self._suspects: set[str] = set()
+        self._looked = 0.0
+        if folder is None:
+            with self.journal.hold(None):
+                self._add("create", format=1)
+                self._commit()
+
+    def refresh(self) -> State:
+        """The state by all records that can be read now, without the lock."""
+        with self.journal.mutex:
+            return self._catch_up()
+
+    def ask(self, propose: Propose) -> OpenTrial | None:
+        """Claim the next trial that is due, None when nothing is.
+
+        Args:
+            propose: Called under the lock for a trial that nobody has proposed yet.
+        """
+        self._be_alive()
+        self._look_around()
+        with self._hold():
+            claimed = self._claim(propose)
+            self._commit()
+        return claimed
+
+    def tell(self, claim: Claim, ended: Record, then: Propose | None) -> OpenTrial | None:
+        """End a claim with a value.
+
+        Args:
+            claim: The trial and token.
+            ended: Fields of the record: id, value, and metrics and saved where there are.
+            then: Claim the next trial in the same append, proposed by this.
+
+        Returns:
+            The next claim, None without `then` or when nothing is due.
+
+        Raises:
+            ClaimLost: The claim is no longer valid; nothing is recorded.
+            NoCheckpoint: As `check_checkpoint`.
+        """
+        following = None
+        with self._hold() as state:
+            known = state.finished.get(claim.number)
+            if known is None or known.id != ended["id"]:  # else a retry: the first one did arrive
+                self._valid(claim)
+                self.check_checkpoint(claim, ended)
+                self._add("tell", trial=claim.number, token=claim.token, **ended)
+            self.prefer = claim.member
+            dropped = self._drop_spare()
+            if then is not None:
+                try:
+                    following = self._claim(then)
+                except Exception:  # the tell must not suffer; the next ask says it again
+                    log.debug("The next trial could not be claimed along with a tell.", exc_info=True)
+            self._commit()
+        self.checkpoints.forget(claim.number, claim.token, ended=True)
+        self.checkpoints.drop(dropped)
+        return following
+
+    def lend_for_good(self, claim: Claim) -> None:
+        """A copy of the claim went to another process: nobody here may be given it again."""
+        trial = self._lent.get(claim.token)
+        if trial is not None:
+            self._away.append(trial)
+
+    def may_ask(self) -> bool:
+        """Whether `ask` would find something, by what can be read now without the lock."""
+        self._look_around()
+        state, me = self.refresh(), self._name()
+        lost = any(t.worker == me and t.token not in self._lent for t in state.open.values())
+        return lost or bool(self._suspects) or state.due(self.policy.lead, self.prefer) is not None
+
+    def fail(self, claim: Claim, id: str, why: str, retry: bool) -> None:
+        """End an attempt; for good without `retry`, or after `max_attempts` of them."""
+        with self._hold():
+            trial = self._valid(claim)
+            final = not retry or trial.attempt >= self.policy.max_attempts
+            self._add("fail", id=id, trial=claim.number, token=claim.token, why=why, final=final)
+            dropped = self._drop_spare()
+            self._commit()
+        self.checkpoints.forget(claim.number, claim.token, ended=final)
+        self.checkpoints.drop(dropped)
+
+    def release(self, claim: Claim, unused: bool) -> None:
+        """Hand a trial back; it will be handed out again as it is.
+
+        Args:
+            claim: The trial and token; fine if the claim is lost already.
+            unused: Nobody began it, so it does not count as an interruption.
+        """
+        with self._hold() as state:
+            if state.held(claim.number, claim.token) is None:
+                return
+            more = {"unused": True} if unused else {}
+            self._add("release", trial=claim.number, token=claim.token, **more)
+            self._commit()
+        self.checkpoints.forget(claim.number, claim.token, ended=False)
+
+    def extend(self, steps: int) -> None:
+        """Raise the number of steps."""
+        with self._hold() as state:
+            if steps > state.steps:
+                self._add("extend", steps=steps)
+                self._commit()
+
+    def leave(self) -> None:
+        """Release everything that this process holds and stop its sign of life."""
+        worker = self._worker
+        if worker is None or worker.pid != os.getpid():
+            return
+        with self._hold(_LEAVE_WITHIN) as state:
+            for trial in [t for t in state.open.values() if t.worker == worker.id]:
+                self._add("release", trial=trial.number, token=trial.token)
+            self._commit()
+        worker.stop()
+        self._worker = None
+
+    def told(self, claim: Claim, id: str) -> bool:
+        """Whether a tell with an unknown outcome did arrive; raises `ClaimLost` for a lost claim."""
+        with self.journal.mutex:
+            ended = self._catch_up().finished.get(claim.number)
+            if ended is not None and ended.id == id:
+                return True
+            self._valid(claim)
+            return False
+
+    def check_checkpoint(self, claim: Claim, ended: Record) -> None:
+        """Raise unless a finite value comes with a checkpoint just when the study has them."""
+        stateful, saved = self._state.stateful, ended.get("saved", False)
+        if stateful is None or isinstance(ended["value"], str) or stateful == saved:
+            return
+        if stateful:
+            raise NoCheckpoint(
+                f"Trial {claim.number} was told a value without a checkpoint, but this study's trials "
+                "have checkpoints, and others could not continue from it. The claim is kept: tell "
+                "again with save=... or checkpoint=trial.draft."
+            )
+        raise CheckpointError(
+            f"Trial {claim.number} was told with a checkpoint, but this study's first value came "
+            "without one, so its trials have none. The claim is kept: tell without it, or begin a "
+            "new study whose every tell saves."
+        )
+
+    def _valid(self, claim: Claim) -> OpenTrial:
+        trial = self._state.held(claim.number, claim.token)
+        if trial is not None:
+            return trial
+        ended = self._state.finished.get(claim.number)
+        if ended is not None and ended.token == claim.token and ended.failed is None:
+            raise AlreadyTold(f"Trial {claim.number} has been told already; nothing was recorded.")
+        raise ClaimLost(
+            f"Trial {claim.number} was given to another worker while this one gave no sign of life, "
+            "or was ended elsewhere. Nothing was recorded; go on with the next trial."
+        )
+
+    def _claim(self, propose: Propose) -> OpenTrial | None:
+        state = self._state
+        self._take_back()
+        me = self._name()
+        for trial in state.open.values():
+            if trial.worker == me and trial.token not in self._lent:
+                return self._lend(trial)  # of an ask with an unknown outcome, or let go of unread
+        member = state.due(self.policy.lead, self.prefer)
+        if member is None:
+            return None
+        if member in state.open:
+            self._add("ask", trial=state.open[member].number, worker=me)
+        else:
+            fields = propose(state, member, state.count)
+            step = len(state.members[member])
+            self._add("ask", trial=state.count, member=member, step=step, **fields, worker=me)
+        return self._lend(state.open[member])
+
+    def _lend(self, trial: OpenTrial) -> OpenTrial:
+        """A copy to give away; while it lives, its claim is not handed out again."""
+        self._lent[trial.token] = lent = copy(trial)
+        return lent
+
+    def _take_back(self) -> None:
+        """Reclaim from workers that are dead; the last look at each is under the lock."""
+        if self.watch is None or not self._suspects:
+            return
+        for worker in sorted(self._suspects):
+            if not self.watch.is_dead(worker):
+                continue
+            for trial in [t for t in self._state.open.values() if t.worker == worker]:
+                final = trial.interruptions + 1 >= self.policy.max_interruptions
+                log.warning("%s died in trial %d.", self.watch.name(worker).capitalize(), trial.number)
+                self._add("reclaim", trial=trial.number, token=trial.token, final=final)
+            self.watch.buried(worker)
+        self._suspects.clear()
+
+    def _look_around(self) -> None:
+        """Look at the others now and then, outside the lock."""
+        if self.watch is None or time.monotonic() - self._looked < _LOOK_EVERY:
+            return
+        self._looked = time.monotonic()
+        others = {t.worker for t in self._state.open.values() if t.worker} - {self._name()}
+        self._suspects = {worker for worker in others if self.watch.is_dead(worker)}
+
+    def _drop_spare(self) -> list[tuple[int, int]]:
+        spare = self._state.droppable(self.policy.keep)
+        dropped = [(number, self._state.saved[number]) for number in spare]
+        if dropped:
+            self._add("drop", trials=spare)
+        return dropped
+
+    def _be_alive(self) -> None:
+        """Become a worker before the first claim; anew in a forked child."""
+        if self._folder is None or (self._worker is not None and self._worker.pid == os.getpid()):
+            return
+        self._lent.clear()
+        self.prefer = None
+        self._worker = Worker(self._folder, self.policy.lease)
+        self._worker.start()
+        leaving.watch_over(self)
+        with self._hold() as state:
+            claims = [(t.number, t.token) for t in state.open.values() if t.worker is not None]
+            open_ = [t.number for t in state.open.values()]
+            self.checkpoints.sweep(state.saved, claims, open_)
+
+    def _name(self) -> str:
+        return "memory" if self._worker is None else self._worker.id
+
+    @contextmanager
+    def _hold(self, within: float | None = None) -> Iterator[State]:
+        with leaving.undisturbed(), self.journal.hold(within or self.policy.lock_timeout):
+            try:
+                yield self._catch_up()
+            except BaseException:
+                if self._batch:  # folded but not written
+                    self._batch.clear()
+                    self.journal.forget()
+                raise
+
+    def _catch_up(self) -> State:
+        void, records = self.journal.read()
+        if void:
+            self._state = self._fresh()
+        for record in records:
+            self._state.apply(record)
+        return self._state
+
+    def _add(self, op: str, **fields: Any) -> None:
+        """Fold a record now; it is written with the rest of the batch by `_commit`."""
+        record = {"n": self._state.n, "id": fields.pop("id", None) or secrets.token_hex(6), "op": op, **fields}
+        record["time"] = round(time.time(), 3)
+        try:
+            self._state.apply(record)
+        except StudyDamaged as error:
+            raise AssertionError(f"hoptim was about to write {record!r}") from error
+        self._batch.append(record)
+
+    def _commit(self) -> None:
+        if self._batch:
+            self.journal.append(self._batch)
+            self._batch.clear()

@@ -1,0 +1,492 @@
+"""The study: what a training script talks to, and the one place where both halves meet."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hoptim import settings as study_file
+from hoptim.decision import Decide
+from hoptim.dimension import Dimension
+from hoptim.errors import (
+    AlreadyTold, ArgumentError, CheckpointError, ClaimLost, NoResult, NothingDue, NotTold, OptimizerError,
+    StudyFailed, StudyMismatch,
+)  # fmt: skip
+from hoptim.initiator import Initiator
+from hoptim.optimizer import Optimizer, Proposal, View
+from hoptim.romul import ROMUL
+from hoptim.settings import Settings, plain
+from hoptim.space import Space
+from hoptim.state import OpenTrial, State
+from hoptim.store import Policy, Store
+from hoptim.trial import FinishedTrial, Outcome, Trial
+from hoptim.truncation import TruncationSelection
+
+log = logging.getLogger("hoptim")
+
+_BUILT_IN: dict[str, type[Optimizer]] = {
+    kind.__name__: kind for kind in (ROMUL, Initiator, TruncationSelection)
+}
+_SAY_EVERY = 60.0  # seconds between two words about whom a loop waits for
+_PAUSES = (0.005, 0.5)  # seconds between looks while nothing is due: first and longest
+
+# What each process and study did last, if that was an acknowledged tell: pid, thread and trial. The
+# weights in memory belong to the process, so this outlives any one Study object.
+_told_last: dict[str, tuple[int, int, int]] = {}
+
+
+class Study:
+    """A population in training, in a directory that any number of processes may share.
+
+    Iterating gives one trial after another until every member has done its steps. The same call
+    makes the study the first time and reopens it afterwards.
+
+    Args:
+        path: The directory; None keeps everything in memory, checkpoints in a temporary folder.
+        space: Hyperparameters by name: `Float`, `Int`, `Choice` or `Ordinal`.
+        optimizer: Who decides; None means `ROMUL()`.
+        size: Number of members.
+        steps: Trials of each member. Larger than before extends the study.
+        mode: "min" or "max": whether a lower or a higher value is better. No default: a wrong
+            guess would cost a run.
+        seed: Seeds the draws and every trial; 0 or more.
+        start: Known first configurations of the first members, each a full or partial mapping.
+        lead: How many steps a member may be ahead of the slowest unfinished one. 1 keeps workers
+            busy and comparisons fair.
+        synchronous: Nobody gets step s + 1 before all have finished s; the same as `lead=0`.
+        keep: Given a finished trial, whether this process must not drop its checkpoint. None keeps
+            what may still be loaded and the best.
+        max_attempts: A trial that failed so often has failed for good.
+        max_interruptions: A trial whose worker was lost so often has failed for good.
+        lease: Seconds without a sign of life until a worker on another host counts as dead; on the
+            same host a death is proven at once. Over NFS at least 120.
+        lock_timeout: Seconds to wait for the study's lock; None waits on, with a warning every 10 s.
+
+    Raises:
+        ArgumentError: An argument cannot work.
+        StudyMismatch: The directory holds a study with other settings; lists each difference.
+        StudyDamaged: The directory's files are not what hoptim wrote.
+        StoreError: The directory cannot be read or written.
+
+    >>> import hoptim
+    >>> space = {"x": hoptim.Float(0.0, 1.0)}
+    >>> study = hoptim.Study(None, space=space, size=4, steps=10, mode="min")
+    >>> for trial in study:
+    ...     trial.tell((trial.params["x"] - 0.3) ** 2)
+    >>> study.best_ever.value < 1e-3
+    True
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None,
+        *,
+        space: Mapping[str, Dimension] | Space,
+        optimizer: Optimizer | None = None,
+        size: int,
+        steps: int,
+        mode: str,
+        seed: int = 0,
+        start: Sequence[Mapping[str, Any]] | None = None,
+        lead: int = 1,
+        synchronous: bool = False,
+        keep: Callable[[FinishedTrial], bool] | None = None,
+        max_attempts: int = 3,
+        max_interruptions: int = 20,
+        lease: float = 120.0,
+        lock_timeout: float | None = None,
+    ) -> None:
+        space = space if isinstance(space, Space) else Space(space)
+        optimizer = ROMUL() if optimizer is None else optimizer
+        if not isinstance(optimizer, Optimizer):
+            raise ArgumentError(f"optimizer must be an Optimizer such as hoptim.ROMUL(), found {optimizer!r}.")
+        whole = {"size": (size, 1), "steps": (steps, 1), "seed": (seed, 0), "lead": (lead, 0),
+                 "max_attempts": (max_attempts, 1), "max_interruptions": (max_interruptions, 1)}  # fmt: skip
+        for name, (value, low) in whole.items():
+            _check_whole(name, value, low)
+        if mode not in ("min", "max"):
+            raise ArgumentError(f"mode must be 'min' or 'max', found {mode!r}.")
+        identity = {
+            "space": space.to_json(), "optimizer": optimizer.describe(), "size": int(size), "mode": mode,
+            "seed": int(seed), "start": _recorded_start(space, start, size),
+        }  # fmt: skip
+        policy = Policy(0 if synchronous else lead, keep, max_attempts, max_interruptions, lease, lock_timeout)
+        if path is None:
+            found = Settings(uuid.uuid4().hex, plain(identity, "The settings"), int(steps))
+            self._attach(None, found, space, optimizer, policy)
+            return
+        folder = Path(path).absolute()
+        found = study_file.read(folder) or study_file.create(folder, identity, int(steps))
+        if start is None:
+            identity["start"] = found.identity["start"]
+        study_file.compare(folder, found.identity, plain(identity, "The settings"))
+        self._attach(folder, found, space, optimizer, policy)
+        self._extend(int(steps))
+
+    def _attach(
+        self,
+        folder: Path | None,
+        found: Settings,
+        space: Space | None,
+        optimizer: Optimizer | None,
+        policy: Policy,
+    ) -> None:
+        identity = found.identity
+        recorded = Space.from_json(identity["space"])
+        if space is None:
+            space = recorded
+        # The record's order of names is the order of coordinates, whatever order the caller uses.
+        space = Space({name: space.dimensions[name] for name in recorded.dimensions})
+        if optimizer is None and identity["optimizer"]["name"] in _BUILT_IN:
+            settings = dict(identity["optimizer"])
+            optimizer = _BUILT_IN[settings.pop("name")](**settings)
+        self.path = None if folder is None else str(folder)
+        self.space = space
+        self.optimizer = optimizer
+        self.size: int = identity["size"]
+        self.mode: str = identity["mode"]
+        self.seed: int = identity["seed"]
+        self._uuid = found.uuid
+        self._sign = 1 if self.mode == "min" else -1
+        self._decide = Decide(space, optimizer or _Absent(identity["optimizer"]["name"]), identity["start"])
+        steps = found.steps
+        self._store = Store(
+            folder, found.uuid, lambda: State(self.size, steps, self.seed, self._sign), policy
+        )
+
+    def _extend(self, steps: int) -> None:
+        recorded = self._store.refresh().steps
+        if steps < recorded:
+            raise StudyMismatch(
+                f"The study in {self.path!r} has {recorded} steps, asked for {steps}. Steps that are "
+                "there cannot be taken back; ask for at least as many."
+            )
+        if steps > recorded:
+            self._store.extend(steps)
+
+    def __repr__(self) -> str:
+        return f"<hoptim.Study {self.path or 'in memory'}: {self.size} members, {self.steps} steps>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.path is None:
+            raise ArgumentError("A study in memory cannot be sent to another process; give it a directory.")
+        return _reopen, (self.path, self.space, self.optimizer, self._store.policy)
+
+    # -- what can be seen ------------------------------------------------------------------------
+
+    @property
+    def steps(self) -> int:
+        """Trials of each member, with all extensions."""
+        return self._store.refresh().steps
+
+    @property
+    def done(self) -> bool:
+        """Whether every member has done its steps."""
+        return self._store.refresh().done
+
+    @property
+    def trials(self) -> list[FinishedTrial]:
+        """All finished trials in the order of their numbers."""
+        return [self._shown(trial) for trial in self._store.refresh().history()]
+
+    @property
+    def best(self) -> FinishedTrial:
+        """The best of the members' latest trials: what population based training delivers.
+
+        Raises:
+            NoResult: No member's latest trial has a finite value.
+        """
+        latest = [trials[-1] for trials in self._store.refresh().members if trials]
+        finite = [trial for trial in latest if trial.finite]
+        if not finite:
+            raise NoResult(f"{self!r} has no trial with a finite value among its members' latest.")
+        return self._shown(min(finite, key=lambda t: (self._sign * t.value, t.number)))
+
+    @property
+    def best_ever(self) -> FinishedTrial:
+        """The trial with the best value of all; its checkpoint is kept.
+
+        Raises:
+            NoResult: No trial has a finite value yet.
+        """
+        best = self._store.refresh().best_ever
+        if best is None:
+            raise NoResult(f"{self!r} has no trial with a finite value yet.")
+        return self._shown(best)
+
+    def _shown(self, trial: FinishedTrial) -> FinishedTrial:
+        token = self._store.refresh().saved.get(trial.number)
+        checkpoint = None if token is None else self._store.checkpoints.path(trial.number, token)
+        return dataclasses.replace(trial, params=self.space.named(trial.params), checkpoint=checkpoint)
+
+    # -- asking ----------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Trial]:
+        """Trials to train until all is done; waits while nothing is due.
+
+        Raises:
+            NotTold: The loop went on without `tell` or `fail`.
+            StudyFailed: Every member's last trial failed for good.
+        """
+        following: list[Trial] = []  # claimed along with the last tell
+        trial: Trial | None = None
+        pid = os.getpid()
+        try:
+            while True:
+                trial = following.pop() if following else self._next(None)
+                if trial is None:
+                    return
+                trial._following = following
+                yield self._begun(trial)
+                if trial._ended is None:
+                    raise NotTold(
+                        f"Trial {trial.number} was neither told nor failed before the loop went on. Call "
+                        "trial.tell(value) or trial.fail(why) in every round; the trial is released."
+                    )
+        finally:
+            left = [(t, t is not trial) for t in [trial, *following] if t and t._ended is None]
+            for unended, unused in left if pid == os.getpid() else ():
+                self._let_go(unended, unused)
+
+    def ask(self, timeout: float | None = None) -> Trial | None:
+        """The next trial to train, None when all is done.
+
+        Args:
+            timeout: Seconds to wait for one that is due; None waits on.
+
+        Raises:
+            NothingDue: Nothing became due in time.
+            StudyFailed: Every member's last trial failed for good.
+        """
+        trial = self._next(timeout)
+        return None if trial is None else self._begun(trial)
+
+    def _next(self, timeout: float | None) -> Trial | None:
+        began = said = time.monotonic()
+        pause, longest = _PAUSES
+        claim = self._store.ask(self._decide)
+        while claim is None:
+            state = self._store.refresh()
+            if state.done:
+                self._check_failed(state)
+                return None
+            now = time.monotonic()
+            if timeout is not None and now - began >= timeout:
+                raise NothingDue(f"Nothing became due within {timeout} s: {self._waits_for(state)}.")
+            if now - said >= _SAY_EVERY:
+                said = now
+                log.warning("%r waits: %s.", self, self._waits_for(state))
+            left = math.inf if timeout is None else began + timeout - now
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, longest)
+            if self._store.may_ask():
+                claim = self._store.ask(self._decide)
+        return self._lent(claim)
+
+    def _lent(self, claim: OpenTrial) -> Trial:
+        state = self._store.refresh()
+        checkpoint = None
+        if claim.parent is not None and claim.parent in state.saved:
+            checkpoint = self._store.checkpoints.path(claim.parent, state.saved[claim.parent])
+        return Trial(
+            number=claim.number, member=claim.member, step=claim.step, age=claim.age, parent=claim.parent,
+            params=self.space.named(claim.params), checkpoint=checkpoint,
+            seed=state.seed_of(claim.number), attempt=claim.attempt, continues=False, path=self.path,
+            token=claim.token, _keeper=self, _claim=claim, _id=uuid.uuid4().hex[:12],
+        )  # fmt: skip
+
+    def _begun(self, trial: Trial) -> Trial:
+        """The trial, now that it goes to the user: what is in memory will no longer be told of."""
+        last = _told_last.pop(self._uuid, None)
+        here = (os.getpid(), threading.get_ident(), trial.parent)
+        trial.continues = trial.parent is not None and last == here
+        return trial
+
+    def _check_failed(self, state: State) -> None:
+        last = [trials[-1] for trials in state.members]
+        if all(trial.failed is not None for trial in last):
+            reasons = sorted({str(trial.failed) for trial in last})
+            raise StudyFailed(f"The last trial of every member failed for good: {'; '.join(reasons)}.")
+
+    def _waits_for(self, state: State) -> str:
+        held = [f"trial {t.number} of member {t.member}, held by {t.worker}" for t in state.open.values() if t.worker]
+        return "; ".join(held) or "a trial to become due"
+
+    # -- what a trial calls ----------------------------------------------------------------------
+
+    def _tell(self, trial: Trial, value: Any, outcome: Outcome) -> None:
+        _told_last.pop(self._uuid, None)
+        number = _number(f"Trial {trial.number}: the value", value)
+        ended: dict[str, Any] = {"id": trial._id, "value": _json_number(number)}
+        if outcome.metrics:
+            ended["metrics"] = {
+                str(name): _json_number(_number(f"Trial {trial.number}: metric {name!r}", metric))
+                for name, metric in outcome.metrics.items()
+            }
+        if math.isfinite(number) and (outcome.save or outcome.checkpoint) is not None:
+            ended["saved"] = True
+        then = None if trial._following is None else self._decide
+        with _losing(trial):
+            self._publish(trial, outcome, ended)
+            try:
+                claim = self._store.tell(trial, ended, then)
+            except (ClaimLost, CheckpointError):
+                if "saved" in ended:  # under a name that carries our own token, so nobody else's
+                    self._store.checkpoints.drop([(trial.number, trial.token)])
+                raise
+        trial._ended = "told"
+        _told_last[self._uuid] = (os.getpid(), threading.get_ident(), trial.number)
+        if claim is not None and trial._following is not None:
+            trial._following.append(self._lent(claim))
+
+    def _publish(self, trial: Trial, outcome: Outcome, ended: Mapping[str, Any]) -> None:
+        """Bring the checkpoint to its place, if the claim and the study's kind allow."""
+        if outcome.save is not None and outcome.checkpoint is not None:
+            raise ArgumentError(f"Trial {trial.number}: give either save or checkpoint, not both.")
+        if outcome.checkpoint is not None and Path(outcome.checkpoint).absolute() != self._draft(trial):
+            raise CheckpointError(
+                f"Trial {trial.number}: checkpoint must be trial.draft, {str(self._draft(trial))!r}, found "
+                f"{outcome.checkpoint!r}. The claim is kept; write there, or pass save=..."
+            )
+        if self._store.told(trial, ended["id"]):
+            return
+        self._store.check_checkpoint(trial, ended)
+        if "saved" in ended:
+            if outcome.save is not None:
+                self._store.checkpoints.write(trial.number, trial.token, outcome.save)
+            self._store.checkpoints.publish(trial.number, trial.token)
+
+    def _fail(self, trial: Trial, why: str, retry: bool) -> None:
+        _told_last.pop(self._uuid, None)
+        with _losing(trial):
+            self._store.fail(trial, trial._id, why, retry)
+        trial._ended = "failed"
+
+    def _release(self, trial: Trial) -> None:
+        self._let_go(trial, unused=False)
+
+    def _let_go(self, trial: Trial, unused: bool) -> None:
+        _told_last.pop(self._uuid, None)
+        trial._ended = "released"
+        try:
+            self._store.release(trial, unused)
+        except OSError as error:  # an exception may be on its way; a dead worker's claims are taken back
+            log.warning("Trial %d could not be released: %s", trial.number, error)
+
+    def _draft(self, trial: Trial) -> Path:
+        return self._store.checkpoints.draft(trial.number, trial.token)
+
+    def _scratch(self, trial: Trial) -> Path:
+        return self._store.checkpoints.scratch(trial.number)
+
+    def _sent_away(self, trial: Trial) -> None:
+        self._store.lend_for_good(trial)
+
+
+class _losing:
+    """Marks a trial as ended when its claim turns out to be lost, so that a loop goes on."""
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, (ClaimLost, AlreadyTold)):
+            self._trial._ended = "lost to another worker" if kind is ClaimLost else "told"
+
+
+class _Absent(Optimizer):
+    """Stands in for a user's optimizer, which is never imported from a directory."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def propose(self, view: View, member: int, rng: Any) -> Proposal:
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise OptimizerError(
+            f"This study's optimizer {self._name!r} is not part of hoptim, so it can be read but not "
+            "asked. Pass it: hoptim.load(path, optimizer=...)."
+        )
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    space: Mapping[str, Dimension] | Space | None = None,
+    optimizer: Optimizer | None = None,
+    policy: Policy | None = None,
+) -> Study:
+    """Open a study that exists, by its path alone; nothing is written until it is asked.
+
+    Args:
+        path: The directory.
+        space: Needed only to get the objects behind the names of a mapped `Choice`.
+        optimizer: Needed only to ask a study with an optimizer of your own.
+        policy: What this process asks of the store; None means the defaults of `Study`.
+
+    Raises:
+        ArgumentError: There is no study in the directory.
+        StudyMismatch: `space` or `optimizer` are not the recorded ones.
+    """
+    folder = Path(path).absolute()
+    found = study_file.read(folder)
+    if found is None:
+        raise ArgumentError(f"There is no study in {str(folder)!r}: study.json is missing.")
+    wanted = dict(found.identity)
+    if space is not None:
+        space = space if isinstance(space, Space) else Space(space)
+        wanted["space"] = space.to_json()
+    if optimizer is not None:
+        wanted["optimizer"] = optimizer.describe()
+    study_file.compare(folder, found.identity, plain(wanted, "The settings"))
+    study = Study.__new__(Study)
+    study._attach(folder, found, space, optimizer, policy or Policy())
+    return study
+
+
+def _reopen(path: str, space: Space, optimizer: Optimizer | None, policy: Policy) -> Study:
+    return load(path, space=space, optimizer=optimizer, policy=policy)
+
+
+def _recorded_start(
+    space: Space, start: Sequence[Mapping[str, Any]] | None, size: int
+) -> list[dict[str, Any]]:
+    entries = [] if start is None else list(start)
+    if len(entries) > size:
+        raise ArgumentError(f"start has {len(entries)} entries for {size} members.")
+    for entry in entries:
+        if not isinstance(entry, Mapping):
+            raise ArgumentError(f"start must be a list of mappings from name to value, found {entry!r}.")
+        space.check_names(entry)
+    return [{n: space.dimensions[n].record(v) for n, v in entry.items()} for entry in entries]
+
+
+def _check_whole(name: str, value: Any, low: int) -> None:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < low:
+        raise ArgumentError(f"{name} must be a whole number of at least {low}, found {value!r}.")
+
+
+def _number(what: str, value: Any) -> float:
+    """A number of any library as a plain float."""
+    try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{what} must be a number, found {value!r}; the claim is kept.") from None
+
+
+def _json_number(number: float) -> float | str:
+    return number if math.isfinite(number) else str(number)

@@ -1,0 +1,162 @@
+"""A process that trains: its name, its sign of life, and how others know that it is dead."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from hoptim.files import explained, make_folder, read_regular, sync, write_new
+
+_BEATS_PER_LEASE = 6
+_LOOKS = 3  # at least, before a lease counts as run out
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Where a process lives, exact enough to prove its death on the same host.
+
+    Attributes:
+        host: Name of the machine, for people.
+        pid: Process number, within its pid namespace.
+        start: Start time in clock ticks since boot, so that a reused pid is told apart.
+        boot: Identifier of this boot of the machine; "" where unknown.
+        space: Identifier of the pid namespace; two containers share a boot but not the pids.
+    """
+
+    host: str
+    pid: int
+    start: str
+    boot: str
+    space: str
+
+    @staticmethod
+    def mine() -> Identity:
+        """That of this process."""
+        pid = os.getpid()
+        return Identity(socket.gethostname(), pid, _start_time(pid) or "", _boot(), _pid_space())
+
+    def is_dead(self) -> bool:
+        """Whether the process is proven dead: same boot and pid namespace, and gone or reused."""
+        if not self.boot or self.boot != _boot() or self.space != _pid_space():
+            return False
+        return _start_time(self.pid) != self.start
+
+
+class Worker:
+    """This process, as the others see it: a file `workers/<id>` whose time stamp moves.
+
+    Args:
+        folder: The study's directory.
+        lease: Seconds without a sign of life after which others may take its trials.
+    """
+
+    def __init__(self, folder: Path, lease: float) -> None:
+        host = re.sub(r"[^A-Za-z0-9]+", "-", socket.gethostname())[:16]
+        self.id = f"{host}.{os.getpid()}.{secrets.token_hex(3)}"
+        self.pid = os.getpid()
+        self._path = folder / "workers" / self.id
+        self._beat = lease / _BEATS_PER_LEASE
+        self._stop = threading.Event()
+
+    def start(self) -> None:
+        """Write the file and begin to beat; before the first claim."""
+        with explained("write", self._path):
+            make_folder(self._path.parent)
+            write_new(self._path, json.dumps(asdict(Identity.mine())).encode())
+            sync(self._path.parent)
+        threading.Thread(target=self._live, daemon=True, name="hoptim-beat").start()
+
+    def stop(self) -> None:
+        """Stop beating and remove the file; after the last claim is released."""
+        self._stop.set()
+        with suppress(OSError):
+            self._path.unlink()
+
+    def _live(self) -> None:
+        while not self._stop.wait(self._beat):
+            with suppress(OSError):  # no sign is given that cannot be given; the lease decides
+                os.utime(self._path)
+
+
+class Watch:
+    """Tells which of the other workers are dead.
+
+    On the same host a death is proven at once. Elsewhere a worker counts as dead when at least
+    three looks over a whole lease, on the looker's own clock, all saw the same sign of life.
+
+    Args:
+        folder: The study's directory.
+        lease: Seconds, at least 120 over NFS, whose attribute caches may be 60 s old.
+    """
+
+    def __init__(self, folder: Path, lease: float) -> None:
+        self._folder = folder / "workers"
+        self._lease = lease
+        self._seen: dict[str, tuple[object, float, float, int]] = {}  # sign, first, last look, looks
+
+    def is_dead(self, worker: str) -> bool:
+        """Look once; whether this look settles that a worker is dead."""
+        sign, identity = self._look(worker)
+        if identity is not None and identity.is_dead():
+            return True
+        now = time.monotonic()
+        old, first, last, looks = self._seen.get(worker, (None, now, now, 0))
+        if old != sign or now - last > self._lease / _BEATS_PER_LEASE:
+            first, looks = now, 0  # a sign could have come and gone unseen between distant looks
+        self._seen[worker] = (sign, first, now, looks + 1)
+        return looks + 1 >= _LOOKS and now - first >= self._lease
+
+    def buried(self, worker: str) -> None:
+        """Remove a dead worker's file, once nothing is claimed in its name."""
+        self._seen.pop(worker, None)
+        with suppress(OSError):
+            (self._folder / worker).unlink()
+
+    def name(self, worker: str) -> str:
+        """A worker for people: process and host."""
+        host, pid, _ = (worker.rsplit(".", 2) + ["?", "?"])[:3]
+        return f"process {pid} on {host}"
+
+    def _look(self, worker: str) -> tuple[object, Identity | None]:
+        path = self._folder / worker
+        try:
+            identity = Identity(**json.loads(read_regular(path, limit=4096)))
+            status = os.stat(path)
+        except (OSError, ValueError, TypeError):
+            return "no sign", None
+        return (status.st_ino, status.st_mtime_ns), identity
+
+
+@lru_cache
+def _boot() -> str:
+    return _read("/proc/sys/kernel/random/boot_id")
+
+
+def _pid_space() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def _start_time(pid: int) -> str | None:
+    """Start time of a living process, None when there is none; a zombie no longer lives."""
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return None if not fields or fields[0] in "ZX" else fields[19]
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
