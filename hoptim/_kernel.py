@@ -14,14 +14,15 @@ Floats = NDArray[np.float64]
 
 def adapt(sigma: ArrayLike, tau: float, z: ArrayLike, bounds: tuple[float, float]) -> Floats:
     """sigma' = clip(sigma exp(tau z), bounds), the log-normal self-adaptation of the step size."""
-    return np.clip(np.multiply(sigma, np.exp(np.multiply(tau, z))), *bounds)
+    low, high = bounds
+    return np.minimum(np.maximum(np.multiply(sigma, np.exp(np.multiply(tau, z))), low), high)
 
 
 def step(u: ArrayLike, sigma: ArrayLike, z: ArrayLike) -> Floats:
     """u' = reflect(u + sigma z): an isotropic Gaussian step that stays in [0, 1]."""
-    return reflect(np.add(u, np.multiply(np.expand_dims(sigma, -1), z)))
+    return reflect(np.add(u, np.multiply(np.asarray(sigma)[..., np.newaxis], z)))
 
 
 def reflect(u: ArrayLike) -> Floats:
     """u folded into [0, 1] by a triangle wave of period 2, as between two mirrors."""
-    return 1 - np.abs(np.mod(u, 2) - 1)
+    return np.subtract(1, np.abs(np.subtract(np.mod(u, 2), 1)))

@@ -16,6 +16,8 @@ from hoptim.errors import ArgumentError
 
 Record = dict[str, Any]
 
+_COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
 LONGEST = 1 << 20  # bytes of a line; a longer one is a mistake of the caller or damage
 
 
@@ -35,7 +37,7 @@ def encode(record: Mapping[str, Any], previous: bytes) -> bytes:
         ArgumentError: No JSON, or longer than 1 MiB.
     """
     try:
-        payload = json.dumps(record, separators=(",", ":"), allow_nan=False).encode("ascii")
+        payload = _COMPACT.encode(record).encode("ascii")
     except (TypeError, ValueError) as error:
         raise ArgumentError(f"A record of the journal must be plain JSON: {error}.") from error
     if len(payload) > LONGEST - 10:
@@ -100,7 +102,7 @@ def is_torn(tail: bytes, previous: bytes, n: int) -> bool:
     for line in lines[1:]:
         for digits in before:
             record = _read(line, digits)
-            if record is not None and record.get("batch", record.get("n", 0)) > n:
+            if record is not None and record.get("n", 0) - record.get("batch", 0) > n:
                 return False
         before = {line[:8]}
     return True

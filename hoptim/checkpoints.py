@@ -57,7 +57,9 @@ class Checkpoints:
         save(str(draft))
         if not os.path.lexists(draft):
             near = [p.name[len(draft.name) :] for p in draft.parent.glob(f"{draft.name}*")]
-            hint = f" It wrote a name that ends in {near[0]!r}: pass it an open file instead." if near else ""
+            hint = (
+                f" It wrote a name that ends in {near[0]!r}: pass it an open file instead." if near else ""
+            )
             for suffix in near:
                 remove(draft.with_name(draft.name + suffix))
             raise CheckpointError(
@@ -98,16 +100,21 @@ class Checkpoints:
         """
         if self._root is None:
             return
-        remove(self._folder("checkpoints") / f".draft-{number}.{token}")
+        left = [f"{self._root}/checkpoints/.draft-{number}.{token}"]
         if ended:
-            remove(self._folder("scratch") / str(number))
+            left.append(f"{self._root}/scratch/{number}")
+        for path in left:
+            if os.path.lexists(path):
+                remove(Path(path))
 
     def drop(self, dropped: Iterable[tuple[int, int]]) -> None:
         """Remove published checkpoints; only after the record that says so is durable."""
         for number, token in dropped:
             self._discard(Path(self.path(number, token)))
 
-    def sweep(self, saved: Mapping[int, int], claims: Iterable[tuple[int, int]], open_: Iterable[int]) -> None:
+    def sweep(
+        self, saved: Mapping[int, int], claims: Iterable[tuple[int, int]], open_: Iterable[int]
+    ) -> None:
         """Remove what killed processes left. Only under the lock, with a state folded under it.
 
         Args:

@@ -233,7 +233,7 @@ class _Listed(Dimension):
         for i, name in enumerate(names):
             if not isinstance(name, (str, int, float, bool, type(None))):
                 raise self._reject(
-                    f"{name!r} is no JSON scalar; give it a name: {type(self).__name__}({{'name': {name!r}}})"
+                    f"{name!r} is no JSON scalar; give it a name, as in Choice({{'name': {name!r}}})"
                 )
             if isinstance(name, float) and not math.isfinite(name):
                 raise self._reject(f"values must be finite, found {name!r}")

@@ -9,7 +9,7 @@
     |-- StudyMismatch                     the directory holds another study than the one asked for
     |-- StudyDamaged                      bytes that nobody acknowledged, or files that vanished
     |-- StudyFailed                       every member's last trial failed for good
-    |-- StoreError (OSError)              the file system refused; nothing acknowledged is lost, retry once cured
+    |-- StoreError (OSError)              the file system refused; retry once that is cured
     |-- LockTimeout (TimeoutError)        the study's lock stayed taken; retry
     |-- NothingDue (TimeoutError)         no trial became due in time; retry
     |-- NoResult                          nothing has finished with a finite value yet

@@ -5,28 +5,37 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
-from hoptim.errors import StoreError
+from hoptim.errors import HoptimError, StoreError
 
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-@contextmanager
-def explained(doing: str, path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn an `OSError` into a `StoreError` that names what was tried, where, and the cause."""
-    try:
-        yield
-    except StoreError:
-        raise
-    except OSError as error:
-        message = (
-            f"Could not {doing} {os.fspath(path)!r}: {error.strerror or error}. Nothing that was "
-            "acknowledged is lost; cure the cause and run the same call again."
-        )
-        raise StoreError(error.errno, message) from error
+class explained:
+    """Turns an `OSError` into a `StoreError` that names what was tried, where, and the cause.
+
+    Args:
+        doing: What is tried, to be read behind 'Could not'.
+        path: Where.
+    """
+
+    __slots__ = ("_doing", "_path")
+
+    def __init__(self, doing: str, path: str | os.PathLike[str]) -> None:
+        self._doing, self._path = doing, path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, OSError) and not isinstance(error, HoptimError):
+            message = (
+                f"Could not {self._doing} {os.fspath(self._path)!r}: {error.strerror or error}. Nothing "
+                "that was acknowledged is lost; cure the cause and run the same call again."
+            )
+            raise StoreError(error.errno, message) from error
 
 
 def sync(path: str | os.PathLike[str]) -> None:

@@ -136,7 +136,7 @@ class FileJournal:
         lines = []
         previous = self._last[:8]
         for i, record in enumerate(records):
-            batch = {"batch": self._n} if i else {}
+            batch = {"batch": i} if i else {}  # tells a torn batch from damage, see chain.is_torn
             lines.append(chain.encode({"n": self._n + i, **record, **batch}, previous))
             previous = lines[-1][:8]
         data = b"".join(lines)

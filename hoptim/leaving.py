@@ -91,4 +91,3 @@ def _after_fork() -> None:
 
 atexit.register(_leave_all)
 os.register_at_fork(after_in_child=_after_fork)
-

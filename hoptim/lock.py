@@ -203,8 +203,9 @@ def _after_fork() -> None:
     global _registry_guard
     _registry_guard = threading.Lock()
     for lock in _registry.values():
-        for fd in {lock._queue, lock._waiter and lock._waiter.fd} - {None}:
-            os.close(fd)
+        for fd in (lock._queue, None if lock._waiter is None else lock._waiter.fd):
+            if fd is not None:
+                os.close(fd)
     _registry.clear()
 
 

@@ -50,8 +50,8 @@ class View:
     size: int
     population: Population
     start: Sequence[Mapping[str, Any]] = ()
-    _history: Callable[[], Population] = dataclasses.field(default=lambda: EMPTY, repr=False)
-    _running: Callable[[], Population] = dataclasses.field(default=lambda: EMPTY, repr=False)
+    _history: Callable[[], Population] = dataclasses.field(default=Population.empty, repr=False)
+    _running: Callable[[], Population] = dataclasses.field(default=Population.empty, repr=False)
 
     @cached_property
     def history(self) -> Population:
@@ -76,11 +76,6 @@ class View:
         step = self.population.step[row]
         level = int(np.count_nonzero(self.population.step >= step))
         return bool(step + 1 >= burn_in) and level >= max(2, math.ceil(self.size / 2))
-
-
-EMPTY = Population(
-    *(np.empty(0, dtype=np.int64) for _ in range(4)), x=np.empty((0, 0)), loss=np.empty(0), memo=()
-)
 
 
 class Optimizer(ABC):

@@ -35,6 +35,12 @@ class Population:
     loss: NDArray[np.float64]
     memo: Sequence[Any]
 
+    @staticmethod
+    def empty() -> Population:
+        """No trials."""
+        none = np.empty(0, dtype=np.int64)
+        return Population(none, none, none, none, x=np.empty((0, 0)), loss=np.empty(0), memo=())
+
     def __len__(self) -> int:
         return len(self.number)
 
@@ -55,8 +61,11 @@ class Population:
 
     def row(self, member: int) -> int | None:
         """The row of a member's trial, None when it has none here."""
-        found = np.flatnonzero(self.member == member)
-        return int(found[0]) if len(found) else None
+        return self._rows.get(member)
+
+    @cached_property
+    def _rows(self) -> dict[int, int]:
+        return {member: row for row, member in enumerate(self.member.tolist())}
 
     def best(self, fraction: float, at_least: int = 1) -> Ints:
         """Rows `(k,)` of the best k healthy trials, best first; empty when nobody is healthy.

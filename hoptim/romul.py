@@ -63,9 +63,7 @@ class ROMUL(Optimizer):
         if row is None:
             return Proposal(None, view.first(member, rng), _memo(self.step))
         best = population.best(self.fraction, at_least=2 if len(population.ranking) >= 3 else 1)
-        stays = population.healthy[row] and (
-            row in best or not view.may_exploit(row, self.burn_in)
-        )
+        stays = population.healthy[row] and (row in best or not view.may_exploit(row, self.burn_in))
         parent = row if stays else pick(best, rng)
         if parent is None:
             return Proposal(None, view.space.draw(rng), _memo(self.step))

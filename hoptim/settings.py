@@ -109,7 +109,12 @@ def plain(value: Any, what: str) -> Any:
 def _write(folder: Path, settings: Settings) -> Settings:
     """The journal first: study.json is what makes it a study, so a crash between leaves none."""
     path, journal = folder / _FILE, folder / "journal.jsonl"
-    content = {"format": FORMAT, "uuid": settings.uuid, "steps": settings.steps, "identity": settings.identity}
+    content = {
+        "format": FORMAT,
+        "uuid": settings.uuid,
+        "steps": settings.steps,
+        "identity": settings.identity,
+    }
     data = (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
     record = {
         "n": 0, "id": secrets.token_hex(6), "op": "create", "format": FORMAT,

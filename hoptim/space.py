@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -74,6 +74,10 @@ class Space:
         """Mask `(d,)` of dimensions that change only by a fresh draw: unordered, not inherited."""
         return np.array([not dim.ordered and not dim.inherit for dim in self._dims])
 
+    @cached_property
+    def _switches(self) -> bool:
+        return bool(self.switched.any())
+
     def draw(self, rng: np.random.Generator) -> Coordinates:
         """Fresh coordinates `(d,)`, uniform in each dimension's own scale; ignores `init`."""
         uniforms = rng.random(len(self)).tolist()
@@ -89,13 +93,13 @@ class Space:
                 x[i] = dim.encode(dim.init)
         return x
 
-    def contains(self, x: NDArray[np.float64]) -> bool:
-        """Whether finite coordinates `(d,)` can be decoded: [0, 1], or an index of a `Choice`."""
-        return bool((x >= 0).all() and (x <= self._tops).all())
+    def contains(self, x: Sequence[float]) -> bool:
+        """Whether d coordinates can be decoded: in [0, 1], or an index of a `Choice`."""
+        return len(x) == len(self) and all(0 <= u <= top for u, top in zip(x, self._tops, strict=True))
 
     @cached_property
-    def _tops(self) -> NDArray[np.float64]:
-        return np.array([1.0 if dim.ordered else dim.draw(1 - 2**-53) for dim in self._dims])
+    def _tops(self) -> list[float]:
+        return [1.0 if dim.ordered else dim.draw(1 - 2**-53) for dim in self._dims]
 
     def encode(self, params: Mapping[str, Any]) -> Coordinates:
         """Coordinates `(d,)` of a full set of hyperparameters.
@@ -148,7 +152,7 @@ class Space:
     def redraw(self, x: ArrayLike, probability: float, rng: np.random.Generator) -> Coordinates:
         """Coordinates `(d,)` whose unordered dimensions are drawn anew with a probability."""
         child = np.array(x, dtype=float)
-        if self.switched.any():
+        if self._switches:
             chance, fresh = rng.random((2, len(self))).tolist()
             for i, dim in enumerate(self._dims):
                 if self.switched[i] and chance[i] < probability:
@@ -158,7 +162,9 @@ class Space:
     def check_names(self, names: Iterable[str]) -> None:
         """Raise `SpaceError` for names that are no dimensions."""
         if unknown := [name for name in names if name not in self.dimensions]:
-            raise SpaceError(f"{unknown} are no hyperparameters of this study; it has {list(self.dimensions)}.")
+            raise SpaceError(
+                f"{unknown} are no hyperparameters of this study; it has {list(self.dimensions)}."
+            )
 
     def to_json(self) -> dict[str, Any]:
         """The space as plain JSON."""

@@ -3,40 +3,72 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 from hoptim.chain import Record
 from hoptim.errors import StudyDamaged
-from hoptim.trial import FinishedTrial
 
 FORMAT = 1
 
 
-@dataclass(slots=True, weakref_slot=True)
-class OpenTrial:
-    """A trial that was proposed and has not ended; `worker` is None while nobody holds it."""
+@dataclass(slots=True)
+class Entry:
+    """What the records say about one trial.
+
+    Attributes:
+        number: Trials are numbered as proposed.
+        member: The member that it belongs to.
+        step: The member's own count.
+        parent: The trial whose weights it continues from.
+        params: As proposed.
+        x: As proposed.
+        memo: As proposed.
+        age: The parent's and 1, else 0.
+        seed: See `State.seed_of`.
+        asked: When it was proposed, seconds since 1970.
+        token: Record number of its last claim.
+        worker: Who holds it; None while nobody does; the last holder once it has ended.
+        interruptions: Claims that were released or taken back.
+        reasons: Why attempts failed, one for each.
+        ended: When it ended, seconds since 1970; None while it is open.
+        id: Identifier of the record that ended it.
+        value: What was told; NaN when it failed for good.
+        metrics: What else was told.
+        failed: Why it failed for good.
+    """
 
     number: int
     member: int
     step: int
-    age: int
     parent: int | None
     params: dict[str, Any]
     x: list[float]
     memo: Any
+    age: int
+    seed: int
     asked: float
     token: int = -1
     worker: str | None = None
     interruptions: int = 0
-    reasons: list[str] = field(default_factory=list)  # of the attempts that failed
+    reasons: Sequence[str] = ()
+    ended: float | None = None
+    id: str = ""
+    value: float = math.nan
+    metrics: Mapping[str, Any] | None = None
+    failed: str | None = None
 
     @property
     def attempt(self) -> int:
         """1, and one more for each attempt that failed."""
         return 1 + len(self.reasons)
+
+    @property
+    def finite(self) -> bool:
+        """Whether the value is a finite number, so that the trial may be a parent."""
+        return math.isfinite(self.value)
 
 
 class State:
@@ -64,13 +96,13 @@ class State:
     def __init__(self, size: int, steps: int, seed: int, sign: int) -> None:
         self.size, self.steps, self.seed, self.sign = size, steps, seed, sign
         self.n = 0
-        self.members: list[list[FinishedTrial]] = [[] for _ in range(size)]
-        self.open: dict[int, OpenTrial] = {}
-        self.finished: dict[int, FinishedTrial] = {}
+        self.members: list[list[Entry]] = [[] for _ in range(size)]
+        self.open: dict[int, Entry] = {}
+        self.finished: dict[int, Entry] = {}
         self.count = 0
         self.stateful: bool | None = None
         self.saved: dict[int, int] = {}
-        self.best_ever: FinishedTrial | None = None
+        self.best_ever: Entry | None = None
 
     def apply(self, record: Record) -> None:
         """Add one record.
@@ -103,7 +135,7 @@ class State:
         """Whether every member has finished its steps."""
         return all(len(trials) >= self.steps for trials in self.members)
 
-    def held(self, number: int, token: int) -> OpenTrial | None:
+    def held(self, number: int, token: int) -> Entry | None:
         """The open trial of a claim, None when that claim is no longer valid."""
         for trial in self.open.values():
             if trial.number == number:
@@ -125,11 +157,13 @@ class State:
         ]
         return min(free)[2] if free else None
 
-    def level(self, step: int) -> list[FinishedTrial]:
+    def level(self, step: int) -> list[Entry]:
         """Per member its finished trial with the largest step at most `step`, in member order."""
-        return [trials[min(step, len(trials) - 1)] for trials in self.members if trials and step >= 0]
+        if step < 0:
+            return []
+        return [trials[step] if step < len(trials) else trials[-1] for trials in self.members if trials]
 
-    def droppable(self, keep: Callable[[FinishedTrial], bool] | None) -> list[int]:
+    def droppable(self, keep: Callable[[Entry], bool] | None) -> list[int]:
         """Trials whose checkpoint nobody may load any more.
 
         Needed are: what an ask could still choose at any step that somebody may ask after, the
@@ -166,21 +200,21 @@ class State:
             trial = self._proposed(record)
         trial.token, trial.worker = self.n, record["worker"]
 
-    def _proposed(self, record: Record) -> OpenTrial:
+    def _proposed(self, record: Record) -> Entry:
         member, parent = record["member"], record["parent"]
         step = len(self.members[member])
         if member in self.open or record["trial"] != self.count or record["step"] != step:
             raise ValueError(f"member {member} is not due for trial {record['trial']}")
         age = 0 if parent is None else self.finished[parent].age + 1
-        trial = OpenTrial(
-            self.count, member, step, age, parent, record["params"], record["x"],
-            record.get("memo"), record["time"],
+        trial = Entry(
+            self.count, member, step, parent, record["params"], record["x"], record.get("memo"), age,
+            self.seed_of(self.count), record["time"],
         )  # fmt: skip
         self.open[member] = trial
         self.count += 1
         return trial
 
-    def _claimed(self, record: Record) -> OpenTrial:
+    def _claimed(self, record: Record) -> Entry:
         trial = self.held(record["trial"], record["token"])
         if trial is None:
             raise ValueError(f"claim {record['token']} of trial {record['trial']} is not valid")
@@ -188,36 +222,31 @@ class State:
 
     def _tell(self, record: Record) -> None:
         trial = self._claimed(record)
-        saved = record.get("saved", False)
-        ended = self._end(trial, record, float(record["value"]), None)
-        if ended.finite:
+        trial.value = float(record["value"])
+        trial.metrics = record.get("metrics")
+        self._end(trial, record)
+        if trial.finite:
+            saved = record.get("saved", False)
             if self.stateful is None:
                 self.stateful = saved
             if saved:
-                self.saved[ended.number] = ended.token
+                self.saved[trial.number] = trial.token
             best = self.best_ever
-            if best is None or self.sign * ended.value < self.sign * best.value:
-                self.best_ever = ended
+            if best is None or self.sign * trial.value < self.sign * best.value:
+                self.best_ever = trial
 
-    def _end(self, trial: OpenTrial, record: Record, value: float, why: str | None) -> FinishedTrial:
-        metrics = {name: float(m) for name, m in record.get("metrics", {}).items()}
-        ended = FinishedTrial(
-            trial.number, trial.member, trial.step, trial.age, trial.parent, trial.params,
-            self.seed_of(trial.number), value, metrics, None, trial.attempt, trial.interruptions, why,
-            str(trial.worker), trial.asked, record["time"], trial.x, trial.memo, trial.token,
-            record["id"],
-        )  # fmt: skip
+    def _end(self, trial: Entry, record: Record, failed: str | None = None) -> None:
+        trial.ended, trial.id, trial.failed = record["time"], record["id"], failed
         del self.open[trial.member]
-        self.members[trial.member].append(ended)
-        self.finished[trial.number] = ended
-        return ended
+        self.members[trial.member].append(trial)
+        self.finished[trial.number] = trial
 
     def _fail(self, record: Record) -> None:
         trial = self._claimed(record)
         if record["final"]:
-            self._end(trial, record, math.nan, record["why"])
+            self._end(trial, record, record["why"])
         else:
-            trial.reasons.append(record["why"])
+            trial.reasons = [*trial.reasons, record["why"]]
             trial.worker = None
 
     def _release(self, record: Record) -> None:
@@ -228,7 +257,7 @@ class State:
     def _reclaim(self, record: Record) -> None:
         trial = self._claimed(record)
         if record["final"]:
-            self._end(trial, record, math.nan, f"lost with its worker {trial.worker} too often")
+            self._end(trial, record, f"lost with its worker {trial.worker} too often")
         else:
             trial.interruptions += 1
             trial.worker = None
@@ -242,7 +271,7 @@ class State:
             raise ValueError(f"{record['steps']} steps are no extension of {self.steps}")
         self.steps = record["steps"]
 
-    def history(self) -> Iterable[FinishedTrial]:
+    def history(self) -> Iterable[Entry]:
         """Finished trials in the order of their numbers."""
         return (self.finished[number] for number in sorted(self.finished))
 
@@ -257,4 +286,3 @@ _HANDLERS: dict[str, Callable[[State, Record], None]] = {
     "drop": State._drop,
     "extend": State._extend,
 }
-

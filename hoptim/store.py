@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,8 +17,7 @@ from hoptim.chain import Record
 from hoptim.checkpoints import Checkpoints
 from hoptim.errors import AlreadyTold, CheckpointError, ClaimLost, NoCheckpoint, StudyDamaged
 from hoptim.journal import FileJournal, Journal, MemoryJournal
-from hoptim.state import OpenTrial, State
-from hoptim.trial import FinishedTrial
+from hoptim.state import Entry, State
 from hoptim.worker import Watch, Worker
 
 log = logging.getLogger("hoptim")
@@ -31,12 +28,28 @@ _LEAVE_WITHIN = 10.0  # seconds; after that the exit is not held up any longer
 _LOOK_EVERY = 1.0  # seconds between looks at other workers; a death is noticed within twice that
 
 
-class Claim(Protocol):
+class Held(Protocol):
     """A trial that somebody holds, and the proof of it."""
 
     number: int
     member: int
     token: int
+
+
+class Claim:
+    """A trial given to this process; while this object lives, it is not given again.
+
+    Attributes:
+        trial: The trial; its worker and token may change when the claim is lost.
+        token: Record number of the claim.
+        parent_token: That of the parent's checkpoint, None without one.
+    """
+
+    __slots__ = ("__weakref__", "parent_token", "token", "trial")
+
+    def __init__(self, trial: Entry, state: State) -> None:
+        self.trial, self.token = trial, trial.token
+        self.parent_token = None if trial.parent is None else state.saved.get(trial.parent)
 
 
 @dataclass(frozen=True)
@@ -53,7 +66,7 @@ class Policy:
     """
 
     lead: int = 1
-    keep: Callable[[FinishedTrial], bool] | None = None
+    keep: Callable[[Any], bool] | None = None
     max_attempts: int = 3
     max_interruptions: int = 20
     lease: float = 120.0
@@ -68,22 +81,28 @@ class Store:
         uuid: The study's identifier.
         fresh: Makes the state of a study without records.
         policy: What this process asks.
+        show: What `policy.keep` is given of an entry.
     """
 
     def __init__(
-        self, folder: Path | None, uuid: str, fresh: Callable[[], State], policy: Policy
+        self,
+        folder: Path | None,
+        uuid: str,
+        fresh: Callable[[], State],
+        policy: Policy,
+        show: Callable[[Entry], Any],
     ) -> None:
         self.policy = policy
         self.checkpoints = Checkpoints(folder)
         self.journal: Journal = MemoryJournal() if folder is None else FileJournal(folder, uuid)
         self.watch = None if folder is None else Watch(folder, policy.lease)
-        self._lent: weakref.WeakValueDictionary[int, OpenTrial] = weakref.WeakValueDictionary()
+        self._lent: weakref.WeakValueDictionary[int, Claim] = weakref.WeakValueDictionary()
         self.prefer: int | None = None  # the member that this process trained last
-        self._folder, self._fresh = folder, fresh
+        self._folder, self._fresh, self._show = folder, fresh, show
         self._state = fresh()
         self._batch: list[Record] = []
         self._worker: Worker | None = None
-        self._away: list[OpenTrial] = []
+        self._away: list[Claim] = []
         self._suspects: set[str] = set()
         self._looked = 0.0
         if folder is None:
@@ -91,12 +110,17 @@ class Store:
                 self._add("create", format=1)
                 self._commit()
 
+    @property
+    def state(self) -> State:
+        """The state as last read."""
+        return self._state
+
     def refresh(self) -> State:
         """The state by all records that can be read now, without the lock."""
         with self.journal.mutex:
             return self._catch_up()
 
-    def ask(self, propose: Propose) -> OpenTrial | None:
+    def ask(self, propose: Propose) -> Claim | None:
         """Claim the next trial that is due, None when nothing is.
 
         Args:
@@ -109,7 +133,7 @@ class Store:
             self._commit()
         return claimed
 
-    def tell(self, claim: Claim, ended: Record, then: Propose | None) -> OpenTrial | None:
+    def tell(self, claim: Held, ended: Record, then: Propose | None) -> Claim | None:
         """End a claim with a value.
 
         Args:
@@ -143,11 +167,11 @@ class Store:
         self.checkpoints.drop(dropped)
         return following
 
-    def lend_for_good(self, claim: Claim) -> None:
+    def lend_for_good(self, claim: Held) -> None:
         """A copy of the claim went to another process: nobody here may be given it again."""
-        trial = self._lent.get(claim.token)
-        if trial is not None:
-            self._away.append(trial)
+        lent = self._lent.get(claim.token)
+        if lent is not None:
+            self._away.append(lent)
 
     def may_ask(self) -> bool:
         """Whether `ask` would find something, by what can be read now without the lock."""
@@ -156,7 +180,7 @@ class Store:
         lost = any(t.worker == me and t.token not in self._lent for t in state.open.values())
         return lost or bool(self._suspects) or state.due(self.policy.lead, self.prefer) is not None
 
-    def fail(self, claim: Claim, id: str, why: str, retry: bool) -> None:
+    def fail(self, claim: Held, id: str, why: str, retry: bool) -> None:
         """End an attempt; for good without `retry`, or after `max_attempts` of them."""
         with self._hold():
             trial = self._valid(claim)
@@ -167,7 +191,7 @@ class Store:
         self.checkpoints.forget(claim.number, claim.token, ended=final)
         self.checkpoints.drop(dropped)
 
-    def release(self, claim: Claim, unused: bool) -> None:
+    def release(self, claim: Held, unused: bool) -> None:
         """Hand a trial back; it will be handed out again as it is.
 
         Args:
@@ -201,7 +225,7 @@ class Store:
         worker.stop()
         self._worker = None
 
-    def told(self, claim: Claim, id: str) -> bool:
+    def told(self, claim: Held, id: str) -> bool:
         """Whether a tell with an unknown outcome did arrive; raises `ClaimLost` for a lost claim."""
         with self.journal.mutex:
             ended = self._catch_up().finished.get(claim.number)
@@ -210,7 +234,7 @@ class Store:
             self._valid(claim)
             return False
 
-    def check_checkpoint(self, claim: Claim, ended: Record) -> None:
+    def check_checkpoint(self, claim: Held, ended: Mapping[str, Any]) -> None:
         """Raise unless a finite value comes with a checkpoint just when the study has them."""
         stateful, saved = self._state.stateful, ended.get("saved", False)
         if stateful is None or isinstance(ended["value"], str) or stateful == saved:
@@ -227,7 +251,7 @@ class Store:
             "new study whose every tell saves."
         )
 
-    def _valid(self, claim: Claim) -> OpenTrial:
+    def _valid(self, claim: Held) -> Entry:
         trial = self._state.held(claim.number, claim.token)
         if trial is not None:
             return trial
@@ -239,7 +263,7 @@ class Store:
             "or was ended elsewhere. Nothing was recorded; go on with the next trial."
         )
 
-    def _claim(self, propose: Propose) -> OpenTrial | None:
+    def _claim(self, propose: Propose) -> Claim | None:
         state = self._state
         self._take_back()
         me = self._name()
@@ -257,10 +281,9 @@ class Store:
             self._add("ask", trial=state.count, member=member, step=step, **fields, worker=me)
         return self._lend(state.open[member])
 
-    def _lend(self, trial: OpenTrial) -> OpenTrial:
-        """A copy to give away; while it lives, its claim is not handed out again."""
-        self._lent[trial.token] = lent = copy(trial)
-        return lent
+    def _lend(self, trial: Entry) -> Claim:
+        self._lent[trial.token] = claim = Claim(trial, self._state)
+        return claim
 
     def _take_back(self) -> None:
         """Reclaim from workers that are dead; the last look at each is under the lock."""
@@ -285,7 +308,8 @@ class Store:
         self._suspects = {worker for worker in others if self.watch.is_dead(worker)}
 
     def _drop_spare(self) -> list[tuple[int, int]]:
-        spare = self._state.droppable(self.policy.keep)
+        keep, show = self.policy.keep, self._show
+        spare = self._state.droppable(None if keep is None else lambda entry: keep(show(entry)))
         dropped = [(number, self._state.saved[number]) for number in spare]
         if dropped:
             self._add("drop", trials=spare)
@@ -329,7 +353,12 @@ class Store:
 
     def _add(self, op: str, **fields: Any) -> None:
         """Fold a record now; it is written with the rest of the batch by `_commit`."""
-        record = {"n": self._state.n, "id": fields.pop("id", None) or secrets.token_hex(6), "op": op, **fields}
+        record = {
+            "n": self._state.n,
+            "id": fields.pop("id", None) or os.urandom(6).hex(),
+            "op": op,
+            **fields,
+        }
         record["time"] = round(time.time(), 3)
         try:
             self._state.apply(record)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 import os
+import secrets
 import threading
 import time
 import uuid
@@ -17,16 +17,24 @@ from hoptim import settings as study_file
 from hoptim.decision import Decide
 from hoptim.dimension import Dimension
 from hoptim.errors import (
-    AlreadyTold, ArgumentError, CheckpointError, ClaimLost, NoResult, NothingDue, NotTold, OptimizerError,
-    StudyFailed, StudyMismatch,
+    AlreadyTold,
+    ArgumentError,
+    CheckpointError,
+    ClaimLost,
+    NoResult,
+    NothingDue,
+    NotTold,
+    OptimizerError,
+    StudyFailed,
+    StudyMismatch,
 )  # fmt: skip
 from hoptim.initiator import Initiator
 from hoptim.optimizer import Optimizer, Proposal, View
 from hoptim.romul import ROMUL
 from hoptim.settings import Settings, plain
 from hoptim.space import Space
-from hoptim.state import OpenTrial, State
-from hoptim.store import Policy, Store
+from hoptim.state import Entry, State
+from hoptim.store import Claim, Policy, Store
 from hoptim.trial import FinishedTrial, Outcome, Trial
 from hoptim.truncation import TruncationSelection
 
@@ -107,18 +115,19 @@ class Study:
         space = space if isinstance(space, Space) else Space(space)
         optimizer = ROMUL() if optimizer is None else optimizer
         if not isinstance(optimizer, Optimizer):
-            raise ArgumentError(f"optimizer must be an Optimizer such as hoptim.ROMUL(), found {optimizer!r}.")
-        whole = {"size": (size, 1), "steps": (steps, 1), "seed": (seed, 0), "lead": (lead, 0),
-                 "max_attempts": (max_attempts, 1), "max_interruptions": (max_interruptions, 1)}  # fmt: skip
-        for name, (value, low) in whole.items():
-            _check_whole(name, value, low)
+            raise ArgumentError(
+                f"optimizer must be an Optimizer such as hoptim.ROMUL(), found {optimizer!r}."
+            )
+        _check_whole("size", size, 1)
+        _check_whole("steps", steps, 1)
+        _check_whole("seed", seed, 0)
         if mode not in ("min", "max"):
             raise ArgumentError(f"mode must be 'min' or 'max', found {mode!r}.")
         identity = {
             "space": space.to_json(), "optimizer": optimizer.describe(), "size": int(size), "mode": mode,
             "seed": int(seed), "start": _recorded_start(space, start, size),
         }  # fmt: skip
-        policy = Policy(0 if synchronous else lead, keep, max_attempts, max_interruptions, lease, lock_timeout)
+        policy = _policy(lead, synchronous, keep, max_attempts, max_interruptions, lease, lock_timeout)
         if path is None:
             found = Settings(uuid.uuid4().hex, plain(identity, "The settings"), int(steps))
             self._attach(None, found, space, optimizer, policy)
@@ -159,7 +168,7 @@ class Study:
         self._decide = Decide(space, optimizer or _Absent(identity["optimizer"]["name"]), identity["start"])
         steps = found.steps
         self._store = Store(
-            folder, found.uuid, lambda: State(self.size, steps, self.seed, self._sign), policy
+            folder, found.uuid, lambda: State(self.size, steps, self.seed, self._sign), policy, self._shown
         )
 
     def _extend(self, steps: int) -> None:
@@ -222,10 +231,17 @@ class Study:
             raise NoResult(f"{self!r} has no trial with a finite value yet.")
         return self._shown(best)
 
-    def _shown(self, trial: FinishedTrial) -> FinishedTrial:
-        token = self._store.refresh().saved.get(trial.number)
-        checkpoint = None if token is None else self._store.checkpoints.path(trial.number, token)
-        return dataclasses.replace(trial, params=self.space.named(trial.params), checkpoint=checkpoint)
+    def _shown(self, entry: Entry) -> FinishedTrial:
+        token = self._store.state.saved.get(entry.number)
+        return FinishedTrial(
+            number=entry.number, member=entry.member, step=entry.step, age=entry.age, parent=entry.parent,
+            params=self.space.named(entry.params), seed=entry.seed, value=entry.value,
+            metrics={name: float(value) for name, value in (entry.metrics or {}).items()},
+            checkpoint=None if token is None else self._store.checkpoints.path(entry.number, token),
+            attempt=entry.attempt, interruptions=entry.interruptions, failed=entry.failed,
+            worker=str(entry.worker), asked=entry.asked, ended=entry.ended or math.nan,
+            x=tuple(entry.x), memo=entry.memo,
+        )  # fmt: skip
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -291,16 +307,15 @@ class Study:
                 claim = self._store.ask(self._decide)
         return self._lent(claim)
 
-    def _lent(self, claim: OpenTrial) -> Trial:
-        state = self._store.refresh()
-        checkpoint = None
-        if claim.parent is not None and claim.parent in state.saved:
-            checkpoint = self._store.checkpoints.path(claim.parent, state.saved[claim.parent])
+    def _lent(self, claim: Claim) -> Trial:
+        trial, checkpoint = claim.trial, None
+        if trial.parent is not None and claim.parent_token is not None:
+            checkpoint = self._store.checkpoints.path(trial.parent, claim.parent_token)
         return Trial(
-            number=claim.number, member=claim.member, step=claim.step, age=claim.age, parent=claim.parent,
-            params=self.space.named(claim.params), checkpoint=checkpoint,
-            seed=state.seed_of(claim.number), attempt=claim.attempt, continues=False, path=self.path,
-            token=claim.token, _keeper=self, _claim=claim, _id=uuid.uuid4().hex[:12],
+            number=trial.number, member=trial.member, step=trial.step, age=trial.age, parent=trial.parent,
+            params=self.space.named(trial.params), checkpoint=checkpoint, seed=trial.seed,
+            attempt=trial.attempt, continues=False, path=self.path, token=claim.token, _keeper=self,
+            _claim=claim, _id=secrets.token_hex(6),
         )  # fmt: skip
 
     def _begun(self, trial: Trial) -> Trial:
@@ -317,7 +332,11 @@ class Study:
             raise StudyFailed(f"The last trial of every member failed for good: {'; '.join(reasons)}.")
 
     def _waits_for(self, state: State) -> str:
-        held = [f"trial {t.number} of member {t.member}, held by {t.worker}" for t in state.open.values() if t.worker]
+        held = [
+            f"trial {t.number} of member {t.member}, held by {t.worker}"
+            for t in state.open.values()
+            if t.worker
+        ]
         return "; ".join(held) or "a trial to become due"
 
     # -- what a trial calls ----------------------------------------------------------------------
@@ -356,10 +375,8 @@ class Study:
                 f"Trial {trial.number}: checkpoint must be trial.draft, {str(self._draft(trial))!r}, found "
                 f"{outcome.checkpoint!r}. The claim is kept; write there, or pass save=..."
             )
-        if self._store.told(trial, ended["id"]):
-            return
-        self._store.check_checkpoint(trial, ended)
-        if "saved" in ended:
+        if "saved" in ended and not self._store.told(trial, ended["id"]):
+            self._store.check_checkpoint(trial, ended)
             if outcome.save is not None:
                 self._store.checkpoints.write(trial.number, trial.token, outcome.save)
             self._store.checkpoints.publish(trial.number, trial.token)
@@ -426,7 +443,7 @@ def load(
     *,
     space: Mapping[str, Dimension] | Space | None = None,
     optimizer: Optimizer | None = None,
-    policy: Policy | None = None,
+    **options: Any,
 ) -> Study:
     """Open a study that exists, by its path alone; nothing is written until it is asked.
 
@@ -434,12 +451,22 @@ def load(
         path: The directory.
         space: Needed only to get the objects behind the names of a mapped `Choice`.
         optimizer: Needed only to ask a study with an optimizer of your own.
-        policy: What this process asks of the store; None means the defaults of `Study`.
+        **options: What is not part of the study, as for `Study`: `lead`, `synchronous`, `keep`,
+            `max_attempts`, `max_interruptions`, `lease`, `lock_timeout`.
 
     Raises:
         ArgumentError: There is no study in the directory.
         StudyMismatch: `space` or `optimizer` are not the recorded ones.
     """
+    return _reopen(path, space, optimizer, _policy(**options))
+
+
+def _reopen(
+    path: str | os.PathLike[str],
+    space: Mapping[str, Dimension] | Space | None,
+    optimizer: Optimizer | None,
+    policy: Policy,
+) -> Study:
     folder = Path(path).absolute()
     found = study_file.read(folder)
     if found is None:
@@ -452,12 +479,28 @@ def load(
         wanted["optimizer"] = optimizer.describe()
     study_file.compare(folder, found.identity, plain(wanted, "The settings"))
     study = Study.__new__(Study)
-    study._attach(folder, found, space, optimizer, policy or Policy())
+    study._attach(folder, found, space, optimizer, policy)
     return study
 
 
-def _reopen(path: str, space: Space, optimizer: Optimizer | None, policy: Policy) -> Study:
-    return load(path, space=space, optimizer=optimizer, policy=policy)
+def _policy(
+    lead: int = 1,
+    synchronous: bool = False,
+    keep: Callable[[FinishedTrial], bool] | None = None,
+    max_attempts: int = 3,
+    max_interruptions: int = 20,
+    lease: float = 120.0,
+    lock_timeout: float | None = None,
+) -> Policy:
+    _check_whole("lead", lead, 0)
+    _check_whole("max_attempts", max_attempts, 1)
+    _check_whole("max_interruptions", max_interruptions, 1)
+    for name, value in (("lease", lease), ("lock_timeout", 1.0 if lock_timeout is None else lock_timeout)):
+        if not 0 < _number(name, value) < math.inf:
+            raise ArgumentError(f"{name} must be a number of seconds above 0, found {value!r}.")
+    if keep is not None and not callable(keep):
+        raise ArgumentError(f"keep must be a function of a finished trial, found {keep!r}.")
+    return Policy(0 if synchronous else lead, keep, max_attempts, max_interruptions, lease, lock_timeout)
 
 
 def _recorded_start(
@@ -485,7 +528,7 @@ def _number(what: str, value: Any) -> float:
             raise TypeError
         return float(value)
     except (TypeError, ValueError):
-        raise ArgumentError(f"{what} must be a number, found {value!r}; the claim is kept.") from None
+        raise ArgumentError(f"{what} must be a number, found {value!r}.") from None
 
 
 def _json_number(number: float) -> float | str:

@@ -35,10 +35,8 @@ class FinishedTrial:
         worker: Who trained it.
         asked: When it was first handed out, seconds since 1970.
         ended: When it was told, seconds since 1970.
-        x: The optimizer's coordinates.
+        x: The optimizer's coordinates `(d,)`.
         memo: The optimizer's memo.
-        token: Record number of the claim that ended it.
-        id: Identifier of the record that ended it.
     """
 
     number: int
@@ -57,10 +55,8 @@ class FinishedTrial:
     worker: str
     asked: float
     ended: float
-    x: list[float] = field(repr=False)
+    x: tuple[float, ...] = field(repr=False)
     memo: Any = field(repr=False)
-    token: int = field(repr=False)
-    id: str = field(repr=False)
 
     @property
     def finite(self) -> bool:

@@ -123,7 +123,7 @@ class Watch:
 
     def name(self, worker: str) -> str:
         """A worker for people: process and host."""
-        host, pid, _ = (worker.rsplit(".", 2) + ["?", "?"])[:3]
+        host, pid, _ = [*worker.rsplit(".", 2), "?", "?"][:3]
         return f"process {pid} on {host}"
 
     def _look(self, worker: str) -> tuple[object, Identity | None]:
