@@ -6,7 +6,7 @@ import os
 import secrets
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from shutil import rmtree
 
@@ -35,16 +35,11 @@ class Checkpoints:
 
     def draft(self, number: int, token: int) -> Path:
         """Private path for the checkpoint of a claim."""
-        with explained("prepare", "checkpoints"):
-            folder = self._made("checkpoints")
-        return folder / f".draft-{number}.{token}"
+        return self._made("checkpoints") / f".draft-{number}.{token}"
 
     def scratch(self, number: int) -> Path:
         """Private folder of a trial, made when first asked for."""
-        with explained("prepare", "scratch"):
-            folder = self._made("scratch") / str(number)
-            folder.mkdir(exist_ok=True)
-        return folder
+        return self._made(f"scratch/{number}")
 
     def write(self, number: int, token: int, save: Callable[[str], object]) -> None:
         """Let the user's function write the draft of a claim.
@@ -108,30 +103,31 @@ class Checkpoints:
                 remove(Path(path))
 
     def drop(self, dropped: Iterable[tuple[int, int]]) -> None:
-        """Remove published checkpoints; only after the record that says so is durable."""
+        """Remove what was published or drafted; only after the record that says so is durable."""
         for number, token in dropped:
             self._discard(Path(self.path(number, token)))
+            self.forget(number, token, ended=False)
 
-    def sweep(
-        self, saved: Mapping[int, int], claims: Iterable[tuple[int, int]], open_: Iterable[int]
-    ) -> None:
-        """Remove what killed processes left. Only under the lock, with a state folded under it.
+    def orphans(self, owned: Iterable[tuple[int, int]], open_: Iterable[int]) -> list[Path]:
+        """What killed processes left. Only under the lock, with a state folded under it.
+
+        An orphan stays one, since tokens only grow; so it may be removed after the lock.
 
         Args:
-            saved: Trials whose checkpoint is recorded, with its token.
-            claims: Number and token of each claim that is held; its owner may be publishing.
+            owned: Number and token of each recorded checkpoint, and of each claim that is held:
+                its worker may be about to publish.
             open_: Trials that have not ended; their scratch folders stay.
         """
-        if self._root is None:
-            return
-        own = {f"{n}.{t}" for n, t in [*saved.items(), *claims]}
-        for path in _entries(self._folder("checkpoints")):
-            if path.name.removeprefix(".draft-") not in own:
-                remove(path)
+        own = {f"{number}.{token}" for number, token in owned}
         alive = {str(number) for number in open_}
-        for path in _entries(self._folder("scratch")):
-            if path.name not in alive:
-                remove(path)
+        checkpoints, scratch = _entries(self._folder("checkpoints")), _entries(self._folder("scratch"))
+        left = [path for path in checkpoints if path.name.removeprefix(".draft-") not in own]
+        return left + [path for path in scratch if path.name not in alive]
+
+    def remove(self, orphans: Iterable[Path]) -> None:
+        """Remove what `orphans` found."""
+        for path in orphans:
+            remove(path)
 
     def _discard(self, path: Path) -> None:
         """Rename to a trash name, then remove, so that a reader sees all or nothing."""
@@ -145,12 +141,13 @@ class Checkpoints:
     def _folder(self, name: str) -> Path:
         if self._root is None:
             self._root = Path(tempfile.mkdtemp(prefix="hoptim-"))
-            weakref.finalize(self, rmtree, self._root, ignore_errors=True)
+            weakref.finalize(self, _remove_own, self._root, os.getpid())
         return self._root / name
 
     def _made(self, name: str) -> Path:
         folder = self._folder(name)
-        make_folder(folder)
+        with explained("make", folder):
+            make_folder(folder)
         return folder
 
 
@@ -159,3 +156,8 @@ def _entries(folder: Path) -> list[Path]:
         return list(folder.iterdir())
     except FileNotFoundError:
         return []
+
+
+def _remove_own(folder: Path, pid: int) -> None:
+    if pid == os.getpid():  # a forked child that ends must not take its parent's folder along
+        rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import stat
@@ -9,8 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from hoptim.errors import HoptimError, StoreError
-
-_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class explained:
@@ -38,11 +37,19 @@ class explained:
             raise StoreError(error.errno, message) from error
 
 
+def flush(fd: int) -> None:
+    """Make what was written to an open file survive a power cut."""
+    if hasattr(fcntl, "F_FULLFSYNC"):  # macOS: fsync alone stops at the drive's cache
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(fd)
+
+
 def sync(path: str | os.PathLike[str]) -> None:
     """Make a file's bytes, or a folder's names, survive a power cut."""
-    fd = os.open(path, _READ)
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        os.fsync(fd)
+        flush(fd)
     finally:
         os.close(fd)
 
@@ -52,7 +59,9 @@ def sync_tree(path: Path) -> None:
     if path.is_dir():
         for folder, _, names in os.walk(path, topdown=False):
             for name in names:
-                sync(os.path.join(folder, name))
+                inner = os.path.join(folder, name)
+                if not os.path.islink(inner):
+                    sync(inner)
             sync(folder)
     else:
         sync(path)
@@ -70,7 +79,7 @@ def write_new(path: Path, data: bytes) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         write_all(fd, data, 0)
-        os.fsync(fd)
+        flush(fd)
     except BaseException:
         with suppress(OSError):
             path.unlink()
@@ -81,7 +90,7 @@ def write_new(path: Path, data: bytes) -> None:
 
 def read_regular(path: Path, limit: int = 1 << 20) -> bytes:
     """The bytes of a regular file that is no link and no larger than `limit`."""
-    fd = os.open(path, _READ | os.O_NONBLOCK)
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
@@ -92,10 +101,11 @@ def read_regular(path: Path, limit: int = 1 << 20) -> bytes:
 
 
 def make_folder(path: Path) -> None:
-    """Make one folder if it is not there; its name is durable when this returns."""
+    """Make a folder if it is not there; its name is durable when this returns."""
     if not path.is_dir():
-        path.mkdir(exist_ok=True)
-        sync(path.parent)
+        path.mkdir(parents=True, exist_ok=True)
+        with suppress(PermissionError):  # a parent that may be entered but not read
+            sync(path.parent)
 
 
 def remove(path: Path) -> None:

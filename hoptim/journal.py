@@ -15,7 +15,7 @@ from typing import Protocol
 from hoptim import chain
 from hoptim.chain import Record
 from hoptim.errors import StudyDamaged, StudyMismatch
-from hoptim.files import explained, sync, write_all, write_new
+from hoptim.files import explained, flush, sync, write_all, write_new
 from hoptim.lock import StudyLock
 
 log = logging.getLogger("hoptim")
@@ -29,6 +29,10 @@ class Journal(Protocol):
     @property
     def mutex(self) -> threading.RLock:
         """What keeps the threads of this process apart."""
+
+    @property
+    def count(self) -> int:
+        """How many records have been read or appended."""
 
     def read(self) -> tuple[bool, list[Record]]:
         """What is new since the last read; True with all records when the old ones are void."""
@@ -57,6 +61,11 @@ class MemoryJournal:
     def mutex(self) -> threading.RLock:
         """As `Journal.mutex`."""
         return self._mutex
+
+    @property
+    def count(self) -> int:
+        """As `Journal.count`."""
+        return self._known
 
     def read(self) -> tuple[bool, list[Record]]:
         """As `Journal.read`."""
@@ -105,8 +114,19 @@ class FileJournal:
         self._void = True
         self._foreign = True  # whether somebody else's bytes may not be on the disk yet
 
+    @property
+    def mutex(self) -> threading.RLock:
+        """As `Journal.mutex`."""
+        return self._own_lock().mutex
+
+    @property
+    def count(self) -> int:
+        """As `Journal.count`."""
+        return self._n
+
     def read(self) -> tuple[bool, list[Record]]:
         """As `Journal.read`."""
+        self._own_lock()
         if self._fd is not None:
             return self._read(self._fd)
         fd = self._open(os.O_RDONLY)
@@ -118,7 +138,8 @@ class FileJournal:
     @contextmanager
     def hold(self, timeout: float | None) -> Iterator[None]:
         """As `Journal.hold`."""
-        self._lock.acquire(timeout)
+        lock = self._own_lock()
+        lock.acquire(timeout)
         try:
             # Opened anew in each hold: over NFS an older descriptor may show an older size.
             self._fd = self._open(os.O_RDWR)
@@ -129,7 +150,7 @@ class FileJournal:
                 with explained("close", self.path):
                     os.close(fd)
         finally:
-            self._lock.release()
+            lock.release()
 
     def append(self, records: Sequence[Record]) -> None:
         """As `Journal.append`."""
@@ -144,24 +165,23 @@ class FileJournal:
         try:
             with explained("append to", self.path):
                 write_all(self._fd, data, self._offset)
-                os.fsync(self._fd)
+                flush(self._fd)
         except BaseException:
             with suppress(OSError):  # failing that, the next opener repairs the tail
                 os.ftruncate(self._fd, self._offset)
-                os.fsync(self._fd)
+                flush(self._fd)
             self.forget()
             raise
         self._offset += len(data)
         self._n += len(lines)
         self._last = lines[-1]
 
-    @property
-    def mutex(self) -> threading.RLock:
-        """The lock between threads of this process; a forked child gets its own."""
+    def _own_lock(self) -> StudyLock:
+        """This process's lock; a forked child gets one of its own and starts from the front."""
         if self._pid != os.getpid():
             self._pid, self._lock, self._fd = os.getpid(), StudyLock.of(self.path.parent), None
             self.forget()
-        return self._lock.mutex
+        return self._lock
 
     def _open(self, mode: int) -> int:
         with explained("open", self.path):
@@ -195,7 +215,7 @@ class FileJournal:
         if held and self._foreign:
             # Its writer may have died before it was durable; nothing may be built on it until it is.
             with explained("sync", self.path):
-                os.fsync(fd)
+                flush(fd)
             self._foreign = False
         return void, found.records
 
@@ -214,10 +234,11 @@ class FileJournal:
         tail = _pread(fd, self._offset, os.fstat(fd).st_size)
         if self._offset == 0:
             self._refuse_another_study(tail)
-        if not chain.is_torn(tail, self._last[:8], self._n) or self._offset == 0:
+        if self._offset == 0 or not chain.is_torn(tail, self._last[:8], self._n):
+            what = "and good records follow" if tail else "the file is empty"
             raise StudyDamaged(
-                f"{str(self.path)!r} is damaged at line {self._n + 1}, byte {self._offset}, and good "
-                "records follow. Restore the file from a copy; hoptim never skips records."
+                f"{str(self.path)!r} is damaged at line {self._n + 1}, byte {self._offset}: {what}. "
+                "Restore the file from a copy; hoptim never skips records."
             )
         if held:
             aside = self.path.with_name(f"{self.path.name}.torn-{self._offset}-{uuids.uuid4().hex[:8]}")
@@ -229,7 +250,7 @@ class FileJournal:
                 write_new(aside, tail)
                 sync(aside.parent)
                 os.ftruncate(fd, self._offset)
-                os.fsync(fd)
+                flush(fd)
 
     def _refuse_another_study(self, tail: bytes) -> None:
         record = tail.split(b"\n", 1)[0][9:]

@@ -61,6 +61,9 @@ class StudyLock:
         deadline = None if timeout is None else time.monotonic() + timeout
         if not self.mutex.acquire(timeout=-1 if timeout is None else timeout):
             raise LockTimeout(f"Another thread kept the study {str(self.folder)!r} for {timeout} s.")
+        if self._queue is not None:
+            self.mutex.release()
+            raise RuntimeError("hoptim was called from within its own decision, by keep= or an optimizer.")
         try:
             self._stand_in_line(deadline)
             self._take(deadline)
@@ -173,8 +176,12 @@ class _Waiter:
         finally:
             with self._guard:
                 self._got.set()
-                if self._abandoned:
-                    os.close(self.fd)
+                self._close_if_abandoned()
+
+    def _close_if_abandoned(self) -> None:
+        if self._abandoned and self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1  # the number may be somebody else's from now on
 
     def wait(self, seconds: float) -> bool:
         """Whether the lock came within some seconds."""
@@ -185,7 +192,7 @@ class _Waiter:
         with self._guard:
             self._abandoned = True
             if self._got.is_set():
-                os.close(self.fd)
+                self._close_if_abandoned()
 
     def adopt(self) -> bool:
         """Wait again, at the old place in the line; False when it came and went."""
@@ -204,7 +211,7 @@ def _after_fork() -> None:
     _registry_guard = threading.Lock()
     for lock in _registry.values():
         for fd in (lock._queue, None if lock._waiter is None else lock._waiter.fd):
-            if fd is not None:
+            if fd is not None and fd >= 0:
                 os.close(fd)
     _registry.clear()
 

@@ -74,8 +74,7 @@ def create(folder: Path, identity: Mapping[str, Any], steps: int) -> Settings:
         StoreError: The directory cannot be written.
     """
     with explained("create the study", folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        sync(folder.parent)
+        make_folder(folder)
         for name in ("queue", "lock"):  # filelock would make them for their owner alone
             with suppress(FileExistsError):
                 write_new(folder / name, b"")

@@ -17,7 +17,7 @@ from hoptim.chain import Record
 from hoptim.checkpoints import Checkpoints
 from hoptim.errors import AlreadyTold, CheckpointError, ClaimLost, NoCheckpoint, StudyDamaged
 from hoptim.journal import FileJournal, Journal, MemoryJournal
-from hoptim.state import Entry, State
+from hoptim.state import FORMAT, Entry, State
 from hoptim.worker import Watch, Worker
 
 log = logging.getLogger("hoptim")
@@ -100,16 +100,16 @@ class Store:
         self.prefer: int | None = None  # the member that this process trained last
         self._folder, self._fresh, self._show = folder, fresh, show
         self._state = fresh()
-        self._batch: list[Record] = []
+        self._batch: list[Record] = []  # folded in this hold, written at its end
+        self._spare: list[tuple[int, int]] = []  # checkpoints to remove after it
         self._worker: Worker | None = None
         self._away: list[Claim] = []
         self._suspects: set[str] = set()
         self._looked = 0.0
         if folder is None:
-            with self.journal.hold(None):
-                self._add("create", format=1)
-                self._commit()
-
+            with self._hold():
+                self._add("create", format=FORMAT)
+    
     @property
     def state(self) -> State:
         """The state as last read."""
@@ -130,7 +130,6 @@ class Store:
         self._look_around()
         with self._hold():
             claimed = self._claim(propose)
-            self._commit()
         return claimed
 
     def tell(self, claim: Held, ended: Record, then: Propose | None) -> Claim | None:
@@ -156,15 +155,13 @@ class Store:
                 self.check_checkpoint(claim, ended)
                 self._add("tell", trial=claim.number, token=claim.token, **ended)
             self.prefer = claim.member
-            dropped = self._drop_spare()
+            self._drop_spare()
             if then is not None:
                 try:
                     following = self._claim(then)
                 except Exception:  # the tell must not suffer; the next ask says it again
                     log.debug("The next trial could not be claimed along with a tell.", exc_info=True)
-            self._commit()
         self.checkpoints.forget(claim.number, claim.token, ended=True)
-        self.checkpoints.drop(dropped)
         return following
 
     def lend_for_good(self, claim: Held) -> None:
@@ -186,10 +183,8 @@ class Store:
             trial = self._valid(claim)
             final = not retry or trial.attempt >= self.policy.max_attempts
             self._add("fail", id=id, trial=claim.number, token=claim.token, why=why, final=final)
-            dropped = self._drop_spare()
-            self._commit()
+            self._drop_spare()
         self.checkpoints.forget(claim.number, claim.token, ended=final)
-        self.checkpoints.drop(dropped)
 
     def release(self, claim: Held, unused: bool) -> None:
         """Hand a trial back; it will be handed out again as it is.
@@ -203,7 +198,6 @@ class Store:
                 return
             more = {"unused": True} if unused else {}
             self._add("release", trial=claim.number, token=claim.token, **more)
-            self._commit()
         self.checkpoints.forget(claim.number, claim.token, ended=False)
 
     def extend(self, steps: int) -> None:
@@ -211,8 +205,7 @@ class Store:
         with self._hold() as state:
             if steps > state.steps:
                 self._add("extend", steps=steps)
-                self._commit()
-
+    
     def leave(self) -> None:
         """Release everything that this process holds and stop its sign of life."""
         worker = self._worker
@@ -221,7 +214,6 @@ class Store:
         with self._hold(_LEAVE_WITHIN) as state:
             for trial in [t for t in state.open.values() if t.worker == worker.id]:
                 self._add("release", trial=trial.number, token=trial.token)
-            self._commit()
         worker.stop()
         self._worker = None
 
@@ -296,6 +288,7 @@ class Store:
                 final = trial.interruptions + 1 >= self.policy.max_interruptions
                 log.warning("%s died in trial %d.", self.watch.name(worker).capitalize(), trial.number)
                 self._add("reclaim", trial=trial.number, token=trial.token, final=final)
+                self._spare.append((trial.number, trial.token))  # should it have come that far
             self.watch.buried(worker)
         self._suspects.clear()
 
@@ -307,41 +300,54 @@ class Store:
         others = {t.worker for t in self._state.open.values() if t.worker} - {self._name()}
         self._suspects = {worker for worker in others if self.watch.is_dead(worker)}
 
-    def _drop_spare(self) -> list[tuple[int, int]]:
+    def _drop_spare(self) -> None:
         keep, show = self.policy.keep, self._show
         spare = self._state.droppable(None if keep is None else lambda entry: keep(show(entry)))
-        dropped = [(number, self._state.saved[number]) for number in spare]
-        if dropped:
+        if spare:
+            self._spare += [(number, self._state.saved[number]) for number in spare]
             self._add("drop", trials=spare)
-        return dropped
 
     def _be_alive(self) -> None:
         """Become a worker before the first claim; anew in a forked child."""
-        if self._folder is None or (self._worker is not None and self._worker.pid == os.getpid()):
-            return
-        self._lent.clear()
-        self.prefer = None
-        self._worker = Worker(self._folder, self.policy.lease)
-        self._worker.start()
-        leaving.watch_over(self)
-        with self._hold() as state:
-            claims = [(t.number, t.token) for t in state.open.values() if t.worker is not None]
-            open_ = [t.number for t in state.open.values()]
-            self.checkpoints.sweep(state.saved, claims, open_)
+        with self.journal.mutex:
+            if self._folder is None or (self._worker is not None and self._worker.pid == os.getpid()):
+                return
+            self._lent.clear()
+            self.prefer = None
+            worker = Worker(self._folder, self.policy.lease)
+            worker.start()
+            leaving.watch_over(self)
+            with self._hold() as state:
+                claims = [(t.number, t.token) for t in state.open.values() if t.worker is not None]
+                open_ = [t.number for t in state.open.values()]
+                orphans = self.checkpoints.orphans([*state.saved.items(), *claims], open_)
+            self._worker = worker
+        self.checkpoints.remove(orphans)
 
     def _name(self) -> str:
         return "memory" if self._worker is None else self._worker.id
 
     @contextmanager
     def _hold(self, within: float | None = None) -> Iterator[State]:
-        with leaving.undisturbed(), self.journal.hold(within or self.policy.lock_timeout):
-            try:
-                yield self._catch_up()
-            except BaseException:
-                if self._batch:  # folded but not written
+        """Under the lock, with all records read; what the block adds is written at its end.
+
+        Only then, and without the lock, is removed what the block found spare.
+        """
+        with leaving.undisturbed():
+            with self.journal.hold(within or self.policy.lock_timeout):
+                try:
+                    yield self._catch_up()
+                    if self._batch:
+                        self.journal.append(self._batch)
+                except BaseException:
+                    if self._batch or self._state.n != self.journal.count:  # folded, not written
+                        self.journal.forget()
+                    self._spare.clear()
+                    raise
+                finally:
                     self._batch.clear()
-                    self.journal.forget()
-                raise
+            spare, self._spare = self._spare, []
+            self.checkpoints.drop(spare)
 
     def _catch_up(self) -> State:
         void, records = self.journal.read()
@@ -352,7 +358,7 @@ class Store:
         return self._state
 
     def _add(self, op: str, **fields: Any) -> None:
-        """Fold a record now; it is written with the rest of the batch by `_commit`."""
+        """Fold a record now; it is written at the end of the hold."""
         record = {
             "n": self._state.n,
             "id": fields.pop("id", None) or os.urandom(6).hex(),
@@ -365,8 +371,3 @@ class Store:
         except StudyDamaged as error:
             raise AssertionError(f"hoptim was about to write {record!r}") from error
         self._batch.append(record)
-
-    def _commit(self) -> None:
-        if self._batch:
-            self.journal.append(self._batch)
-            self._batch.clear()

@@ -64,14 +64,14 @@ class Worker:
         self.id = f"{host}.{os.getpid()}.{secrets.token_hex(3)}"
         self.pid = os.getpid()
         self._path = folder / "workers" / self.id
-        self._beat = lease / _BEATS_PER_LEASE
+        self._lease = lease
         self._stop = threading.Event()
 
     def start(self) -> None:
         """Write the file and begin to beat; before the first claim."""
         with explained("write", self._path):
             make_folder(self._path.parent)
-            write_new(self._path, json.dumps(asdict(Identity.mine())).encode())
+            write_new(self._path, json.dumps({**asdict(Identity.mine()), "lease": self._lease}).encode())
             sync(self._path.parent)
         threading.Thread(target=self._live, daemon=True, name="hoptim-beat").start()
 
@@ -82,7 +82,7 @@ class Worker:
             self._path.unlink()
 
     def _live(self) -> None:
-        while not self._stop.wait(self._beat):
+        while not self._stop.wait(self._lease / _BEATS_PER_LEASE):
             with suppress(OSError):  # no sign is given that cannot be given; the lease decides
                 os.utime(self._path)
 
@@ -105,15 +105,15 @@ class Watch:
 
     def is_dead(self, worker: str) -> bool:
         """Look once; whether this look settles that a worker is dead."""
-        sign, identity = self._look(worker)
-        if identity is not None and identity.is_dead():
+        sign, lease, dead = self._look(worker)
+        if dead:
             return True
         now = time.monotonic()
         old, first, last, looks = self._seen.get(worker, (None, now, now, 0))
-        if old != sign or now - last > self._lease / _BEATS_PER_LEASE:
+        if old != sign or now - last > lease / _BEATS_PER_LEASE:
             first, looks = now, 0  # a sign could have come and gone unseen between distant looks
         self._seen[worker] = (sign, first, now, looks + 1)
-        return looks + 1 >= _LOOKS and now - first >= self._lease
+        return looks + 1 >= _LOOKS and now - first >= lease
 
     def buried(self, worker: str) -> None:
         """Remove a dead worker's file, once nothing is claimed in its name."""
@@ -126,14 +126,16 @@ class Watch:
         host, pid, _ = [*worker.rsplit(".", 2), "?", "?"][:3]
         return f"process {pid} on {host}"
 
-    def _look(self, worker: str) -> tuple[object, Identity | None]:
+    def _look(self, worker: str) -> tuple[object, float, bool]:
+        """Its sign of life, the longer of its lease and ours, whether it is proven dead."""
         path = self._folder / worker
         try:
-            identity = Identity(**json.loads(read_regular(path, limit=4096)))
-            status = os.stat(path)
-        except (OSError, ValueError, TypeError):
-            return "no sign", None
-        return (status.st_ino, status.st_mtime_ns), identity
+            found = json.loads(read_regular(path, limit=4096))
+            lease = max(float(found.pop("lease")), self._lease)
+            status = path.stat()
+            return (status.st_ino, status.st_mtime_ns), lease, Identity(**found).is_dead()
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return "no sign", self._lease, False
 
 
 @lru_cache

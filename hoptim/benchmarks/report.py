@@ -1,0 +1,60 @@
+"""What a benchmark found, as text for people and as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import groupby
+
+import numpy as np
+
+import hoptim
+from hoptim.benchmarks.rosenbrock import Row, Setup
+
+
+def heading(setup: Setup) -> str:
+    """What was run."""
+    return (
+        f"Rosenbrock, log10 of the final loss: {setup.runs} runs (seeds {setup.seed} to "
+        f"{setup.seed + setup.runs - 1}), {setup.members} members, {setup.steps} steps"
+    )
+
+
+def table3(rows: Sequence[Row]) -> str:
+    """One line for each row, published and measured figures side by side."""
+    cells = [("", "published", "", "measured", "", "p against"), ("", "mean", "std", "mean", "std", "ROMUL")]
+    for row in rows:
+        printed = ("", "") if row.published is None else (f"{row.published.mean:g}", f"{row.published.std:g}")
+        p = "" if row.p_value is None else f"{row.p_value:.1e}"
+        cells.append((row.name, *printed, f"{row.mean:.3f}", f"{row.std:.3f}", p))
+    return _aligned(cells)
+
+
+def figure3(rows: Sequence[Row]) -> str:
+    """One line for each number of dimensions: mean and, in brackets, its standard error."""
+    by_dims = [(n, list(group)) for n, group in groupby(rows, key=lambda row: row.dims)]
+    cells = [("dimensions", *(row.name for row in by_dims[0][1]))]
+    for n, group in by_dims:
+        cells.append((str(n), *(f"{row.mean:.3f} ({row.standard_error:.3f})" for row in group)))
+    return _aligned(cells)
+
+
+def to_json(setup: Setup, rows: Sequence[Row]) -> str:
+    """Everything but the trials, with the versions that it was measured with."""
+    settings = asdict(setup)
+    del settings["workers"], settings["store"]  # the figures do not depend on them
+    versions = {"hoptim": hoptim.__version__, "numpy": np.__version__, "python": platform.python_version()}
+    found = {"settings": {**settings, **versions}, "rows": [row.to_json() for row in rows]}
+    return json.dumps(found, indent=1, allow_nan=False) + "\n"
+
+
+def _aligned(cells: Sequence[Sequence[str]]) -> str:
+    """Lines whose first column is set to the left and all others to the right."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = (
+        "  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))])
+        for first, *rest in cells
+    )
+    return "\n".join(line.rstrip() for line in lines)

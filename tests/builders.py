@@ -1,0 +1,107 @@
+"""What many tests begin with."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hoptim
+from hoptim import chain, settings
+from hoptim.state import State
+from tests import reader
+
+ROOT = Path(__file__).parent.parent
+
+
+def space() -> dict[str, hoptim.Dimension]:
+    """Two hyperparameters."""
+    return {"x": hoptim.Float(0.0, 1.0), "k": hoptim.Int(1, 9)}
+
+
+def study(path: Any = None, **changes: Any) -> hoptim.Study:
+    """A small study."""
+    arguments: dict[str, Any] = {"space": space(), "size": 4, "steps": 5, "mode": "min", "seed": 0}
+    return hoptim.Study(path, **{**arguments, **changes})
+
+
+def loss(trial: hoptim.Trial) -> float:
+    """A value that depends on the hyperparameters and the seed."""
+    return float((trial.params["x"] - 0.3) ** 2 + trial.params["k"] / 10 + (trial.seed % 7) / 100)
+
+
+def saving(text: str) -> Callable[[str], object]:
+    """A `save` that writes a text."""
+    return lambda path: Path(path).write_text(text)
+
+
+def train(study: hoptim.Study, saves: bool = False) -> hoptim.Study:
+    """Run a study to its end."""
+    for trial in study:
+        trial.tell(loss(trial), save=saving(str(trial.number)) if saves else None)
+    return study
+
+
+def records(path: Path | str) -> list[dict[str, Any]]:
+    """A study's records, read independently."""
+    return list(reader.read(Path(path) / "journal.jsonl"))
+
+
+def stripped(path: Path | str) -> list[dict[str, Any]]:
+    """Records without what differs between equal runs: ids, times, worker names, digests."""
+    own = ("id", "time", "worker", "uuid", "study")
+    return [{k: v for k, v in record.items() if k not in own} for record in records(path)]
+
+
+def recompute(path: Path | str) -> int:
+    """Check each proposal of a journal against its prefix alone; how many there were."""
+    study = hoptim.load(path)
+    found = settings.read(Path(path))
+    assert found is not None
+    state = State(study.size, found.steps, study.seed, study._sign)
+    proposals = 0
+    for record in records(path):
+        if record["op"] == "ask" and "member" in record:
+            again = study._decide(state, record["member"], record["trial"])
+            assert {name: record.get(name) for name in again} == again
+            proposals += 1
+        state.apply(record)
+    return proposals
+
+
+def append(path: Path | str, record: dict[str, Any]) -> None:
+    """Forge a record behind the last one of a journal, with a valid line."""
+    journal = Path(path) / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    full = {"n": len(lines), "id": "f" * 12, "time": 0.0, **record}
+    journal.write_bytes(b"".join(lines) + chain.encode(full, lines[-1][:8]))
+
+
+def run(script: str, *arguments: object, **environment: str) -> subprocess.Popen[str]:
+    """A Python process that runs a script of this folder."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "tests" / script), *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    """Return as soon as a condition holds; fail after some seconds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds} s for {condition}"
+        time.sleep(0.005)
+
+
+def acknowledged(path: Path) -> list[tuple[int, float]]:
+    """Trial and value of each tell that a worker of `tests/train.py` saw acknowledged."""
+    lines = "".join(file.read_text() for file in path.iterdir()).splitlines()
+    return [tuple(json.loads(line)) for line in lines]

@@ -1,0 +1,50 @@
+"""Reads a journal without hoptim, to judge what hoptim wrote. Run it: python tests/reader.py FILE."""
+
+import json
+import sys
+import zlib
+from pathlib import Path
+
+
+def read(path):
+    """All records; raises ValueError at the first byte that breaks the chain of lines."""
+    records = []
+    data = Path(path).read_bytes()
+    previous = None
+    for line in data.split(b"\n")[:-1]:
+        record = json.loads(line[9:])
+        if previous is None:  # the first line follows the digits of the uuid
+            previous = b"%08x" % zlib.crc32(record["uuid"].encode())
+        if line[:9] != b"%08x " % zlib.crc32(previous + line[9:]) or record["n"] != len(records):
+            raise ValueError(f"line {len(records) + 1} does not follow")
+        records.append(record)
+        previous = line[:8]
+    if not data.endswith(b"\n"):
+        raise ValueError("the last line has no end")
+    return records
+
+
+def judge(path, acknowledged):
+    """What is wrong with a journal, given (trial, value) of tells that a worker saw acknowledged."""
+    asked, holder, ended, wrong = {}, {}, {}, []
+    for r in read(path):
+        trial = r.get("trial")
+        if r["op"] == "ask":
+            asked.setdefault(trial, r)
+            if trial in ended or holder.get(trial) is not None:
+                wrong.append(f"trial {trial} was handed out while held or ended")
+            holder[trial] = r["n"]
+        elif r["op"] in ("tell", "fail", "release", "reclaim"):
+            if holder.get(trial) != r["token"]:
+                wrong.append(f"record {r['n']} ends a claim that is not held")
+            holder[trial] = None
+            if r["op"] == "tell" or r.get("final"):
+                ended[trial] = r.get("value")
+    places = [(asked[t]["member"], asked[t]["step"]) for t in ended]
+    wrong += [f"member and step {p} ended twice" for p in set(places) if places.count(p) > 1]
+    wrong += [f"the told value of trial {t} is gone" for t, v in acknowledged if ended.get(t) != v]
+    return wrong, sorted(places)
+
+
+if __name__ == "__main__":
+    print(judge(sys.argv[1], [])[0] or "nothing wrong")

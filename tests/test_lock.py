@@ -1,0 +1,165 @@
+"""The lock: exclusion between threads and processes, patience, and names."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+
+import pytest
+
+from hoptim import lock
+from hoptim.errors import LockTimeout, StoreError
+from hoptim.lock import StudyLock
+from tests.builders import run, wait_until
+
+
+@pytest.fixture
+def held(tmp_path):
+    """A folder whose lock another process holds; call the value to let it go."""
+    holder = run("hold.py", tmp_path)
+    assert holder.stdout.readline() == "held\n"
+
+    def let_go():
+        holder.kill()
+        holder.communicate()
+
+    yield tmp_path, holder, let_go
+    let_go()
+
+
+def test_one_object_serves_a_folder():
+    """Two spellings of a folder share one lock in a process, since a second would block the first."""
+    assert StudyLock.of(lock.Path("/tmp")) is StudyLock.of(lock.Path("/tmp/../tmp"))
+
+
+def test_threads_exclude_each_other(tmp_path):
+    """Many threads in a read-modify-write under the lock lose no update."""
+    mine, counter = StudyLock.of(tmp_path), [0]
+
+    def work():
+        for _ in range(50):
+            mine.acquire(None)
+            value = counter[0]
+            threading.Event().wait(0.0001)
+            counter[0] = value + 1
+            mine.release()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counter == [200]
+
+
+def test_processes_exclude_each_other(tmp_path):
+    """Processes that append under the lock never meet inside."""
+    workers = [run("count.py", tmp_path, 100) for _ in range(3)]
+    for worker in workers:
+        _, errors = worker.communicate(timeout=60)
+        assert worker.returncode == 0, errors
+    assert (tmp_path / "counter").read_text() == "300"
+
+
+def test_a_timeout_names_the_holder(held):
+    """Waiting in vain says which process on which host has the lock, and may be retried."""
+    folder, holder, let_go = held
+    mine = StudyLock.of(folder)
+    for _ in range(3):
+        with pytest.raises(LockTimeout, match=f"process {holder.pid} on "):
+            mine.acquire(0.05)
+    before = threading.active_count()
+    let_go()
+    mine.acquire(20)
+    mine.release()
+    assert threading.active_count() <= before
+
+
+def test_a_long_wait_is_said(held, monkeypatch, caplog):
+    """A waiter without a limit warns again and again with the holder's name, then enters."""
+    folder, holder, let_go = held
+    monkeypatch.setattr(lock, "_SAY_EVERY", 0.05)
+    mine = StudyLock.of(folder)
+    threading.Timer(0.4, let_go).start()
+    with caplog.at_level(logging.WARNING, logger="hoptim"):
+        mine.acquire(None)
+    mine.release()
+    assert len(caplog.records) >= 2
+    assert f"process {holder.pid} on " in caplog.text
+
+
+def test_a_killed_holder_leaves_the_lock_free(held):
+    """The kernel frees the lock of a killed process; nobody waits for an age to pass."""
+    folder, holder, _ = held
+    holder.send_signal(signal.SIGKILL)
+    mine = StudyLock.of(folder)
+    mine.acquire(20)
+    mine.release()
+
+
+def test_a_stopped_holder_keeps_the_lock(held):
+    """A stopped process is alive, so its lock is not taken away."""
+    folder, holder, _ = held
+    holder.send_signal(signal.SIGSTOP)
+    with pytest.raises(LockTimeout):
+        StudyLock.of(folder).acquire(0.2)
+
+
+def test_an_interrupted_wait_leaves_the_line(held):
+    """KeyboardInterrupt while waiting passes through, and the lock can be taken afterwards."""
+    folder, _, let_go = held
+    mine = StudyLock.of(folder)
+    main = threading.main_thread().ident
+    assert main is not None
+    threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        mine.acquire(None)
+    let_go()
+    mine.acquire(20)
+    mine.release()
+
+
+def test_a_forked_child_has_its_own_lock(tmp_path):
+    """A child forked within a hold does not enter with its parent, nor keep the lock afterwards."""
+    mine = StudyLock.of(tmp_path)
+    mine.acquire(None)
+    ready, go = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        own = StudyLock.of(tmp_path)
+        entered = True
+        try:
+            own.acquire(0.1)
+        except LockTimeout:
+            entered = False
+        os.write(ready[1], b"x")
+        os.read(go[0], 1)
+        os._exit(entered or own is mine)
+    os.read(ready[0], 1)
+    mine.release()
+    other = run("hold.py", tmp_path)  # would hang if the child had kept the parent's descriptor
+    assert other.stdout.readline() == "held\n"
+    other.kill()
+    other.communicate()
+    os.write(go[1], b"x")
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_calling_hoptim_within_its_own_decision_is_an_error(tmp_path):
+    """Entering twice in one thread would wait for itself for ever, so it is refused."""
+    mine = StudyLock.of(tmp_path)
+    mine.acquire(None)
+    with pytest.raises(RuntimeError, match="within its own decision"):
+        mine.acquire(None)
+    mine.release()
+    mine.acquire(None)
+    mine.release()
+
+
+def test_a_folder_that_is_gone_is_said(tmp_path):
+    """Locking in a folder that does not exist names the path instead of waiting."""
+    with pytest.raises(StoreError, match="queue"):
+        StudyLock.of(tmp_path / "gone").acquire(None)
+    wait_until(lambda: StudyLock.of(tmp_path).mutex.acquire(blocking=False))

@@ -1,0 +1,78 @@
+"""A worker for tests: DIR ACKS [PHASE COUNT]; kills itself with SIGKILL in a phase if told so."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import hoptim
+from hoptim import journal, store
+from tests.builders import loss, study
+
+
+class Killer:
+    """Counts how often each phase is reached and dies in the one it was told."""
+
+    def __init__(self, phase: str, count: int) -> None:
+        self.phase, self.left = phase, count
+
+    def at(self, phase: str) -> None:
+        """Die if it is time."""
+        if phase == self.phase:
+            self.left -= 1
+            if self.left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    """Train until the study is done."""
+    folder, acks = sys.argv[1], Path(sys.argv[2])
+    killer = Killer(*(sys.argv[3], int(sys.argv[4])) if len(sys.argv) > 3 else ("never", 0))
+    _instrument(killer)
+    with (acks / str(os.getpid())).open("a") as out:
+        for trial in study(folder, steps=int(os.environ.get("STEPS", "8"))):
+            killer.at("train")
+            time.sleep(float(os.environ.get("PAUSE", "0.002")))
+            value = loss(trial)
+            if trial.checkpoint is not None:  # whole and of the parent, or the store lied
+                assert Path(trial.checkpoint).read_text() == f"weights of {trial.parent}"
+
+            def save(path: str, trial: hoptim.Trial = trial) -> None:
+                Path(path).write_text("weights")
+                killer.at("save")
+                Path(path).write_text(f"weights of {trial.number}")
+
+            try:
+                trial.tell(value, save=save)
+            except hoptim.ClaimLost:
+                continue
+            killer.at("told")
+            out.write(json.dumps([trial.number, value]) + "\n")
+            out.flush()
+
+
+def _instrument(killer: Killer) -> None:
+    """Make the middle of telling a place to die in."""
+    publish, write = store.Checkpoints.publish, journal.write_all
+
+    def published(self: store.Checkpoints, number: int, token: int) -> None:
+        publish(self, number, token)
+        killer.at("published")
+
+    def torn(fd: int, data: bytes, offset: int) -> None:
+        killer.at("unwritten")
+        write(fd, data[:-7], offset)
+        killer.at("torn")
+        write(fd, data[-7:], offset + len(data) - 7)
+        killer.at("unsynced")
+
+    store.Checkpoints.publish = published  # type: ignore[method-assign]
+    journal.write_all = torn
+
+
+if __name__ == "__main__":
+    main()
