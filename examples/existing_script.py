@@ -30,7 +30,7 @@ def before(path: str) -> None:
 
 def after(path: str) -> None:
     """Eight networks; run it in any number of processes, kill it and run it again."""
-    space = {"lr": hoptim.Float(1e-3, 9.0, log=True), "l2": hoptim.Float(1e-6, 1e-2, log=True)}  # hoptim
+    space = {"lr": hoptim.Float(1e-3, 1.0, log=True), "l2": hoptim.Float(1e-6, 1e-2, log=True)}  # hoptim
     for trial in hoptim.Study(path, space=space, size=8, steps=EPOCHS, mode="min"):  # hoptim
         model = Model.load(trial.checkpoint) if trial.checkpoint else Model(trial.seed)  # hoptim
         model.train_epoch(**trial.params)  # hoptim

@@ -96,7 +96,11 @@ def _parser() -> argparse.ArgumentParser:
         "--plot", type=Path, metavar="FILE", help="draw Figures 1 and 2 of the paper (needs matplotlib)"
     )
     either.add_argument(
-        "--dims", type=int, nargs="+", metavar="N", help="Figure 3 of the paper instead: N-dimensional functions"
+        "--dims",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="Figure 3 of the paper instead: N-dimensional functions",
     )
     return parser
 
@@ -120,7 +124,9 @@ def _progress() -> Iterator[Progress | None]:
 def _check_writable(file: Path) -> None:
     """Raise `ArgumentError` now rather than after the work."""
     if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise hoptim.ArgumentError(f"{str(file)!r} cannot be written: it is a folder, or not in one of yours.")
+        raise hoptim.ArgumentError(
+            f"{str(file)!r} cannot be written: it is a folder, or not in one of yours."
+        )
 
 
 if __name__ == "__main__":

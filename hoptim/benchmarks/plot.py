@@ -12,61 +12,81 @@ import hoptim
 from hoptim.benchmarks.rosenbrock import RANGE, START, Row, Run, loss
 
 try:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backend_bases import FigureCanvasBase
     from matplotlib.figure import Figure
 except ImportError as error:
     raise hoptim.MissingExtra(
         "Pictures need matplotlib, which is not installed: pip install 'hoptim[plot]'."
     ) from error
 
-# Okabe and Ito's palette, which people see apart whatever their colour vision.
-_COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#D55E00", "#CC79A7")
-_BAND = (25, 75)  # percentiles of the runs
+# Okabe and Ito's palette, which people see apart whatever their colour vision; the dashes still tell
+# two lines apart where one lies on the other.
+_STYLES = (
+    {"color": "#0072B2", "linestyle": "--"},
+    {"color": "#E69F00", "linestyle": "-"},
+    {"color": "#009E73", "linestyle": "-."},
+    {"color": "#D55E00", "linestyle": "-", "linewidth": 2.5},
+    {"color": "#CC79A7", "linestyle": ":", "linewidth": 2.5},
+)
+_TICKS = (0, 0.5, 1, 1.5, 2)
+_MIDDLE = (25, 75)  # percentiles of the runs
 
 
 def check_format(path: Path) -> None:
-    """Raise `ArgumentError` unless a file's name ends as a kind of picture that can be drawn."""
-    kinds = sorted(FigureCanvasAgg.get_supported_filetypes())
+    """Raise `ArgumentError` unless a file's name ends like a picture that can be drawn."""
+    kinds = sorted(FigureCanvasBase.get_supported_filetypes())
     if path.suffix[1:].lower() not in kinds:
         raise hoptim.ArgumentError(f"A picture's name must end in one of {kinds}, found {str(path)!r}.")
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
-    """Draw Figures 1 and 2 into one file.
+    """Draw the paper's Figures 1 and 2 into one file.
 
     Args:
         rows: Those of Table 3.
         path: The file.
     """
-    figure = Figure(figsize=(12, 7.5), layout="constrained")
-    axes = figure.subplots(2, 3).ravel()
-    for row, ax, colour in zip(rows, axes, _COLOURS, strict=False):
-        _draw_winner(ax, row, colour)
-    _draw_losses(axes[-1], rows)
+    figure = Figure(figsize=(12, 8), layout="constrained")
+    *maps, curves = figure.subplots(2, 3).flat
+    for row, ax, style in zip(rows, maps, _STYLES, strict=True):
+        _draw_winner(ax, row, style["color"])
+    _draw_losses(curves, rows)
+    figure.suptitle("Each contender's run with the median final loss, and the losses of all its runs")
+    figure.legend(*maps[0].get_legend_handles_labels(), loc="outside lower left", ncols=4, frameon=False)
     figure.savefig(path, dpi=150)
 
 
-def typical(row: Row) -> Run:
-    """The run whose final loss is the median, the lower of two."""
+def _typical(row: Row) -> Run:
+    """The run with the median final loss, the better of two."""
     order = np.argsort(row.final_losses, kind="stable")
     return row.runs[order[(len(order) - 1) // 2]]
 
 
-def _draw_winner(ax: Any, row: Row, colour: str) -> None:
-    grid = np.meshgrid(np.linspace(*RANGE, 401), np.linspace(*RANGE, 401))
-    ax.contourf(*grid, np.log10(loss(grid) + 1e-9), levels=np.arange(-3, 4, 0.5), cmap="Greys", alpha=0.5, extend="both")
-    x, y = typical(row).lineage.T
-    ax.plot(x, y, "-o", color=colour, markersize=3, linewidth=1)
-    ax.plot(*START, "s", color="black")
-    ax.plot(1, 1, "*", color="black", markersize=10)
-    ax.set(title=row.name, xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+def _draw_winner(ax: Any, row: Row, colour: Any) -> None:
+    run = _typical(row)
+    side = np.linspace(*RANGE, 401)
+    heights = np.log10(loss(np.meshgrid(side, side)) + 1e-9)  # the minimum lies on the grid
+    ax.contour(
+        side, side, heights, levels=np.arange(-3, 4, 0.5), cmap="Greys_r", linewidths=0.6, linestyles="-"
+    )
+    x, y = run.lineage.T
+    ax.plot(x, y, "-o", color=colour, markersize=3, linewidth=0.8, alpha=0.7, label="the winner's lineage")
+    mark = {"linestyle": "none", "markeredgecolor": "black", "clip_on": False}
+    ax.plot(*START, "s", **mark, color="white", label="start")
+    ax.plot(*run.point, "D", **mark, color="white", label="best of the run")
+    ax.plot(1, 1, "*", **mark, color="yellow", markersize=12, label="minimum")
+    ax.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal", xticks=_TICKS, yticks=_TICKS)
+    ax.set_title(row.name, color=colour)
 
 
 def _draw_losses(ax: Any, rows: Sequence[Row]) -> None:
-    for row, colour in zip(rows, _COLOURS, strict=False):
-        curves = np.array([run.best for run in row.runs])
-        steps = np.arange(curves.shape[1])
-        ax.fill_between(steps, *np.percentile(curves, _BAND, axis=0), color=colour, alpha=0.2, linewidth=0)
-        ax.plot(steps, np.median(curves, axis=0), color=colour, label=row.name)
-    ax.set(yscale="log", xlabel="step", ylabel="best loss so far", title="median and middle half of the runs")
-    ax.legend()
+    for row, style in zip(rows, _STYLES, strict=True):
+        losses = np.array([run.best for run in row.runs])
+        steps = np.arange(1, losses.shape[1] + 1)
+        low, high = np.percentile(losses, _MIDDLE, axis=0)
+        ax.fill_between(steps, low, high, color=style["color"], alpha=0.15, linewidth=0)
+        ax.plot(steps, np.median(losses, axis=0), label=row.name, **style)
+    ax.set(xscale="log", yscale="log", xlabel="steps", ylabel="best loss so far")
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.set_title("Median and middle half of the runs")
+    ax.legend(loc="lower left", fontsize="small")

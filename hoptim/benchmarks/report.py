@@ -24,9 +24,14 @@ def heading(setup: Setup) -> str:
 
 def table3(rows: Sequence[Row]) -> str:
     """One line for each row, published and measured figures side by side."""
-    cells = [("", "published", "", "measured", "", "p against"), ("", "mean", "std", "mean", "std", "ROMUL")]
+    cells = [
+        ("", "published", "", "measured", "", "p against"),
+        ("", "mean", "std", "mean", "std", "ROMUL"),
+    ]
     for row in rows:
-        printed = ("", "") if row.published is None else (f"{row.published.mean:g}", f"{row.published.std:g}")
+        printed = (
+            ("", "") if row.published is None else (f"{row.published.mean:g}", f"{row.published.std:g}")
+        )
         p = "" if row.p_value is None else f"{row.p_value:.1e}"
         cells.append((row.name, *printed, f"{row.mean:.3f}", f"{row.std:.3f}", p))
     return _aligned(cells)

@@ -69,7 +69,9 @@ TRUNCATION = Contender(
 TABLE3 = (
     INITIATOR,
     Contender("Initiator (big steps)", "initiator-big", _initiator(0.65, 1.35), Published(-0.707, 0.069)),
-    Contender("Initiator (small steps)", "initiator-small", _initiator(0.85, 1.15), Published(-0.992, 0.143)),
+    Contender(
+        "Initiator (small steps)", "initiator-small", _initiator(0.85, 1.15), Published(-0.992, 0.143)
+    ),
     ROMUL,
     TRUNCATION,
 )
@@ -113,10 +115,13 @@ class Run:
 
     Attributes:
         best: Best loss so far, by step `(steps,)`.
-        lineage: Points `(length, n)` of the best trial's ancestors, from its first to itself.
+        point: Where the best loss of all was found `(n,)`.
+        lineage: Points `(length, n)` of the winner's ancestors and at last its own; the winner is
+            the best of the members' last trials.
     """
 
     best: Floats
+    point: Floats
     lineage: Floats
 
 
@@ -220,7 +225,8 @@ def _rows(
 def _play(task: tuple[Contender, int, int, Setup]) -> Run:
     contender, n, seed, setup = task
     study = hoptim.Study(
-        setup.store and Path(setup.store, contender.folder if n == 2 else f"{contender.folder}-{n}", str(seed)),
+        setup.store
+        and Path(setup.store, contender.folder if n == 2 else f"{contender.folder}-{n}", str(seed)),
         space={f"x{i + 1}": hoptim.Float(*RANGE, init=START[i % 2]) for i in range(n)},
         optimizer=contender.optimizer,
         size=setup.members,
@@ -235,11 +241,11 @@ def _play(task: tuple[Contender, int, int, Setup]) -> Run:
     best = np.full(setup.steps, np.inf)
     for trial in trials.values():
         best[trial.step] = min(best[trial.step], trial.value)
-    line = [study.best_ever]
+    line = [study.best]
     while line[-1].parent is not None:
         line.append(trials[line[-1].parent])
-    points = np.array([list(trial.params.values()) for trial in reversed(line)])
-    return Run(np.minimum.accumulate(best), points)
+    point, *lineage = (np.array(list(t.params.values())) for t in (study.best_ever, *reversed(line)))
+    return Run(np.minimum.accumulate(best), point, np.array(lineage))
 
 
 def _welch(runs: Sequence[Run], others: Sequence[Run]) -> float | None:

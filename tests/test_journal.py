@@ -1,0 +1,225 @@
+"""The journal file: catching up, repairing, refusing, and its like in memory."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+
+import pytest
+
+from hoptim import chain
+from hoptim.errors import StoreError, StudyDamaged, StudyMismatch
+from hoptim.journal import FileJournal, MemoryJournal
+from tests import reader
+
+UUID = "0123456789abcdef"
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A journal with record 0."""
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(chain.encode({"n": 0, "op": "create", "uuid": UUID}, chain.start(UUID)))
+    return path
+
+
+def opened(path):
+    """A reader and writer of its own, as another process would have."""
+    return FileJournal(path.parent, UUID)
+
+
+def append(journal, *ops):
+    """One append of records with the given ops."""
+    with journal.hold(None):
+        journal.read()
+        journal.append([{"op": op} for op in ops])
+
+
+def ops(found):
+    """The ops of what a read found."""
+    return [record["op"] for record in found[1]]
+
+
+def test_two_see_what_each_other_wrote(path):
+    """Each reader gets every record once and in order, whoever wrote it."""
+    a, b = opened(path), opened(path)
+    assert (ops(a.read()), ops(b.read())) == (["create"], ["create"])
+    append(a, "x", "y")
+    append(b, "z")
+    assert (ops(a.read()), a.read()) == (["z"], (False, []))
+    assert [r["n"] for r in reader.read(path)] == [0, 1, 2, 3]
+
+
+def test_one_append_is_one_batch(path):
+    """Records of one append say how far behind its first they are, and no others do."""
+    journal = opened(path)
+    append(journal, "x", "y", "z")
+    append(journal, "w")
+    assert [r.get("batch", 0) for r in reader.read(path)] == [0, 0, 1, 2, 0]
+
+
+def test_every_torn_tail_is_repaired_by_the_next_holder(path, caplog):
+    """Cut anywhere in the last append, the file is cut back to good records and the rest kept aside."""
+    journal = opened(path)
+    append(journal, "x")
+    kept = path.stat().st_size
+    append(journal, "y", "z")
+    whole = path.read_bytes()
+    for length in range(kept, len(whole)):
+        path.write_bytes(whole[:length])
+        good = [b"x", b"y"][: whole[kept:length].count(b"\n") + 1]
+        with caplog.at_level(logging.WARNING, logger="hoptim"):
+            append(opened(path), "next")
+        assert [r["op"] for r in reader.read(path)] == ["create", *(g.decode() for g in good), "next"]
+        aside = list(path.parent.glob("*.torn-*"))
+        torn = length - kept - whole[kept:length].rfind(b"\n") - 1
+        assert [f.stat().st_size for f in aside] == ([torn] if torn else [])
+        for file in aside:
+            file.unlink()
+    assert "interrupted" in caplog.text
+
+
+def test_a_reader_without_the_lock_stops_and_repairs_nothing(path):
+    """A torn tail is not read and not touched by those who only look; it may still grow whole."""
+    journal, looker = opened(path), opened(path)
+    append(journal, "x", "y")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5])
+    assert ops(looker.read()) == ["create", "x"]
+    assert path.read_bytes() == whole[:-5]
+    path.write_bytes(whole)
+    assert ops(looker.read()) == ["y"]
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_damage_with_good_records_behind_is_refused(path, held):
+    """Damage is reported with line and offset, never skipped or repaired, with the lock or without."""
+    append(opened(path), "x")
+    offset = path.stat().st_size
+    append(opened(path), "y")
+    append(opened(path), "z")
+    data = bytearray(path.read_bytes())
+    data[offset + 12] ^= 1
+    path.write_bytes(bytes(data))
+    journal = opened(path)
+    with pytest.raises(StudyDamaged, match=f"line 3, byte {offset}"):
+        if held:
+            append(journal, "w")
+        else:
+            journal.read()
+    assert path.read_bytes() == bytes(data)
+
+
+def test_a_shorter_or_rewritten_file_is_read_from_the_front(path):
+    """When the known bytes are gone, all old records are void and the file is read anew."""
+    journal, looker = opened(path), opened(path)
+    append(journal, "x")
+    looker.read()
+    before = path.read_bytes()
+    append(journal, "y")
+    looker.read()
+    path.write_bytes(before)  # as a writer does that takes back an append that failed
+    assert looker.read() == (True, reader.read(path))
+    append(opened(path), "other")
+    assert ops(looker.read()) == ["other"]
+
+
+def test_the_same_length_with_other_bytes_is_noticed(path):
+    """A last line that was replaced by one of the same length is found by its bytes."""
+    journal, looker = opened(path), opened(path)
+    before = path.read_bytes()
+    append(journal, "x")
+    looker.read()
+    path.write_bytes(before)
+    append(opened(path), "y")
+    assert looker.read() == (True, reader.read(path))
+
+
+def test_a_vanished_or_empty_journal_is_an_error(path):
+    """Nobody starts anew over a journal that is gone; it is never created by opening."""
+    path.write_bytes(b"")
+    with pytest.raises(StudyDamaged, match="the file is empty"):
+        opened(path).read()
+    path.unlink()
+    with pytest.raises(StudyDamaged, match="is gone"):
+        append(opened(path), "x")
+    assert not path.exists()
+
+
+def test_a_directory_made_anew_is_not_written(path):
+    """A worker of an old study refuses a new study's journal under the same name."""
+    journal = opened(path)
+    journal.read()
+    line = chain.encode({"n": 0, "op": "create", "uuid": "f" * 16}, chain.start("f" * 16))
+    path.write_bytes(line)
+    with pytest.raises(StudyMismatch, match="made anew"):
+        append(journal, "x")
+    assert path.read_bytes() == line
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_links_and_special_files_are_refused(path, kind):
+    """A journal that is a link, a pipe or a folder is neither read nor written, and nothing hangs."""
+    moved = path.rename(path.with_name("moved"))
+    {"link": lambda: path.symlink_to(moved), "pipe": lambda: os.mkfifo(path), "folder": path.mkdir}[kind]()
+    with pytest.raises((StoreError, StudyDamaged)):
+        append(opened(path), "x")
+    assert len(reader.read(moved)) == 1
+
+
+@pytest.mark.parametrize("call", ["pwrite", "fsync"])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
+def test_a_failed_append_is_taken_back_and_can_be_repeated(path, monkeypatch, call, code):
+    """An error in the middle of an append names path and cause; the bytes go, the next append works."""
+    journal = opened(path)
+    append(journal, "x")
+    before, real = path.read_bytes(), getattr(os, call)
+    failed = []
+
+    def fail_once(fd, *rest):
+        if os.fstat(fd).st_size and os.path.samestat(os.fstat(fd), path.stat()) and not failed:
+            failed.append(call)
+            if call == "pwrite":
+                real(fd, rest[0][:9], rest[1])
+            raise OSError(code, os.strerror(code))
+        return real(fd, *rest)
+
+    monkeypatch.setattr(os, call, fail_once)
+    with pytest.raises(StoreError, match=os.strerror(code)) as caught:
+        append(journal, "y")
+    assert (failed, str(path) in str(caught.value)) == ([call], True)
+    assert path.read_bytes() == before
+    append(journal, "y")
+    assert [r["op"] for r in reader.read(path)] == ["create", "x", "y"]
+
+
+def test_foreign_bytes_are_synced_before_anything_is_built_on_them(path, monkeypatch):
+    """What another process wrote is made durable before an append goes behind it."""
+    mine, other = opened(path), opened(path)
+    append(mine, "x")
+    append(other, "y")
+    calls = []
+    real_sync, real_write = os.fsync, os.pwrite
+
+    def named(what, fd):
+        if os.path.samestat(os.fstat(fd), path.stat()):
+            calls.append(what)
+
+    monkeypatch.setattr(os, "fsync", lambda fd: (named("sync", fd), real_sync(fd)))
+    monkeypatch.setattr(os, "pwrite", lambda fd, *rest: (named("write", fd), real_write(fd, *rest))[1])
+    append(mine, "z")
+    assert calls == ["sync", "write", "sync"]
+    calls.clear()
+    append(mine, "w")  # nobody else wrote in between
+    assert calls == ["write", "sync"]
+
+
+def test_the_memory_journal_keeps_the_same_promises():
+    """In memory, records come once and in order, and all again after forget."""
+    journal = MemoryJournal()
+    append(journal, "x", "y")
+    assert (journal.read(), journal.count) == ((False, []), 2)
+    journal.forget()
+    void, records = journal.read()
+    assert (void, [r["op"] for r in records]) == (True, ["x", "y"])

@@ -1,0 +1,149 @@
+"""study.json: written once, never replaced, compared each time."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+
+import pytest
+
+from hoptim import settings
+from hoptim.errors import ArgumentError, StoreError, StudyDamaged, StudyMismatch
+from tests import reader
+
+IDENTITY = {"size": 4, "space": {"x": {"low": 0.0}}}
+
+
+def test_created_settings_are_read_back(tmp_path):
+    """What create writes, read finds; folders on the way are made."""
+    folder = tmp_path / "a" / "b"
+    assert settings.read(folder) is None
+    made = settings.create(folder, IDENTITY, 10)
+    assert settings.read(folder) == made
+    assert (made.identity, made.steps) == (IDENTITY, 10)
+    (zero,) = reader.read(folder / "journal.jsonl")
+    assert (zero["op"], zero["uuid"], zero["format"]) == ("create", made.uuid, 1)
+
+
+def test_the_second_creator_gets_what_the_first_made(tmp_path):
+    """Of many creators at once with different settings one wins, and all are given its study."""
+    found, ready = [], threading.Barrier(8)
+
+    def create(size):
+        ready.wait()
+        found.append(settings.create(tmp_path / "s", {"size": size}, size))
+
+    threads = [threading.Thread(target=create, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [found[0]] * 8
+
+
+@pytest.mark.parametrize("stop", ["journal", "draft", "link"])
+def test_a_creator_that_dies_leaves_no_study(tmp_path, monkeypatch, stop):
+    """Killed between its files, a creator has made nothing, and the next one makes a whole study."""
+    calls = []
+    real_new, real_link = settings.write_new, os.link
+
+    def new(path, data):
+        if path.name.startswith("journal" if stop == "journal" else ".study") and stop != "link":
+            raise SystemExit
+        calls.append(path.name)
+        real_new(path, data)
+
+    def link(a, b):
+        raise SystemExit
+
+    monkeypatch.setattr(settings, "write_new", new)
+    if stop == "link":
+        monkeypatch.setattr(os, "link", link)
+    with pytest.raises(SystemExit):
+        settings.create(tmp_path, IDENTITY, 3)
+    monkeypatch.setattr(settings, "write_new", real_new)
+    monkeypatch.setattr(os, "link", real_link)
+    assert settings.read(tmp_path) is None
+    made = settings.create(tmp_path, IDENTITY, 3)
+    assert settings.read(tmp_path) == made
+    assert reader.read(tmp_path / "journal.jsonl")[0]["uuid"] == made.uuid
+
+
+def test_a_file_system_without_hard_links_will_do(tmp_path, monkeypatch):
+    """Where link(2) is not supported, study.json is created exclusively."""
+
+    def unsupported(a, b):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", unsupported)
+    made = settings.create(tmp_path, IDENTITY, 3)
+    assert settings.read(tmp_path) == made
+
+
+def test_trials_without_study_json_are_not_written_over(tmp_path):
+    """A journal that holds trials is never begun anew because study.json is gone."""
+    settings.create(tmp_path, IDENTITY, 3)
+    with (tmp_path / "journal.jsonl").open("ab") as journal:
+        journal.write(b"anything\n")
+    (tmp_path / "study.json").unlink()
+    before = (tmp_path / "journal.jsonl").read_bytes()
+    with pytest.raises(StudyDamaged, match="is gone though"):
+        settings.create(tmp_path, IDENTITY, 3)
+    assert (tmp_path / "journal.jsonl").read_bytes() == before
+
+
+def test_an_edited_study_json_is_refused(tmp_path):
+    """Any change of study.json is found by its digest in record 0."""
+    settings.create(tmp_path, IDENTITY, 3)
+    path = tmp_path / "study.json"
+    path.write_text(path.read_text().replace('"size": 4', '"size": 5'))
+    with pytest.raises(StudyDamaged, match="edited"):
+        settings.read(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"uuid": "x"}', "\0\0"])
+def test_an_unreadable_study_json_is_refused(tmp_path, content):
+    """A study.json that is no such thing is named with what is wrong."""
+    (tmp_path / "study.json").write_text(content)
+    with pytest.raises(StudyDamaged, match="cannot be read"):
+        settings.read(tmp_path)
+
+
+def test_a_later_format_is_refused(tmp_path):
+    """A study of another format is refused with both numbers."""
+    settings.create(tmp_path, IDENTITY, 3)
+    path = tmp_path / "study.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "format": 2}))
+    with pytest.raises(StudyDamaged, match="format 2, this hoptim reads 1"):
+        settings.read(tmp_path)
+
+
+def test_a_path_that_is_a_file_is_said(tmp_path):
+    """A path that cannot be a folder is refused with the cause."""
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match=r"file.*(exists|Not a directory)"):
+        settings.create(tmp_path / "file", IDENTITY, 3)
+    with pytest.raises(StoreError, match="Not a directory"):
+        settings.read(tmp_path / "file" / "inner")
+
+
+def test_each_difference_is_listed(tmp_path):
+    """A mismatch names every setting that differs with both values, and nothing else."""
+    wanted = {"size": 5, "space": {"x": {"low": 0.0}, "y": {"low": 1.0}}}
+    with pytest.raises(StudyMismatch) as caught:
+        settings.compare(tmp_path, IDENTITY, wanted)
+    lines = str(caught.value).splitlines()[1:]
+    assert lines == [
+        "  size: recorded 4, asked for 5",
+        '  space.y: recorded null, asked for {"low": 1.0}',
+    ]
+    settings.compare(tmp_path, IDENTITY, IDENTITY)
+
+
+def test_plain_gives_back_what_json_would():
+    """Tuples become lists as in a file, and what JSON cannot hold is refused with its name."""
+    assert settings.plain({"a": (1, 2.5)}, "x") == {"a": [1, 2.5]}
+    with pytest.raises(ArgumentError, match="The thing must be plain JSON"):
+        settings.plain({"a": float("nan")}, "The thing")
