@@ -186,14 +186,16 @@ class State:
         return [n for n in spare if keep is None or not keep(self.finished[n])]
 
     def _create(self, record: Record) -> None:
-        if self.n or record["format"] != FORMAT:
+        if self.n:
+            raise ValueError("the study was created before")
+        if record["format"] != FORMAT:
             raise StudyDamaged(
                 f"The journal has format {record['format']!r}, this hoptim reads {FORMAT}; update it."
             )
 
     def _ask(self, record: Record) -> None:
         if "member" not in record:
-            trial = next(t for t in self.open.values() if t.number == record["trial"])
+            trial = {t.number: t for t in self.open.values()}[record["trial"]]
             if trial.worker is not None:
                 raise ValueError(f"trial {trial.number} is held by {trial.worker}")
         else:

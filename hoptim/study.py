@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hoptim import leaving
 from hoptim import settings as study_file
 from hoptim.decision import Decide
 from hoptim.dimension import Dimension
@@ -355,16 +356,17 @@ class Study:
         then = None if trial._following is None else self._decide
         with _losing(trial):
             self._publish(trial, outcome, ended)
-            try:
-                claim = self._store.tell(trial, ended, then)
-            except (ClaimLost, CheckpointError):
-                if "saved" in ended:  # under a name that carries our own token, so nobody else's
-                    self._store.checkpoints.drop([(trial.number, trial.token)])
-                raise
-        trial._ended = "told"
-        _told_last[self._uuid] = (os.getpid(), threading.get_ident(), trial.number)
-        if claim is not None and trial._following is not None:
-            trial._following.append(self._lent(claim))
+            with leaving.undisturbed():
+                try:
+                    claim = self._store.tell(trial, ended, then)
+                except (ClaimLost, CheckpointError):
+                    if "saved" in ended:  # under a name that carries our own token, so nobody else's
+                        self._store.checkpoints.drop([(trial.number, trial.token)])
+                    raise
+                trial._ended = "told"
+                _told_last[self._uuid] = (os.getpid(), threading.get_ident(), trial.number)
+                if claim is not None and trial._following is not None:
+                    trial._following.append(self._lent(claim))
 
     def _publish(self, trial: Trial, outcome: Outcome, ended: Mapping[str, Any]) -> None:
         """Bring the checkpoint to its place, if the claim and the study's kind allow."""

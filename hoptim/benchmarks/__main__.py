@@ -96,11 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         "--plot", type=Path, metavar="FILE", help="draw Figures 1 and 2 of the paper (needs matplotlib)"
     )
     either.add_argument(
-        "--dims",
-        type=int,
-        nargs="+",
-        metavar="N",
-        help="Figure 3 of the paper instead: N-dimensional functions",
+        "--dims", type=int, nargs="+", metavar="N", help="measure Figure 3 instead, in N dimensions each"
     )
     return parser
 

@@ -21,7 +21,7 @@ except ImportError as error:
 
 # Okabe and Ito's palette, which people see apart whatever their colour vision; the dashes still tell
 # two lines apart where one lies on the other.
-_STYLES = (
+_STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#0072B2", "linestyle": "--"},
     {"color": "#E69F00", "linestyle": "-"},
     {"color": "#009E73", "linestyle": "-."},
@@ -59,7 +59,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
 def _typical(row: Row) -> Run:
     """The run with the median final loss, the better of two."""
     order = np.argsort(row.final_losses, kind="stable")
-    return row.runs[order[(len(order) - 1) // 2]]
+    return row.runs[int(order[(len(order) - 1) // 2])]
 
 
 def _draw_winner(ax: Any, row: Row, colour: Any) -> None:
@@ -71,7 +71,7 @@ def _draw_winner(ax: Any, row: Row, colour: Any) -> None:
     )
     x, y = run.lineage.T
     ax.plot(x, y, "-o", color=colour, markersize=3, linewidth=0.8, alpha=0.7, label="the winner's lineage")
-    mark = {"linestyle": "none", "markeredgecolor": "black", "clip_on": False}
+    mark: dict[str, Any] = {"linestyle": "none", "markeredgecolor": "black", "clip_on": False}
     ax.plot(*START, "s", **mark, color="white", label="start")
     ax.plot(*run.point, "D", **mark, color="white", label="best of the run")
     ax.plot(1, 1, "*", **mark, color="yellow", markersize=12, label="minimum")
@@ -87,6 +87,7 @@ def _draw_losses(ax: Any, rows: Sequence[Row]) -> None:
         ax.fill_between(steps, low, high, color=style["color"], alpha=0.15, linewidth=0)
         ax.plot(steps, np.median(losses, axis=0), label=row.name, **style)
     ax.set(xscale="log", yscale="log", xlabel="steps", ylabel="best loss so far")
+    ax.margins(y=0.15)  # room for the legend
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_title("Median and middle half of the runs")
     ax.legend(loc="lower left", fontsize="small")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -24,16 +25,11 @@ def heading(setup: Setup) -> str:
 
 def table3(rows: Sequence[Row]) -> str:
     """One line for each row, published and measured figures side by side."""
-    cells = [
-        ("", "published", "", "measured", "", "p against"),
-        ("", "mean", "std", "mean", "std", "ROMUL"),
-    ]
+    cells = [("", "published", "", "measured", "", "p against"), ("", *("mean", "std") * 2, "ROMUL")]
     for row in rows:
-        printed = (
-            ("", "") if row.published is None else (f"{row.published.mean:g}", f"{row.published.std:g}")
-        )
+        paper = () if row.published is None else astuple(row.published)
         p = "" if row.p_value is None else f"{row.p_value:.1e}"
-        cells.append((row.name, *printed, f"{row.mean:.3f}", f"{row.std:.3f}", p))
+        cells.append((row.name, *map("{:g}".format, paper), f"{row.mean:.3f}", f"{row.std:.3f}", p))
     return _aligned(cells)
 
 
@@ -51,8 +47,16 @@ def to_json(setup: Setup, rows: Sequence[Row]) -> str:
     settings = asdict(setup)
     del settings["workers"], settings["store"]  # the figures do not depend on them
     versions = {"hoptim": hoptim.__version__, "numpy": np.__version__, "python": platform.python_version()}
-    found = {"settings": {**settings, **versions}, "rows": [row.to_json() for row in rows]}
+    found = {"settings": {**settings, **versions}, "rows": [_plain(row) for row in rows]}
     return json.dumps(found, indent=1, allow_nan=False) + "\n"
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    return {
+        "name": row.name, "dims": row.dims, "published": row.published and asdict(row.published),
+        "mean": row.mean, "std": row.std, "standard_error": row.standard_error,
+        "p_value": row.p_value, "final_losses": row.final_losses,
+    }  # fmt: skip
 
 
 def _aligned(cells: Sequence[Sequence[str]]) -> str:

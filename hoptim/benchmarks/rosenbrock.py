@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +133,7 @@ class Row:
         name: What the paper calls the contender.
         dims: Number of dimensions.
         runs: Its runs, in the order of their seeds.
-        p_value: Welch's, that it is as good as ROMUL; None for ROMUL itself, and where no run
-            differs from any other.
+        p_value: Welch's against ROMUL; None for ROMUL itself, and where no run differs from another.
         published: What the paper prints for this row, None where it prints nothing.
     """
 
@@ -163,14 +162,6 @@ class Row:
     def standard_error(self) -> float:
         """Of the mean."""
         return self.std / float(np.sqrt(len(self.runs) - 1))
-
-    def to_json(self) -> dict[str, Any]:
-        """The row as plain JSON."""
-        return {
-            "name": self.name, "dims": self.dims, "published": self.published and asdict(self.published),
-            "mean": self.mean, "std": self.std, "standard_error": self.standard_error,
-            "p_value": self.p_value, "final_losses": self.final_losses,
-        }  # fmt: skip
 
 
 def loss(x: Iterable[Any]) -> Any:
@@ -201,7 +192,7 @@ def figure3(dims: Sequence[int], setup: Setup, progress: Progress | None = None)
     """
     if not dims or min(dims) < 2:
         raise hoptim.ArgumentError(f"dims must be whole numbers of at least 2, found {list(dims)}.")
-    return _rows(FIGURE3, sorted(set(dims)), setup, progress)
+    return [replace(row, published=None) for row in _rows(FIGURE3, sorted(set(dims)), setup, progress)]
 
 
 def _rows(
@@ -209,24 +200,21 @@ def _rows(
 ) -> list[Row]:
     seeds = range(setup.seed, setup.seed + setup.runs)
     tasks = [(contender, n, seed, setup) for n in dims for contender in contenders for seed in seeds]
-    played: dict[tuple[str, int], list[Run]] = {}
-    for (contender, n, *_), run in zip(tasks, spread(_play, tasks, setup.workers, progress), strict=True):
-        played.setdefault((contender.name, n), []).append(run)
-    return [
-        Row(
-            contender.name, n, tuple(played[contender.name, n]),
-            None if contender is ROMUL else _welch(played[contender.name, n], played[ROMUL.name, n]),
-            contender.published if contenders is TABLE3 else None,
-        )
-        for n in dims for contender in contenders
-    ]  # fmt: skip
+    runs = iter(spread(_play, tasks, setup.workers, progress))
+    rows = []
+    for n in dims:
+        played = {contender: tuple(islice(runs, setup.runs)) for contender in contenders}
+        for contender, own in played.items():
+            p = None if contender is ROMUL else _welch(own, played[ROMUL])
+            rows.append(Row(contender.name, n, own, p, contender.published))
+    return rows
 
 
 def _play(task: tuple[Contender, int, int, Setup]) -> Run:
     contender, n, seed, setup = task
+    folder = contender.folder if n == 2 else f"{contender.folder}-{n}"
     study = hoptim.Study(
-        setup.store
-        and Path(setup.store, contender.folder if n == 2 else f"{contender.folder}-{n}", str(seed)),
+        setup.store and Path(setup.store, folder, str(seed)),
         space={f"x{i + 1}": hoptim.Float(*RANGE, init=START[i % 2]) for i in range(n)},
         optimizer=contender.optimizer,
         size=setup.members,
@@ -237,13 +225,13 @@ def _play(task: tuple[Contender, int, int, Setup]) -> Run:
     )
     for trial in study:
         trial.tell(loss(trial.params.values()))
-    trials = {trial.number: trial for trial in study.trials}
+    finished = {trial.number: trial for trial in study.trials}
     best = np.full(setup.steps, np.inf)
-    for trial in trials.values():
-        best[trial.step] = min(best[trial.step], trial.value)
+    for ended in finished.values():
+        best[ended.step] = min(best[ended.step], ended.value)
     line = [study.best]
     while line[-1].parent is not None:
-        line.append(trials[line[-1].parent])
+        line.append(finished[line[-1].parent])
     point, *lineage = (np.array(list(t.params.values())) for t in (study.best_ever, *reversed(line)))
     return Run(np.minimum.accumulate(best), point, np.array(lineage))
 
