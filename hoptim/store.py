@@ -18,14 +18,14 @@ from hoptim.checkpoints import Checkpoints
 from hoptim.errors import AlreadyTold, CheckpointError, ClaimLost, NoCheckpoint, StudyDamaged
 from hoptim.journal import FileJournal, Journal, MemoryJournal
 from hoptim.state import FORMAT, Entry, State
-from hoptim.worker import Watch, Worker
+from hoptim.worker import BEATS_PER_LEASE, Watch, Worker
 
 log = logging.getLogger("hoptim")
 
 Propose = Callable[[State, int, int], dict[str, Any]]  # state, member, number -> fields of an ask
 
 _LEAVE_WITHIN = 10.0  # seconds; after that the exit is not held up any longer
-_LOOK_EVERY = 1.0  # seconds between looks at other workers; a death is noticed within twice that
+_LOOK_EVERY = 1.0  # seconds between looks at other workers at most; a death is noticed within two
 
 
 class Held(Protocol):
@@ -114,6 +114,11 @@ class Store:
     def state(self) -> State:
         """The state as last read."""
         return self._state
+
+    @property
+    def look_every(self) -> float:
+        """Seconds between looks at the others, often enough that no lease is missed."""
+        return min(_LOOK_EVERY, self.policy.lease / (2 * BEATS_PER_LEASE))
 
     def refresh(self) -> State:
         """The state by all records that can be read now, without the lock."""
@@ -294,7 +299,7 @@ class Store:
 
     def _look_around(self) -> None:
         """Look at the others now and then, outside the lock."""
-        if self.watch is None or time.monotonic() - self._looked < _LOOK_EVERY:
+        if self.watch is None or time.monotonic() - self._looked < self.look_every:
             return
         self._looked = time.monotonic()
         others = {t.worker for t in self._state.open.values() if t.worker} - {self._name()}

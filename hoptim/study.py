@@ -303,7 +303,7 @@ class Study:
                 log.warning("%r waits: %s.", self, self._waits_for(state))
             left = math.inf if timeout is None else began + timeout - now
             time.sleep(min(pause, left))
-            pause = min(pause * 1.5, longest)
+            pause = min(pause * 1.5, longest, self._store.look_every)
             if self._store.may_ask():
                 claim = self._store.ask(self._decide)
         return self._lent(claim)

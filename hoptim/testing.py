@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hoptim.dimension import Choice, Float, Int, Ordinal
-from hoptim.errors import OptimizerError
 from hoptim.optimizer import Optimizer, Proposal, View
 from hoptim.population import Population
 from hoptim.space import Space
@@ -83,19 +82,13 @@ class OptimizerConformance:
 
     def test_is_frozen_and_described_by_json(self) -> None:
         """It is a frozen dataclass whose settings come back from JSON as they were."""
-        try:
-            described, again = self.make().describe(), self.make().describe()
-        except OptimizerError as error:
-            raise AssertionError(str(error)) from error
+        described, again = self.make().describe(), self.make().describe()
         assert _json(described) == described == again, f"describe() must stay {described}, then: {again}."
 
     def test_pickles(self) -> None:
         """It travels to other processes and arrives as an equal optimizer."""
         optimizer = self.make()
-        try:
-            arrived = pickle.loads(pickle.dumps(optimizer))
-        except (AttributeError, TypeError, pickle.PicklingError) as error:
-            raise AssertionError(f"{optimizer!r} must pickle: {error}.") from error
+        arrived = pickle.loads(pickle.dumps(optimizer))
         assert arrived == optimizer, f"{optimizer!r} must pickle to an equal object, found {arrived!r}."
 
     def test_is_a_function_of_its_arguments(self) -> None:
@@ -172,8 +165,7 @@ class OptimizerConformance:
     def test_memos_are_plain_json(self) -> None:
         """Memory: a memo comes back from JSON as it was."""
         for ask in self._asks():
-            memo = ask.proposal.memo
-            assert _json(memo) == memo, ask.says("Memory: a memo must be plain JSON")
+            assert _json(ask.proposal.memo) == ask.proposal.memo, ask.says("Memory: it must be JSON")
 
     def test_first_trials_honour_start_and_init(self) -> None:
         """First: there is no parent, and values come from the start entry, else init, else anywhere."""
@@ -242,8 +234,7 @@ class _Ask:
         return {"its attributes": repr(attributes), "the view": repr(view), "global generators": generators}
 
     def says(self, rule: str) -> str:
-        asked = f"{self.optimizer!r}, asked for member {self.member} in {self.rows}"
-        return f"{rule}. Found {self.proposal} from {asked}."
+        return f"{rule}. Found {self.proposal} by {self.optimizer!r} for {self.member} in {self.rows}."
 
     def must_repeat(self, other: Proposal, rule: str) -> None:
         plain = [repr((p.parent, p.x.tolist(), p.memo)) for p in (self.proposal, other)]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hoptim.files import explained, make_folder, read_regular, sync, write_new
 
-_BEATS_PER_LEASE = 6
+BEATS_PER_LEASE = 6
 _LOOKS = 3  # at least, before a lease counts as run out
 
 
@@ -82,7 +82,7 @@ class Worker:
             self._path.unlink()
 
     def _live(self) -> None:
-        while not self._stop.wait(self._lease / _BEATS_PER_LEASE):
+        while not self._stop.wait(self._lease / BEATS_PER_LEASE):
             with suppress(OSError):  # no sign is given that cannot be given; the lease decides
                 os.utime(self._path)
 
@@ -110,7 +110,7 @@ class Watch:
             return True
         now = time.monotonic()
         old, first, last, looks = self._seen.get(worker, (None, now, now, 0))
-        if old != sign or now - last > lease / _BEATS_PER_LEASE:
+        if old != sign or now - last > lease / BEATS_PER_LEASE:
             first, looks = now, 0  # a sign could have come and gone unseen between distant looks
         self._seen[worker] = (sign, first, now, looks + 1)
         return looks + 1 >= _LOOKS and now - first >= lease

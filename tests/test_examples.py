@@ -23,6 +23,7 @@ import hoptim
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
+SMALL = ["--members", "4", "--steps", "15", "--repeats", "1"]
 NETWORK = {"lr": 0.1, "momentum": 0.9, "l2": 1e-4, "shift": 0.5, "batch": 32}
 
 
@@ -37,10 +38,9 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleT
 
 def start(name: str, *args: object) -> subprocess.Popen[str]:
     """An example as a process group of its own."""
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
         [sys.executable, "-W", "error", EXAMPLES / f"{name}.py", *map(str, args)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -70,12 +70,12 @@ def assert_each_step_told_once(study: Path, members: int, steps: int) -> None:
 
 def digits_under_way(folder: Path, workers: int) -> tuple[subprocess.Popen[str], int]:
     """The digits example early in its first study, and the number of a process that works on it."""
-    process = start("digits", folder, "--workers", workers, "--members", 4, "--repeats", 1)
+    process = start("digits", folder, *SMALL, "--workers", workers)
     deadline = time.monotonic() + 30
     while len(told := records(folder / "pbt-0", "tell")) < 5:
         assert time.monotonic() < deadline, "Five trials were not done within 30 s."
         time.sleep(0.005)
-    assert len(told) < 4 * 30
+    assert len(told) < 4 * 15
     return process, int(records(folder / "pbt-0", "ask")[-1]["worker"].split(".")[-2])
 
 
@@ -95,13 +95,12 @@ def test_each_example_is_tested():
 
 def test_digits_prints_schedule_and_comparison_and_the_same_when_run_again(tmp_path):
     """Two workers do all studies; the same command again writes nothing and prints the same."""
-    args = [tmp_path, "--workers", 2, "--members", 4, "--steps", 3, "--repeats", 2]
+    args = [tmp_path, *SMALL, "--steps", 3, "--repeats", 2]
     output = end(start("digits", *args))
     lines = output.splitlines()
     assert lines[0].startswith("What the winner of")
     assert [line.split()[0] for line in lines[1:5]] == ["age", "0", "1", "2"]
-    assert lines[5].startswith("PBT: held-out accuracy")
-    assert lines[6].startswith("random search: held-out accuracy")
+    assert [line.split(":")[0] for line in lines[5:7]] == ["PBT", "random search"]
     journals = {path: path.read_bytes() for path in tmp_path.glob("*/journal.jsonl")}
     assert {path.parent.name for path in journals} == {"pbt-0", "pbt-1", "random-0", "random-1"}
     assert end(start("digits", *args)) == output
@@ -113,9 +112,9 @@ def test_digits_goes_on_after_all_of_it_was_killed(tmp_path):
     process, _ = digits_under_way(tmp_path, workers=2)
     os.killpg(process.pid, signal.SIGKILL)
     end(process, -signal.SIGKILL)
-    end(start("digits", tmp_path, "--workers", 2, "--members", 4, "--repeats", 1))
+    end(start("digits", tmp_path, *SMALL))
     for study in ("pbt-0", "random-0"):
-        assert_each_step_told_once(tmp_path / study, members=4, steps=30)
+        assert_each_step_told_once(tmp_path / study, members=4, steps=15)
 
 
 def test_digits_is_finished_by_the_other_worker_when_one_is_killed(tmp_path):
@@ -124,7 +123,7 @@ def test_digits_is_finished_by_the_other_worker_when_one_is_killed(tmp_path):
     os.kill(worker, signal.SIGKILL)
     assert f"1 of 2 workers died: [{worker}]" in end(process)
     for study in ("pbt-0", "random-0"):
-        assert_each_step_told_once(tmp_path / study, members=4, steps=30)
+        assert_each_step_told_once(tmp_path / study, members=4, steps=15)
 
 
 def test_digits_says_so_when_no_worker_is_left(tmp_path):
@@ -174,9 +173,9 @@ def test_digits_random_search_rescues_a_member_that_failed(example):
     one = search(digits.RandomSearch(), digits, lambda t: math.nan if t.number == 0 else 1.0)
     rescued = next(t for t in one if t.member == 0 and t.step == 1)
     assert rescued.params == one[rescued.parent].params != one[0].params
-    all_ = search(digits.RandomSearch(), digits, lambda t: math.nan if t.step == 0 else 1.0)
-    assert all(t.parent is None for t in all_ if t.step == 1)
-    assert len({t.params["lr"] for t in all_ if t.step < 2}) == 8
+    everybody = search(digits.RandomSearch(), digits, lambda t: math.nan if t.step == 0 else 1.0)
+    assert all(t.parent is None for t in everybody[:8])
+    assert len({t.params["lr"] for t in everybody[:8]}) == 8
 
 
 def test_existing_script_takes_at_most_six_lines(example):

@@ -25,7 +25,8 @@ def heading(setup: Setup) -> str:
 
 def table3(rows: Sequence[Row]) -> str:
     """One line for each row, published and measured figures side by side."""
-    cells = [("", "published", "", "measured", "", "p against"), ("", *("mean", "std") * 2, "ROMUL")]
+    cells: list[Sequence[str]] = [("", "published", "", "measured", "", "p against")]
+    cells.append(("", *("mean", "std") * 2, "ROMUL"))
     for row in rows:
         paper = () if row.published is None else astuple(row.published)
         p = "" if row.p_value is None else f"{row.p_value:.1e}"
