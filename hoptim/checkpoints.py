@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import secrets
-import tempfile
 import weakref
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from shutil import rmtree
 
 from hoptim.errors import CheckpointError
 from hoptim.files import explained, make_folder, remove, sync, sync_tree
@@ -131,7 +128,7 @@ class Checkpoints:
 
     def _discard(self, path: Path) -> None:
         """Rename to a trash name, then remove, so that a reader sees all or nothing."""
-        trash = path.with_name(f".trash-{path.name}-{secrets.token_hex(4)}")
+        trash = path.with_name(f".trash-{path.name}-{os.urandom(4).hex()}")
         try:
             os.rename(path, trash)
         except FileNotFoundError:
@@ -140,6 +137,8 @@ class Checkpoints:
 
     def _folder(self, name: str) -> Path:
         if self._root is None:
+            import tempfile
+
             self._root = Path(tempfile.mkdtemp(prefix="hoptim-"))
             weakref.finalize(self, _remove_own, self._root, os.getpid())
         return self._root / name
@@ -160,4 +159,4 @@ def _entries(folder: Path) -> list[Path]:
 
 def _remove_own(folder: Path, pid: int) -> None:
     if pid == os.getpid():  # a forked child that ends must not take its parent's folder along
-        rmtree(folder, ignore_errors=True)
+        remove(folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -111,6 +110,8 @@ def make_folder(path: Path) -> None:
 def remove(path: Path) -> None:
     """Remove a file or a whole folder, whatever is there; nothing there is fine."""
     if path.is_dir() and not path.is_symlink():
+        import shutil  # seldom needed, and slow to import
+
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ import logging
 import os
 import stat
 import threading
-import uuid as uuids
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -241,7 +240,7 @@ class FileJournal:
                 "Restore the file from a copy; hoptim never skips records."
             )
         if held:
-            aside = self.path.with_name(f"{self.path.name}.torn-{self._offset}-{uuids.uuid4().hex[:8]}")
+            aside = self.path.with_name(f"{self.path.name}.torn-{self._offset}-{os.urandom(4).hex()}")
             log.warning(
                 "The last append to %s was interrupted at byte %d, before it was acknowledged; its "
                 "%d bytes are kept in %s.", self.path, self._offset, len(tail), aside.name

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -39,7 +38,7 @@ class StudyLock:
         self._queue: int | None = None
         self._waiter: _Waiter | None = None
         self._inner: FileLock | None = None
-        self._name = f"process {os.getpid()} on {socket.gethostname()}"[: _NAME_BYTES - 40]
+        self._name = f"process {os.getpid()} on {os.uname().nodename}"[: _NAME_BYTES - 40]
 
     @staticmethod
     def of(folder: Path) -> StudyLock:

@@ -19,7 +19,7 @@ from hoptim.population import Population
 from hoptim.space import Space
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Proposal:
     """A member's next trial.
 
@@ -34,7 +34,7 @@ class Proposal:
     memo: Any = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """Everything that a proposal may depend on, besides the random generator.
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +80,7 @@ def create(folder: Path, identity: Mapping[str, Any], steps: int) -> Settings:
     lock.acquire(None)
     try:
         with explained("create the study", folder):
-            return read(folder) or _write(folder, Settings(uuid.uuid4().hex, dict(identity), steps))
+            return read(folder) or _write(folder, Settings(os.urandom(16).hex(), dict(identity), steps))
     finally:
         lock.release()
 
@@ -116,8 +113,8 @@ def _write(folder: Path, settings: Settings) -> Settings:
     }
     data = (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
     record = {
-        "n": 0, "id": secrets.token_hex(6), "op": "create", "format": FORMAT,
-        "uuid": settings.uuid, "study": sha256(data).hexdigest(),
+        "n": 0, "id": os.urandom(6).hex(), "op": "create", "format": FORMAT,
+        "uuid": settings.uuid, "study": _digest(data),
     }  # fmt: skip
     if journal.exists():
         if journal.read_bytes().count(b"\n") > 1:
@@ -128,7 +125,7 @@ def _write(folder: Path, settings: Settings) -> Settings:
         journal.unlink()
     write_new(journal, chain.encode(record, chain.start(settings.uuid)))
     sync(folder)
-    draft = folder / f".{_FILE}-{secrets.token_hex(4)}"
+    draft = folder / f".{_FILE}-{os.urandom(4).hex()}"
     write_new(draft, data)
     try:
         os.link(draft, path)
@@ -147,7 +144,7 @@ def _compare_digest(folder: Path, path: Path, data: bytes) -> None:
     with suppress(OSError, ValueError, KeyError, IndexError):
         with open(folder / "journal.jsonl", "rb") as journal:
             record = json.loads(journal.readline(chain.LONGEST)[9:])
-        if record["study"] != sha256(data).hexdigest():
+        if record["study"] != _digest(data):
             raise StudyDamaged(
                 f"{str(path)!r} is not the file that the journal was begun with: it was edited, or "
                 "belongs to another study. Restore it; a study's settings cannot change."
@@ -164,3 +161,9 @@ def _differences(where: str, found: Any, wanted: Any) -> list[str]:
     if found == wanted:
         return []
     return [f"  {where}: recorded {json.dumps(found)}, asked for {json.dumps(wanted)}"]
+
+
+def _digest(data: bytes) -> str:
+    from hashlib import sha256  # seldom needed, and slow to import
+
+    return sha256(data).hexdigest()

@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import os
-import secrets
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -130,7 +128,7 @@ class Study:
         }  # fmt: skip
         policy = _policy(lead, synchronous, keep, max_attempts, max_interruptions, lease, lock_timeout)
         if path is None:
-            found = Settings(uuid.uuid4().hex, plain(identity, "The settings"), int(steps))
+            found = Settings(os.urandom(16).hex(), plain(identity, "The settings"), int(steps))
             self._attach(None, found, space, optimizer, policy)
             return
         folder = Path(path).absolute()
@@ -316,7 +314,7 @@ class Study:
             number=trial.number, member=trial.member, step=trial.step, age=trial.age, parent=trial.parent,
             params=self.space.named(trial.params), checkpoint=checkpoint, seed=trial.seed,
             attempt=trial.attempt, continues=False, path=self.path, token=claim.token, _keeper=self,
-            _claim=claim, _id=secrets.token_hex(6),
+            _claim=claim, _id=os.urandom(6).hex(),
         )  # fmt: skip
 
     def _begun(self, trial: Trial) -> Trial:

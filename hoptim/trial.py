@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hoptim.errors import AlreadyTold, ArgumentError, ClaimLost, NotApplied
 
 Save = Callable[[str], object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FinishedTrial:
     """What is known of a trial that has ended.
 
@@ -75,8 +75,7 @@ class Keeper(Protocol):
     def _sent_away(self, trial: Trial) -> None: ...
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What `tell` was given besides the value."""
 
     save: Save | None = None

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
-import socket
 import threading
 import time
 from contextlib import suppress
@@ -42,7 +40,7 @@ class Identity:
     def mine() -> Identity:
         """That of this process."""
         pid = os.getpid()
-        return Identity(socket.gethostname(), pid, _start_time(pid) or "", _boot(), _pid_space())
+        return Identity(os.uname().nodename, pid, _start_time(pid) or "", _boot(), _pid_space())
 
     def is_dead(self) -> bool:
         """Whether the process is proven dead: same boot and pid namespace, and gone or reused."""
@@ -60,8 +58,8 @@ class Worker:
     """
 
     def __init__(self, folder: Path, lease: float) -> None:
-        host = re.sub(r"[^A-Za-z0-9]+", "-", socket.gethostname())[:16]
-        self.id = f"{host}.{os.getpid()}.{secrets.token_hex(3)}"
+        host = re.sub(r"[^A-Za-z0-9]+", "-", os.uname().nodename)[:16]
+        self.id = f"{host}.{os.getpid()}.{os.urandom(3).hex()}"
         self.pid = os.getpid()
         self._path = folder / "workers" / self.id
         self._lease = lease
