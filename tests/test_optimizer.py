@@ -7,6 +7,7 @@ import inspect
 import json
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +29,7 @@ from hoptim import (
 )
 from hoptim.testing import OptimizerConformance, Row, population
 
+Twist = Callable[..., Any]
 OURS = [ROMUL, Initiator, TruncationSelection]
 
 
@@ -85,20 +87,235 @@ class TestTruncationSelectionWithOtherSettings(BuiltIn):
 
 @dataclass(frozen=True)
 class Twisted(Optimizer):
-    """Keeps the contract but for one twist, which is found by its name."""
+    """Keeps the contract but for one twist, found by its name."""
 
     twist: str = "none"
 
     def propose(self, view, member, rng):
-        return TWISTS[self.twist](Initiator().propose(view, member, rng), view, member, rng)
+        return TWISTS[self.twist](self, Initiator().propose(view, member, rng), view, member, rng)
 
 
 @dataclass
-class Thawed(Twisted):  # type: ignore[misc]
-    """Can be changed."""
+class Thawed(Optimizer):
+    """Its settings can be changed."""
+
+    share: float = 0.25
+
+    def propose(self, view, member, rng):
+        return Initiator().propose(view, member, rng)
 
 
-Thawed.__dataclass_params__ = replace_params = None  # type: ignore
+@dataclass(frozen=True)
+class Opaque(Twisted):
+    """Has a setting that JSON does not know."""
+
+    other: Any = object
+
+
+class Unequal(Twisted):
+    """Equals nothing but itself."""
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+class Locked(Twisted):
+    """Cannot be sent anywhere."""
+
+    def __reduce__(self):
+        raise TypeError("it holds a lock")
+
+
+calls = []
+
+
+def counts(optimizer, p, view, member, rng):
+    calls.append(1)
+    return replace(p, memo=len(calls))
+
+
+def remembers(optimizer, p, view, member, rng):
+    object.__setattr__(optimizer, "last", p)
+    return p
+
+
+def seeds_numpy(optimizer, p, view, member, rng):
+    np.random.seed(0)  # noqa: NPY002 - the fault to find
+    return p
+
+
+def uses_random(optimizer, p, view, member, rng):
+    random.random()
+    return p
+
+
+def writes_losses(optimizer, p, view, member, rng):
+    view.population.loss.setflags(write=True)
+    view.population.loss[:] = 0.25
+    return p
+
+
+def writes_memos(optimizer, p, view, member, rng):
+    for memo in view.population.memo:
+        memo["seen"] = True
+    return replace(p, memo={})
+
+
+def keeps_own(optimizer, p, view, member, rng):
+    row = view.population.row(member)
+    return p if row is None else replace(p, parent=int(view.population.number[row]))
+
+
+def gives_up_failures(optimizer, p, view, member, rng):
+    row = view.population.row(member)
+    failed = row is not None and not view.population.healthy[row]
+    return Proposal(None, view.space.draw(rng)) if failed else p
+
+
+def first_of_equals(optimizer, p, view, member, rng):
+    now = view.population
+    if p.parent is None:
+        return p
+    row = int(np.argmin(np.where(now.healthy, now.loss, np.inf)))
+    return Proposal(int(now.number[row]), now.x[row])
+
+
+def child(change: Twist) -> Twist:
+    """A twist of proposals that have a parent."""
+    return lambda o, p, view, member, rng: p if p.parent is None else replace(p, **change(p, view, rng))
+
+
+def fresh(change: Twist) -> Twist:
+    """A twist of proposals that have none."""
+    return lambda o, p, view, member, rng: (
+        p if p.parent is not None else replace(p, x=change(view, member, rng))
+    )
+
+
+def first(change: Twist) -> Twist:
+    """A twist of first trials."""
+    return lambda o, p, view, member, rng: p if len(view.population) else replace(p, **change(view, rng))
+
+
+def always(change: Twist) -> Twist:
+    """A twist of all proposals."""
+    return lambda o, p, view, member, rng: replace(p, **change(p, view))
+
+
+TWISTS: dict[str, Twist] = {
+    "none": lambda o, p, view, member, rng: p,
+    "draws of its own": always(lambda p, view: {"x": view.space.draw(np.random.default_rng())}),
+    "counts calls": counts,
+    "remembers": remembers,
+    "seeds numpy": seeds_numpy,
+    "uses random": uses_random,
+    "writes losses": writes_losses,
+    "writes memos": writes_memos,
+    "too large": always(lambda p, view: {"x": p.x + 0.5}),
+    "nan": always(lambda p, view: {"x": p.x * np.nan}),
+    "too short": always(lambda p, view: {"x": p.x[1:]}),
+    "a list": always(lambda p, view: {"x": p.x.tolist()}),
+    "single precision": always(lambda p, view: {"x": p.x.astype(np.float32)}),
+    "between choices": always(lambda p, view: {"x": np.where(view.space.switched, 0.5, p.x)}),
+    "unknown parent": child(lambda p, view, rng: {"parent": 10**6}),
+    "numpy parent": child(lambda p, view, rng: {"parent": np.int64(p.parent)}),
+    "keeps its own": keeps_own,
+    "counts -inf": always(lambda p, view: {"memo": int(np.sum(view.population.loss == -np.inf))}),
+    "gives up failures": gives_up_failures,
+    "fresh from start": fresh(lambda view, member, rng: view.first(member, rng)),
+    "fresh from init": fresh(lambda view, member, rng: view.space.first(rng)),
+    "rebuilds": child(lambda p, view, rng: {"x": view.space.draw(rng)}),
+    "first of equals": first_of_equals,
+    "a tuple": always(lambda p, view: {"memo": (1, 2)}),
+    "nan in memo": always(lambda p, view: {"memo": {"sigma": math.nan}}),
+    "ignores init": first(lambda view, rng: {"x": view.space.draw(rng)}),
+    "ignores start": first(lambda view, rng: {"x": view.space.first(rng)}),
+    "first has parent": first(lambda view, rng: {"parent": 0}),
+}
+BROKEN: list[tuple[str, type[Twisted] | type[Thawed] | str, str]] = [
+    ("is_frozen_and_described_by_json", Thawed, "must be a frozen dataclass"),
+    ("is_frozen_and_described_by_json", Opaque, "must be plain JSON values"),
+    ("pickles", Unequal, "must pickle to an equal object"),
+    ("pickles", Locked, "it holds a lock"),
+    ("is_a_function_of_its_arguments", "draws of its own", "Purity: the same arguments"),
+    ("is_a_function_of_its_arguments", "counts calls", "Purity: the same arguments"),
+    ("changes_nothing", "remembers", r"Purity: \['its attributes'\] must stay"),
+    ("changes_nothing", "seeds numpy", r"Purity: \['global generators'\] must stay"),
+    ("changes_nothing", "uses random", r"Purity: \['global generators'\] must stay"),
+    ("changes_nothing", "writes losses", r"Purity: \['the view'\] must stay"),
+    ("changes_nothing", "writes memos", r"Purity: \['the view'\] must stay"),
+    ("stays_in_bounds", "too large", r"Bounds: x must be in \[0, 1\]"),
+    ("stays_in_bounds", "nan", r"Bounds: x must be in \[0, 1\]"),
+    ("stays_in_bounds", "too short", "Bounds: x must be an array of 7 floats"),
+    ("stays_in_bounds", "a list", "Bounds: x must be an array of 7 floats"),
+    ("stays_in_bounds", "single precision", "Bounds: x must be an array of 7 floats"),
+    ("stays_in_bounds", "between choices", "Bounds: the coordinate of a Choice"),
+    ("parents_are_healthy", "unknown parent", "Parents: .*parent=1000000"),
+    ("parents_are_healthy", "numpy parent", r"Parents: .*parent=np.int64\("),
+    ("parents_are_healthy", "keeps its own", "Parents: must be None or the number"),
+    ("failures_are_all_alike", "counts -inf", "Failures: must not differ from a loss of"),
+    ("failed_members_are_rescued", "gives up failures", "Failures: a member must be rescued"),
+    ("draws_anew_when_nobody_is_healthy", "keeps its own", "Failures: there must be no parent, found 0"),
+    ("draws_anew_when_nobody_is_healthy", "fresh from start", "Failures: with nobody healthy all must"),
+    ("draws_anew_when_nobody_is_healthy", "fresh from init", "Failures: with nobody healthy all must"),
+    ("inherited_dimensions_stay", "rebuilds", "Bounds: inherited must stay"),
+    ("order_of_rows_carries_no_meaning", "first of equals", "Order: rows in another order"),
+    ("memos_are_plain_json", "a tuple", "Memory: it must be JSON"),
+    ("memos_are_plain_json", "nan in memo", "Memory: it must be JSON"),
+    ("first_trials_honour_start_and_init", "ignores init", "First: trials must hold"),
+    ("first_trials_honour_start_and_init", "ignores start", "First: trials must hold"),
+    ("first_trials_honour_start_and_init", "first has parent", "First: there must be no parent yet"),
+]
+CHECKS = [name for name, _ in inspect.getmembers(OptimizerConformance) if name.startswith("test_")]
+
+
+def conformance(kind: type[Optimizer] | str) -> OptimizerConformance:
+    """The checks for a class of optimizers, or for a twist."""
+
+    class Conformance(OptimizerConformance):
+        def make(self) -> Optimizer:
+            return Twisted(kind) if isinstance(kind, str) else kind()
+
+    return Conformance()
+
+
+@pytest.mark.parametrize(("check", "kind", "message"), BROKEN)
+def test_a_broken_optimizer_is_caught(check, kind, message):
+    """Each way to break the contract fails the check of its clause, and the message says which."""
+    errors = (OptimizerError, TypeError) if isinstance(kind, type) else ()
+    with pytest.raises((AssertionError, *errors), match=message):
+        getattr(conformance(kind), f"test_{check}")()
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_without_a_twist_each_check_passes(check):
+    """The optimizer behind the twists is sound, so it is the twist that is caught."""
+    getattr(conformance("none"), check)()
+
+
+def test_each_check_catches_something():
+    """No check of the conformance class is without an optimizer that fails it."""
+    assert sorted({f"test_{check}" for check, _, _ in BROKEN}) == CHECKS
+
+
+def test_each_twist_is_caught():
+    """No twist is left out of the table."""
+    assert {kind for _, kind, _ in BROKEN if isinstance(kind, str)} == TWISTS.keys() - {"none"}
+
+
+def test_the_base_class_is_not_collected_and_asks_for_make():
+    """pytest passes the base class over by its name, and a subclass without `make` is told so."""
+    assert not OptimizerConformance.__name__.startswith("Test")
+    with pytest.raises(NotImplementedError):
+        OptimizerConformance().make()
+
+
+def test_each_check_has_a_sentence():
+    """Each check says in its docstring what it checks."""
+    for check in CHECKS:
+        assert (inspect.getdoc(getattr(OptimizerConformance, check)) or "").endswith(".")
+
+
 def view(steps: list[int], size: int | None = None, start: Any = ()) -> View:
     """A view of members that have finished these steps."""
     rows = [Row(i, i, step, 0, [0.5], 1.0) for i, step in enumerate(steps)]
@@ -208,7 +425,7 @@ def test_bad_factors_are_refused(kind, factors):
 )  # fmt: skip
 def test_bad_step_sizes_are_refused(settings):
     """The first step size lies within its bounds, and its rate is a finite number."""
-    with pytest.raises(ArgumentError, match="ROMUL: (step|bounds|rate) must be"):
+    with pytest.raises(ArgumentError, match=r"ROMUL: (step|bounds|rate) must be"):
         ROMUL(**settings)
 
 
