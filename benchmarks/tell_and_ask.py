@@ -79,7 +79,8 @@ def main() -> None:
     print(f"in memory, tell + ask          {1e3 * statistics.median(memory):8.3f} ms")
     print(f"on files, tell + ask           {1e3 * statistics.median(files):8.3f} ms")
     print(f"bare loop, two rounds          {2e3 * statistics.median(bare):8.3f} ms")
-    print(f"on files / two bare rounds     {statistics.median(ratios):8.2f}    ({min(ratios):.2f} .. {max(ratios):.2f})")
+    spread = f"({min(ratios):.2f} .. {max(ratios):.2f})"
+    print(f"on files / two bare rounds     {statistics.median(ratios):8.2f}    {spread}")
     print(f"journal                        {size:8.0f} bytes a trial")
     print(f"import hoptim beyond numpy's   {1e3 * statistics.median(imports):8.1f} ms")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -110,7 +110,16 @@ class Space:
         self.check_names(params)
         if missing := self.dimensions.keys() - params.keys():
             raise SpaceError(f"Hyperparameters lack {sorted(missing)}.")
-        return np.array([dim.encode(params[name]) for name, dim in self.dimensions.items()])
+        return np.array([_of(n, dim.encode, params[n]) for n, dim in self.dimensions.items()])
+
+    def record(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Hyperparameters, all or some, as the JSON scalars that record them.
+
+        Raises:
+            SpaceError: A name is unknown, a value lies outside its dimension.
+        """
+        self.check_names(params)
+        return {n: _of(n, self.dimensions[n].record, value) for n, value in params.items()}
 
     def decode(self, x: ArrayLike) -> dict[str, Any]:
         """Hyperparameters of coordinates `(d,)`: plain `float`, `int` or the user's own values."""
@@ -190,6 +199,14 @@ _KINDS: tuple[type[Dimension], ...] = (
     dimension.Choice,
     dimension.Ordinal,
 )
+
+
+def _of(name: str, call: Callable[[Any], Any], value: Any) -> Any:
+    """Call a dimension's method; an error names the dimension."""
+    try:
+        return call(value)
+    except SpaceError as error:
+        raise SpaceError(f"Hyperparameter {name!r}: {error}") from None
 
 
 def _floats(x: ArrayLike) -> list[float]:

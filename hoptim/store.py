@@ -109,7 +109,7 @@ class Store:
         if folder is None:
             with self._hold():
                 self._add("create", format=FORMAT)
-    
+
     @property
     def state(self) -> State:
         """The state as last read."""
@@ -134,8 +134,7 @@ class Store:
         self._be_alive()
         self._look_around()
         with self._hold():
-            claimed = self._claim(propose)
-        return claimed
+            return self._claim(propose)
 
     def tell(self, claim: Held, ended: Record, then: Propose | None) -> Claim | None:
         """End a claim with a value.
@@ -172,6 +171,8 @@ class Store:
     def lend_for_good(self, claim: Held) -> None:
         """A copy of the claim went to another process: nobody here may be given it again."""
         lent = self._lent.get(claim.token)
+        held = {trial.token for trial in self._state.open.values()}
+        self._away = [known for known in self._away if known.token in held]
         if lent is not None:
             self._away.append(lent)
 
@@ -210,7 +211,7 @@ class Store:
         with self._hold() as state:
             if steps > state.steps:
                 self._add("extend", steps=steps)
-    
+
     def leave(self) -> None:
         """Release everything that this process holds and stop its sign of life."""
         worker = self._worker
@@ -230,6 +231,10 @@ class Store:
                 return True
             self._valid(claim)
             return False
+
+    def holds(self, claim: Held) -> bool:
+        """Whether a claim is still valid, by what can be read now."""
+        return self.refresh().held(claim.number, claim.token) is not None
 
     def check_checkpoint(self, claim: Held, ended: Mapping[str, Any]) -> None:
         """Raise unless a finite value comes with a checkpoint just when the study has them."""
@@ -320,13 +325,13 @@ class Store:
             self._lent.clear()
             self.prefer = None
             worker = Worker(self._folder, self.policy.lease)
-            worker.start()
-            leaving.watch_over(self)
             with self._hold() as state:
                 claims = [(t.number, t.token) for t in state.open.values() if t.worker is not None]
                 open_ = [t.number for t in state.open.values()]
                 orphans = self.checkpoints.orphans([*state.saved.items(), *claims], open_)
+            worker.start()
             self._worker = worker
+            leaving.watch_over(self)
         self.checkpoints.remove(orphans)
 
     def _name(self) -> str:

@@ -5,21 +5,17 @@ from __future__ import annotations
 import logging
 import math
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hoptim import leaving
 from hoptim import settings as study_file
+from hoptim.clerk import Clerk, number_of
 from hoptim.decision import Decide
 from hoptim.dimension import Dimension
 from hoptim.errors import (
-    AlreadyTold,
     ArgumentError,
-    CheckpointError,
-    ClaimLost,
     NoResult,
     NothingDue,
     NotTold,
@@ -32,9 +28,9 @@ from hoptim.optimizer import Optimizer, Proposal, View
 from hoptim.romul import ROMUL
 from hoptim.settings import Settings, plain
 from hoptim.space import Space
-from hoptim.state import Entry, State
-from hoptim.store import Claim, Policy, Store
-from hoptim.trial import FinishedTrial, Outcome, Trial
+from hoptim.state import State
+from hoptim.store import Policy, Store
+from hoptim.trial import FinishedTrial, Trial
 from hoptim.truncation import TruncationSelection
 
 log = logging.getLogger("hoptim")
@@ -44,10 +40,6 @@ _BUILT_IN: dict[str, type[Optimizer]] = {
 }
 _SAY_EVERY = 60.0  # seconds between two words about whom a loop waits for
 _PAUSES = (0.005, 0.5)  # seconds between looks while nothing is due: first and longest
-
-# What each process and study did last, if that was an acknowledged tell: pid, thread and trial. The
-# weights in memory belong to the process, so this outlives any one Study object.
-_told_last: dict[str, tuple[int, int, int]] = {}
 
 
 class Study:
@@ -162,13 +154,17 @@ class Study:
         self.size: int = identity["size"]
         self.mode: str = identity["mode"]
         self.seed: int = identity["seed"]
-        self._uuid = found.uuid
         self._sign = 1 if self.mode == "min" else -1
         self._decide = Decide(space, optimizer or _Absent(identity["optimizer"]["name"]), identity["start"])
         steps = found.steps
         self._store = Store(
-            folder, found.uuid, lambda: State(self.size, steps, self.seed, self._sign), policy, self._shown
+            folder,
+            found.uuid,
+            lambda: State(self.size, steps, self.seed, self._sign),
+            policy,
+            lambda entry: self._clerk.show(entry),  # noqa: PLW0108 - there is no clerk yet
         )
+        self._clerk = Clerk(self._store, self._decide, self.path, found.uuid)
 
     def _extend(self, steps: int) -> None:
         recorded = self._store.refresh().steps
@@ -203,7 +199,7 @@ class Study:
     @property
     def trials(self) -> list[FinishedTrial]:
         """All finished trials in the order of their numbers."""
-        return [self._shown(trial) for trial in self._store.refresh().history()]
+        return [self._clerk.show(trial) for trial in self._store.refresh().history()]
 
     @property
     def best(self) -> FinishedTrial:
@@ -216,7 +212,7 @@ class Study:
         finite = [trial for trial in latest if trial.finite]
         if not finite:
             raise NoResult(f"{self!r} has no trial with a finite value among its members' latest.")
-        return self._shown(min(finite, key=lambda t: (self._sign * t.value, t.number)))
+        return self._clerk.show(min(finite, key=lambda t: (self._sign * t.value, t.number)))
 
     @property
     def best_ever(self) -> FinishedTrial:
@@ -228,19 +224,7 @@ class Study:
         best = self._store.refresh().best_ever
         if best is None:
             raise NoResult(f"{self!r} has no trial with a finite value yet.")
-        return self._shown(best)
-
-    def _shown(self, entry: Entry) -> FinishedTrial:
-        token = self._store.state.saved.get(entry.number)
-        return FinishedTrial(
-            number=entry.number, member=entry.member, step=entry.step, age=entry.age, parent=entry.parent,
-            params=self.space.named(entry.params), seed=entry.seed, value=entry.value,
-            metrics={name: float(value) for name, value in (entry.metrics or {}).items()},
-            checkpoint=None if token is None else self._store.checkpoints.path(entry.number, token),
-            attempt=entry.attempt, interruptions=entry.interruptions, failed=entry.failed,
-            worker=str(entry.worker), asked=entry.asked, ended=entry.ended or math.nan,
-            x=tuple(entry.x), memo=entry.memo,
-        )  # fmt: skip
+        return self._clerk.show(best)
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -260,8 +244,8 @@ class Study:
                 if trial is None:
                     return
                 trial._following = following
-                yield self._begun(trial)
-                if trial._ended is None:
+                yield self._clerk.begin(trial)
+                if trial._ended is None and self._store.holds(trial):  # else a copy told it elsewhere
                     raise NotTold(
                         f"Trial {trial.number} was neither told nor failed before the loop went on. Call "
                         "trial.tell(value) or trial.fail(why) in every round; the trial is released."
@@ -269,7 +253,7 @@ class Study:
         finally:
             left = [(t, t is not trial) for t in [trial, *following] if t and t._ended is None]
             for unended, unused in left if pid == os.getpid() else ():
-                self._let_go(unended, unused)
+                self._clerk.let_go(unended, unused)
 
     def ask(self, timeout: float | None = None) -> Trial | None:
         """The next trial to train, None when all is done.
@@ -282,7 +266,7 @@ class Study:
             StudyFailed: Every member's last trial failed for good.
         """
         trial = self._next(timeout)
-        return None if trial is None else self._begun(trial)
+        return None if trial is None else self._clerk.begin(trial)
 
     def _next(self, timeout: float | None) -> Trial | None:
         began = said = time.monotonic()
@@ -304,25 +288,7 @@ class Study:
             pause = min(pause * 1.5, longest, self._store.look_every)
             if self._store.may_ask():
                 claim = self._store.ask(self._decide)
-        return self._lent(claim)
-
-    def _lent(self, claim: Claim) -> Trial:
-        trial, checkpoint = claim.trial, None
-        if trial.parent is not None and claim.parent_token is not None:
-            checkpoint = self._store.checkpoints.path(trial.parent, claim.parent_token)
-        return Trial(
-            number=trial.number, member=trial.member, step=trial.step, age=trial.age, parent=trial.parent,
-            params=self.space.named(trial.params), checkpoint=checkpoint, seed=trial.seed,
-            attempt=trial.attempt, continues=False, path=self.path, token=claim.token, _keeper=self,
-            _claim=claim, _id=os.urandom(6).hex(),
-        )  # fmt: skip
-
-    def _begun(self, trial: Trial) -> Trial:
-        """The trial, now that it goes to the user: what is in memory will no longer be told of."""
-        last = _told_last.pop(self._uuid, None)
-        here = (os.getpid(), threading.get_ident(), trial.parent)
-        trial.continues = trial.parent is not None and last == here
-        return trial
+        return self._clerk.lend(claim)
 
     def _check_failed(self, state: State) -> None:
         last = [trials[-1] for trials in state.members]
@@ -337,89 +303,6 @@ class Study:
             if t.worker
         ]
         return "; ".join(held) or "a trial to become due"
-
-    # -- what a trial calls ----------------------------------------------------------------------
-
-    def _tell(self, trial: Trial, value: Any, outcome: Outcome) -> None:
-        _told_last.pop(self._uuid, None)
-        number = _number(f"Trial {trial.number}: the value", value)
-        ended: dict[str, Any] = {"id": trial._id, "value": _json_number(number)}
-        if outcome.metrics:
-            ended["metrics"] = {
-                str(name): _json_number(_number(f"Trial {trial.number}: metric {name!r}", metric))
-                for name, metric in outcome.metrics.items()
-            }
-        if math.isfinite(number) and (outcome.save or outcome.checkpoint) is not None:
-            ended["saved"] = True
-        then = None if trial._following is None else self._decide
-        with _losing(trial):
-            self._publish(trial, outcome, ended)
-            with leaving.undisturbed():
-                try:
-                    claim = self._store.tell(trial, ended, then)
-                except (ClaimLost, CheckpointError):
-                    if "saved" in ended:  # under a name that carries our own token, so nobody else's
-                        self._store.checkpoints.drop([(trial.number, trial.token)])
-                    raise
-                trial._ended = "told"
-                _told_last[self._uuid] = (os.getpid(), threading.get_ident(), trial.number)
-                if claim is not None and trial._following is not None:
-                    trial._following.append(self._lent(claim))
-
-    def _publish(self, trial: Trial, outcome: Outcome, ended: Mapping[str, Any]) -> None:
-        """Bring the checkpoint to its place, if the claim and the study's kind allow."""
-        if outcome.save is not None and outcome.checkpoint is not None:
-            raise ArgumentError(f"Trial {trial.number}: give either save or checkpoint, not both.")
-        if outcome.checkpoint is not None and Path(outcome.checkpoint).absolute() != self._draft(trial):
-            raise CheckpointError(
-                f"Trial {trial.number}: checkpoint must be trial.draft, {str(self._draft(trial))!r}, found "
-                f"{outcome.checkpoint!r}. The claim is kept; write there, or pass save=..."
-            )
-        if "saved" in ended and not self._store.told(trial, ended["id"]):
-            self._store.check_checkpoint(trial, ended)
-            if outcome.save is not None:
-                self._store.checkpoints.write(trial.number, trial.token, outcome.save)
-            self._store.checkpoints.publish(trial.number, trial.token)
-
-    def _fail(self, trial: Trial, why: str, retry: bool) -> None:
-        _told_last.pop(self._uuid, None)
-        with _losing(trial):
-            self._store.fail(trial, trial._id, why, retry)
-        trial._ended = "failed"
-
-    def _release(self, trial: Trial) -> None:
-        self._let_go(trial, unused=False)
-
-    def _let_go(self, trial: Trial, unused: bool) -> None:
-        _told_last.pop(self._uuid, None)
-        trial._ended = "released"
-        try:
-            self._store.release(trial, unused)
-        except OSError as error:  # an exception may be on its way; a dead worker's claims are taken back
-            log.warning("Trial %d could not be released: %s", trial.number, error)
-
-    def _draft(self, trial: Trial) -> Path:
-        return self._store.checkpoints.draft(trial.number, trial.token)
-
-    def _scratch(self, trial: Trial) -> Path:
-        return self._store.checkpoints.scratch(trial.number)
-
-    def _sent_away(self, trial: Trial) -> None:
-        self._store.lend_for_good(trial)
-
-
-class _losing:
-    """Marks a trial as ended when its claim turns out to be lost, so that a loop goes on."""
-
-    def __init__(self, trial: Trial) -> None:
-        self._trial = trial
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and issubclass(kind, (ClaimLost, AlreadyTold)):
-            self._trial._ended = "lost to another worker" if kind is ClaimLost else "told"
 
 
 class _Absent(Optimizer):
@@ -496,7 +379,7 @@ def _policy(
     _check_whole("max_attempts", max_attempts, 1)
     _check_whole("max_interruptions", max_interruptions, 1)
     for name, value in (("lease", lease), ("lock_timeout", 1.0 if lock_timeout is None else lock_timeout)):
-        if not 0 < _number(name, value) < math.inf:
+        if not 0 < number_of(name, value) < math.inf:
             raise ArgumentError(f"{name} must be a number of seconds above 0, found {value!r}.")
     if keep is not None and not callable(keep):
         raise ArgumentError(f"keep must be a function of a finished trial, found {keep!r}.")
@@ -512,24 +395,9 @@ def _recorded_start(
     for entry in entries:
         if not isinstance(entry, Mapping):
             raise ArgumentError(f"start must be a list of mappings from name to value, found {entry!r}.")
-        space.check_names(entry)
-    return [{n: space.dimensions[n].record(v) for n, v in entry.items()} for entry in entries]
+    return [space.record(entry) for entry in entries]
 
 
 def _check_whole(name: str, value: Any, low: int) -> None:
     if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < low:
         raise ArgumentError(f"{name} must be a whole number of at least {low}, found {value!r}.")
-
-
-def _number(what: str, value: Any) -> float:
-    """A number of any library as a plain float."""
-    try:
-        if isinstance(value, (str, bytes)):
-            raise TypeError
-        return float(value)
-    except (TypeError, ValueError):
-        raise ArgumentError(f"{what} must be a number, found {value!r}.") from None
-
-
-def _json_number(number: float) -> float | str:
-    return number if math.isfinite(number) else str(number)

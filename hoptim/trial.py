@@ -65,14 +65,25 @@ class FinishedTrial:
 
 
 class Keeper(Protocol):
-    """What a trial needs of its study; `hoptim.Study` is the one implementation."""
+    """What a trial needs of its study; `hoptim.clerk.Clerk` is the one implementation."""
 
-    def _tell(self, trial: Trial, value: Any, outcome: Outcome) -> None: ...
-    def _fail(self, trial: Trial, why: str, retry: bool) -> None: ...
-    def _release(self, trial: Trial) -> None: ...
-    def _draft(self, trial: Trial) -> Path: ...
-    def _scratch(self, trial: Trial) -> Path: ...
-    def _sent_away(self, trial: Trial) -> None: ...
+    def tell(self, trial: Trial, value: Any, outcome: Outcome) -> None:
+        """End a trial with a value."""
+
+    def fail(self, trial: Trial, why: str, retry: bool) -> None:
+        """End an attempt as a failure."""
+
+    def release(self, trial: Trial) -> None:
+        """Hand a trial back."""
+
+    def draft(self, trial: Trial) -> Path:
+        """Where its checkpoint may be written."""
+
+    def scratch(self, trial: Trial) -> Path:
+        """Its folder that survives attempts."""
+
+    def sent_away(self, trial: Trial) -> None:
+        """Note that a copy of it was pickled."""
 
 
 class Outcome(NamedTuple):
@@ -128,12 +139,12 @@ class Trial:
     @property
     def draft(self) -> Path:
         """Private path where a file or folder may be written and told as `checkpoint=trial.draft`."""
-        return self._home()._draft(self)
+        return self._home().draft(self)
 
     @property
     def scratch(self) -> Path:
         """Private folder that survives attempts and is removed at the end, to resume an interval."""
-        return self._home()._scratch(self)
+        return self._home().scratch(self)
 
     def tell(
         self,
@@ -164,7 +175,7 @@ class Trial:
         if params is not None:
             self.check(**params)
         path = None if checkpoint is None else str(checkpoint)
-        self._home()._tell(self, value, Outcome(save, path, metrics, params))
+        self._home().tell(self, value, Outcome(save, path, metrics, params))
 
     def fail(self, why: str, retry: bool = True) -> None:
         """End this attempt as a failure.
@@ -174,7 +185,7 @@ class Trial:
             retry: Whether the trial may be handed out again, up to the study's `max_attempts`;
                 False ends it at once, as a value that is not finite.
         """
-        self._home()._fail(self, str(why), retry)
+        self._home().fail(self, str(why), retry)
 
     def check(self, /, **values: Any) -> None:
         """Compare hyperparameters really in force with the ones asked for.
@@ -217,12 +228,12 @@ class Trial:
         if isinstance(error, Exception):
             self.fail(f"{type(error).__name__}: {error}")
         else:
-            self._home()._release(self)
+            self._home().release(self)
         return False
 
     def __getstate__(self) -> dict[str, Any]:
         if self._keeper is not None:
-            self._keeper._sent_away(self)
+            self._keeper.sent_away(self)
         own = {"_keeper": None, "_claim": None, "_following": None}
         return {f.name: getattr(self, f.name) for f in fields(self)} | own
 
@@ -237,7 +248,7 @@ class Trial:
                 )
             from hoptim.study import load  # a trial that travelled finds its study again
 
-            self._keeper = load(self.path)
+            self._keeper = load(self.path)._clerk
         return self._keeper
 
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,14 @@ def test_spread_passes_errors_on(workers):
     """An error in a task is raised where the results are wanted."""
     with pytest.raises(ValueError, match="math domain"):
         spread(math.log, [1.0, -1.0, 1.0], workers)
+
+
+def test_workers_never_see_an_interrupt():
+    """Workers start deaf to Ctrl-C, which would hang the pool amid their imports; their parent hears it."""
+    block_nothing_more = partial(signal.pthread_sigmask, signal.SIG_BLOCK)
+    for blocked in spread(block_nothing_more, [(), ()], workers=2):
+        assert signal.SIGINT in blocked
+    assert signal.SIGINT not in block_nothing_more(())
 
 
 # -- the command line ----------------------------------------------------------------------------

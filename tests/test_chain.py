@@ -12,7 +12,8 @@ from hoptim import chain
 from hoptim.errors import ArgumentError
 
 UUID = "0123456789abcdef"
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+SCALARS = st.none() | st.booleans() | NUMBERS | st.text()
 RECORDS = st.lists(st.dictionaries(st.text(), SCALARS | st.lists(SCALARS)), max_size=6)
 
 
@@ -100,7 +101,8 @@ def test_zeros_and_garbage_are_torn(tail):
 
 def test_a_lost_page_within_one_batch_is_torn():
     """Good lines behind a hole belong to the interrupted append when their batch says so."""
-    whole = lines([{"op": "a"}, *({"op": "b", "x": "y" * 50} for _ in range(5))], batches=[0, 0, 1, 2, 3, 4])
+    batch = [{"op": "b", "x": "y" * 50} for _ in range(5)]
+    whole = lines([{"op": "a"}, *batch], batches=[0, 0, 1, 2, 3, 4])
     hole = b"".join([whole[0], b"\0" * len(whole[1]), *whole[2:]])
     found = scan(hole)
     assert len(found.records) == 1

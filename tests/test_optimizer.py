@@ -126,7 +126,7 @@ class Locked(Twisted):
         raise TypeError("it holds a lock")
 
 
-calls = []
+calls: list[int] = []
 
 
 def counts(optimizer, p, view, member, rng):

@@ -1,6 +1,7 @@
 """The ranking that all optimizers share, and what a population keeps safe."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -13,10 +14,9 @@ from hoptim.testing import Row, population
 any_loss = st.one_of(st.sampled_from([0.0, -0.0, 1.0, math.nan, math.inf, -math.inf]), st.floats(-1e9, 1e9))
 
 
-def told(losses, numbers=None):
+def told(losses: Sequence[float], numbers: Sequence[int] | None = None) -> Population:
     """A population with these losses; members and numbers count from 0 unless told otherwise."""
-    numbers = range(len(losses)) if numbers is None else numbers
-    rows = zip(numbers, losses, strict=True)
+    rows = zip(range(len(losses)) if numbers is None else numbers, losses, strict=True)
     return population([Row(n, i, 0, 0, [0.5], loss, {"i": i}) for i, (n, loss) in enumerate(rows)])
 
 

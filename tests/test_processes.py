@@ -29,9 +29,7 @@ def is_done(folder: Path) -> bool:
     return hoptim.load(folder).done
 
 
-@pytest.mark.parametrize(
-    "phase", ["train", "save", "published", "unwritten", "torn", "unsynced", "told"]
-)
+@pytest.mark.parametrize("phase", ["train", "save", "published", "unwritten", "torn", "unsynced", "told"])
 def test_a_worker_killed_in_a_phase_loses_nothing(tmp_path, acks, phase):
     """Wherever a lone worker is killed, the next one finishes without losing or doubling a step."""
     folder = tmp_path / "study"
@@ -54,7 +52,7 @@ def test_four_workers_killed_at_random_lose_nothing(tmp_path, acks):
     """Four workers under random SIGKILL do every step once and keep every acknowledged value."""
     folder, rng = tmp_path / "study", random.Random(1)
     workers = [run("train.py", folder, acks, STEPS="40") for _ in range(4)]
-    wait_until(lambda: (folder / "study.json").exists())
+    wait_until((folder / "study.json").exists)
     kills = 0
     while kills < 12 and not is_done(folder):
         told = len(acknowledged(acks))

@@ -171,7 +171,7 @@ def test_what_may_still_be_loaded_is_not_droppable():
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 99)), max_size=60))
 def test_kept_checkpoints_are_bounded_and_cover_every_choice(events):
-    """At most members x (lead + 1) + 2 x running + 1 are kept, and none that a decision may name is lost."""
+    """members x (lead + 1) + 2 x running + 1 at most are kept, and all that a decision may name."""
     log, held, lead = Log(4, 12), [], 1
     for what, roll in events:
         member = log.state.due(lead, None)

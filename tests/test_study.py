@@ -30,7 +30,7 @@ from hoptim import (
 )
 from hoptim import study as study_module
 from tests import builders
-from tests.builders import append, loss, records, recompute, saving, stripped, study, train
+from tests.builders import append, loss, recompute, records, saving, stripped, study, train
 
 
 @pytest.fixture(params=["memory", "files"])
@@ -200,7 +200,7 @@ def test_a_waiting_loop_goes_on_when_something_becomes_due(path):
     trial, got = made.ask(), []
     thread = threading.Thread(target=lambda: got.append(made.ask(timeout=20)))
     thread.start()
-    builders.wait_until(lambda: thread.is_alive())
+    builders.wait_until(thread.is_alive)
     trial.tell(1.0)
     thread.join(20)
     assert [t.step for t in got] == [1]
@@ -501,7 +501,7 @@ def test_bad_arguments_are_refused_before_anything_is_made(tmp_path, name):
 def test_mode_has_no_default():
     """A wrong guess would cost a run, so the mode must be said."""
     with pytest.raises(TypeError, match="mode"):
-        hoptim.Study(None, space=builders.space(), size=1, steps=1)  # type: ignore[call-arg]
+        hoptim.Study(None, space=builders.space(), size=1, steps=1)
 
 
 def test_an_unwritable_directory_is_said(tmp_path):
@@ -519,7 +519,7 @@ def test_an_optimizer_that_cannot_be_recorded_is_refused(tmp_path):
 
     @dataclasses.dataclass(frozen=True)
     class Odd(Stay):
-        note: object = object()  # type: ignore[assignment]
+        note: object = object()
 
     for optimizer, message in ((Odd(), "plain JSON"), (_loosened(Loose), "frozen dataclass")):
         with pytest.raises(OptimizerError, match=message):
@@ -611,7 +611,7 @@ def test_a_later_version_is_refused(tmp_path):
     append(tmp_path / "s", {"op": "extend", "steps": 9, "reason": "a field of a later version"})
     assert hoptim.load(tmp_path / "s").steps == 9
     append(tmp_path / "s", {"op": "merge"})
-    with pytest.raises(StudyDamaged, match="unknown op 'merge'.*later version"):
+    with pytest.raises(StudyDamaged, match=r"unknown op 'merge'.*later version"):
         _ = hoptim.load(tmp_path / "s").steps
 
 

@@ -330,3 +330,11 @@ def test_the_coordinates_of_a_finished_trial_cannot_be_changed():
         trial.value = 0.0
     assert made.trials[3].params["x"] != 99.0
     assert isinstance(trial, hoptim.FinishedTrial)
+
+
+def test_a_loop_goes_on_when_a_copy_was_told(tmp_path):
+    """A trial that was sent away and told there is no untold one when the loop goes on."""
+    made = study(tmp_path / "s", size=2, steps=2)
+    for trial in made:
+        pickle.loads(pickle.dumps(trial)).tell(loss(trial))
+    assert len(made.trials) == 4

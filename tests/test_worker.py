@@ -53,7 +53,8 @@ def test_a_process_is_dead_once_it_is_gone():
 @pytest.mark.parametrize("change", [{"boot": "another"}, {"space": "pid:[1]"}, {"boot": ""}])
 def test_nothing_is_proven_about_another_host_or_container(change):
     """Another boot or pid namespace says nothing about a pid that does not exist here."""
-    gone = {"host": "h", "pid": 2**22 + 1, "start": "1", "boot": worker._boot(), "space": worker._pid_space()}
+    here = {"boot": worker._boot(), "space": worker._pid_space()}
+    gone = {"host": "h", "pid": 2**22 + 1, "start": "1", **here}
     assert Identity(**gone).is_dead()
     assert not Identity(**{**gone, **change}).is_dead()
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import hoptim
-from hoptim import journal, store
+from hoptim import checkpoints, files, journal
 from tests.builders import loss, study
 
 
@@ -57,9 +57,9 @@ def main() -> None:
 
 def _instrument(killer: Killer) -> None:
     """Make the middle of telling a place to die in."""
-    publish, write = store.Checkpoints.publish, journal.write_all
+    publish, write = checkpoints.Checkpoints.publish, files.write_all
 
-    def published(self: store.Checkpoints, number: int, token: int) -> None:
+    def published(self: checkpoints.Checkpoints, number: int, token: int) -> None:
         publish(self, number, token)
         killer.at("published")
 
@@ -70,8 +70,8 @@ def _instrument(killer: Killer) -> None:
         write(fd, data[-7:], offset + len(data) - 7)
         killer.at("unsynced")
 
-    store.Checkpoints.publish = published  # type: ignore[method-assign]
-    journal.write_all = torn
+    checkpoints.Checkpoints.publish = published  # type: ignore[method-assign]
+    journal.write_all = torn  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

@@ -35,12 +35,12 @@ def table3(rows: Sequence[Row]) -> str:
 
 
 def figure3(rows: Sequence[Row]) -> str:
-    """One line for each number of dimensions: mean and, in brackets, its standard error."""
+    """One line for each number of dimensions: means and their standard errors."""
     by_dims = [(n, list(group)) for n, group in groupby(rows, key=lambda row: row.dims)]
     cells = [("dimensions", *(row.name for row in by_dims[0][1]))]
     for n, group in by_dims:
         cells.append((str(n), *(f"{row.mean:.3f} ({row.standard_error:.3f})" for row in group)))
-    return _aligned(cells)
+    return _aligned(cells) + "\n\nMeans, with standard errors in brackets."
 
 
 def to_json(setup: Setup, rows: Sequence[Row]) -> str:

@@ -1,0 +1,172 @@
+"""Between a trial in hand and the store: lends it, and writes down how it went."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hoptim import leaving
+from hoptim.decision import Decide
+from hoptim.errors import AlreadyTold, ArgumentError, CheckpointError, ClaimLost
+from hoptim.state import Entry
+from hoptim.store import Claim, Store
+from hoptim.trial import FinishedTrial, Outcome, Trial
+
+log = logging.getLogger("hoptim")
+
+# What each process and study did last, if that was an acknowledged tell: pid, thread and trial. The
+# weights in memory belong to the process, so this outlives any one Study object.
+_told_last: dict[str, tuple[int, int, int]] = {}
+
+
+class Clerk:
+    """Serves the trials of one study; what `hoptim.trial.Keeper` asks for.
+
+    Args:
+        store: The study's records.
+        decide: Proposes the trial that is claimed along with a tell.
+        path: The study's directory, None in memory.
+        uuid: The study's identifier.
+    """
+
+    def __init__(self, store: Store, decide: Decide, path: str | None, uuid: str) -> None:
+        self._store, self._decide, self._path, self._uuid = store, decide, path, uuid
+
+    def lend(self, claim: Claim) -> Trial:
+        """The trial of a claim, not begun yet."""
+        trial, checkpoint = claim.trial, None
+        if trial.parent is not None and claim.parent_token is not None:
+            checkpoint = self._store.checkpoints.path(trial.parent, claim.parent_token)
+        return Trial(
+            number=trial.number, member=trial.member, step=trial.step, age=trial.age, parent=trial.parent,
+            params=self._decide.space.named(trial.params), checkpoint=checkpoint, seed=trial.seed,
+            attempt=trial.attempt, continues=False, path=self._path, token=claim.token, _keeper=self,
+            _claim=claim, _id=os.urandom(6).hex(),
+        )  # fmt: skip
+
+    def begin(self, trial: Trial) -> Trial:
+        """The trial, now that it goes to the user: what is in memory will no longer be told of."""
+        last = _told_last.pop(self._uuid, None)
+        here = (os.getpid(), threading.get_ident(), trial.parent)
+        trial.continues = trial.parent is not None and last == here
+        return trial
+
+    def show(self, entry: Entry) -> FinishedTrial:
+        """What a user sees of a trial that has ended."""
+        token = self._store.state.saved.get(entry.number)
+        return FinishedTrial(
+            number=entry.number, member=entry.member, step=entry.step, age=entry.age, parent=entry.parent,
+            params=self._decide.space.named(entry.params), seed=entry.seed, value=entry.value,
+            metrics={name: float(value) for name, value in (entry.metrics or {}).items()},
+            checkpoint=None if token is None else self._store.checkpoints.path(entry.number, token),
+            attempt=entry.attempt, interruptions=entry.interruptions, failed=entry.failed,
+            worker=str(entry.worker), asked=entry.asked, ended=entry.ended or math.nan,
+            x=tuple(entry.x), memo=entry.memo,
+        )  # fmt: skip
+
+    def tell(self, trial: Trial, value: Any, outcome: Outcome) -> None:
+        """As `Trial.tell`."""
+        _told_last.pop(self._uuid, None)
+        number = number_of(f"Trial {trial.number}: the value", value)
+        ended: dict[str, Any] = {"id": trial._id, "value": _json_number(number)}
+        if outcome.metrics:
+            ended["metrics"] = {
+                str(name): _json_number(number_of(f"Trial {trial.number}: metric {name!r}", metric))
+                for name, metric in outcome.metrics.items()
+            }
+        if math.isfinite(number) and (outcome.save or outcome.checkpoint) is not None:
+            ended["saved"] = True
+        then = None if trial._following is None else self._decide
+        with _losing(trial):
+            self._publish(trial, outcome, ended)
+            with leaving.undisturbed():
+                try:
+                    claim = self._store.tell(trial, ended, then)
+                except (ClaimLost, CheckpointError):
+                    if "saved" in ended:  # under a name that carries our own token, so nobody else's
+                        self._store.checkpoints.drop([(trial.number, trial.token)])
+                    raise
+                trial._ended = "told"
+                _told_last[self._uuid] = (os.getpid(), threading.get_ident(), trial.number)
+                if claim is not None and trial._following is not None:
+                    trial._following.append(self.lend(claim))
+
+    def _publish(self, trial: Trial, outcome: Outcome, ended: Mapping[str, Any]) -> None:
+        """Bring the checkpoint to its place, if the claim and the study's kind allow."""
+        if outcome.save is not None and outcome.checkpoint is not None:
+            raise ArgumentError(f"Trial {trial.number}: give either save or checkpoint, not both.")
+        if outcome.checkpoint is not None and Path(outcome.checkpoint).absolute() != self.draft(trial):
+            raise CheckpointError(
+                f"Trial {trial.number}: checkpoint must be trial.draft, {str(self.draft(trial))!r}, found "
+                f"{outcome.checkpoint!r}. The claim is kept; write there, or pass save=..."
+            )
+        if "saved" in ended and not self._store.told(trial, ended["id"]):
+            self._store.check_checkpoint(trial, ended)
+            if outcome.save is not None:
+                self._store.checkpoints.write(trial.number, trial.token, outcome.save)
+            self._store.checkpoints.publish(trial.number, trial.token)
+
+    def fail(self, trial: Trial, why: str, retry: bool) -> None:
+        """As `Trial.fail`."""
+        _told_last.pop(self._uuid, None)
+        with _losing(trial):
+            self._store.fail(trial, trial._id, why, retry)
+        trial._ended = "failed"
+
+    def release(self, trial: Trial) -> None:
+        """Hand a trial back that was begun."""
+        self.let_go(trial, unused=False)
+
+    def let_go(self, trial: Trial, unused: bool) -> None:
+        """Hand a trial back, whether begun or not; never raises for a file system that fails."""
+        _told_last.pop(self._uuid, None)
+        trial._ended = "released"
+        try:
+            self._store.release(trial, unused)
+        except OSError as error:  # an exception may be on its way; a dead worker's claims are taken back
+            log.warning("Trial %d could not be released: %s", trial.number, error)
+
+    def draft(self, trial: Trial) -> Path:
+        """As `Trial.draft`."""
+        return self._store.checkpoints.draft(trial.number, trial.token)
+
+    def scratch(self, trial: Trial) -> Path:
+        """As `Trial.scratch`."""
+        return self._store.checkpoints.scratch(trial.number)
+
+    def sent_away(self, trial: Trial) -> None:
+        """A copy of the trial was pickled, so somebody else may end it."""
+        self._store.lend_for_good(trial)
+
+
+class _losing:
+    """Marks a trial as ended when its claim turns out to be lost, so that a loop goes on."""
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, (ClaimLost, AlreadyTold)):
+            self._trial._ended = "lost to another worker" if kind is ClaimLost else "told"
+
+
+def number_of(what: str, value: Any) -> float:
+    """A number of any library as a plain float."""
+    try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{what} must be a number, found {value!r}.") from None
+
+
+def _json_number(number: float) -> float | str:
+    return number if math.isfinite(number) else str(number)

@@ -1,0 +1,102 @@
+"""What README and the other documents say is run and compared."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hoptim
+from tests.builders import ROOT
+
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "benchmarks").rglob("*.md")]
+
+
+def test_the_code_in_the_readme_runs(tmp_path, monkeypatch, capsys):
+    """All Python blocks run one after another, as a reader would paste them, and once more."""
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) >= 3
+    printed = []
+    for _ in range(2):
+        names = {}
+        for block in blocks:
+            exec(block, names)
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+    assert len(printed[0].splitlines()) == 4
+
+
+def test_the_first_value_of_the_readme_is_beaten(tmp_path, monkeypatch):
+    """The quickstart trains: its best value is far below that of fresh weights."""
+    monkeypatch.chdir(tmp_path)
+    exec(re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0], {})
+    assert hoptim.load("runs/quickstart").best.value < 0.1 * 3.0**2
+
+
+def test_ci_runs_the_readmes_own_commands():
+    """The two commands are each one line, and CI finds them by the words that it greps for."""
+    script = (ROOT / ".ci" / "run").read_text()
+    words = re.findall(r"grep -m1 -F (?:-- )?'([^']+)' README", script)
+    assert len(words) == 2
+    for word in words:
+        (line,) = [line for line in README.splitlines() if word in line]
+        assert line.startswith("python3 -m venv .venv && ")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_and_paths_resolve(document):
+    """Relative links, and files of this repository named in code marks, are there."""
+    text = document.read_text()
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    paths = re.findall(r"`((?:hoptim|tests|examples|benchmarks|\.ci)/[\w./]+)`", text)
+    missing = [path for path in links + paths if not (ROOT / path).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_names_in_the_documents_exist(document):
+    """Every `hoptim.Name` that is written somewhere can be imported."""
+    names = set(re.findall(r"hoptim\.([A-Z]\w+|load)\b", document.read_text()))
+    assert names <= set(hoptim.__all__)
+
+
+def test_table_3_in_the_readme_is_the_committed_result():
+    """The README's figures are those of the committed run, rounded as printed."""
+    found = json.loads((ROOT / "benchmarks" / "results" / "rosenbrock.json").read_text())
+    for row in found["rows"]:
+        p = "" if row["p_value"] is None else f"{row['p_value']:.1e}"
+        paper = row["published"]
+        line = (
+            f"| {row['name']} | {paper['mean']:g} / {paper['std']:g} "
+            f"| {row['mean']:.3f} / {row['std']:.3f} | {p} |"
+        )
+        assert line in README
+
+
+def test_the_costs_in_the_readme_are_the_committed_result():
+    """The README quotes the committed output of the cost benchmark, line by line."""
+    text = (ROOT / "benchmarks" / "results" / "tell_and_ask.txt").read_text()
+    assert text.strip() in README
+
+
+def test_every_option_of_the_benchmark_is_in_the_readme():
+    """Each option that --help knows is in the README."""
+    command = [sys.executable, "-m", "hoptim.benchmarks", "rosenbrock", "--help"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    options = set(re.findall(r"--[a-z]+", text)) - {"--help"}
+    assert options == {o for o in options if f"`{o}" in README or f" {o}" in README}
+
+
+def test_the_repository_names_no_machine():
+    """No committed text holds a path of somebody's machine."""
+    pattern = re.compile(r"/(?:home|root|work|Users)/\w")
+    files = [p for p in ROOT.rglob("*") if p.suffix in {".py", ".md", ".toml", ".json", ".txt"}]
+    ours = [p for p in files if not any(part.startswith(".") for part in p.relative_to(ROOT).parts)]
+    named = [path.name for path in ours if path != Path(__file__) and pattern.search(path.read_text())]
+    assert named == []
