@@ -16,7 +16,7 @@ import numpy as np
 
 import hoptim  # hoptim
 
-EPOCHS = 40
+EPOCHS = 30
 
 
 def before(path: str) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from hoptim.errors import OptimizerError
-from hoptim.optimizer import Optimizer, View
+from hoptim.optimizer import Optimizer, Proposal, View
 from hoptim.population import Population
 from hoptim.settings import plain
 from hoptim.space import Space
@@ -30,7 +30,7 @@ class Decide:
     space: Space
     optimizer: Optimizer
     start: Sequence[Mapping[str, Any]] = ()
-    _cache: dict[int, tuple[list[int], Population]] = field(default_factory=dict, repr=False)
+    _cache: dict[int, tuple[list[Entry], Population]] = field(default_factory=dict, repr=False)
 
     def __call__(self, state: State, member: int, number: int) -> dict[str, Any]:
         """Fields of the record that proposes trial `number` for a member."""
@@ -44,47 +44,56 @@ class Decide:
         # The stream of np.random.default_rng([seed, number]), made in two thirds of the time.
         rng = np.random.Generator(np.random.PCG64([state.seed, number]))
         proposal = self.optimizer.propose(view, member, rng)
-        x = proposal.x.tolist()
-        self._check(proposal.parent, x, state)
+        x = self._coordinates(proposal)
+        self._check(proposal.parent, state)
         fields = {"parent": proposal.parent, "params": self.space.names(x), "x": x}
         if proposal.memo is not None:
-            fields["memo"] = _memo(proposal.memo)
+            fields["memo"] = _memo(proposal.memo, f"The memo of {self.optimizer!r}")
         return fields
 
     def _population(self, state: State, step: int) -> Population:
         """The trials compared after `step`; kept, since most asks of a step compare the same."""
         level = state.level(step)
-        numbers = [trial.number for trial in level]
         known = self._cache.get(step)
-        if known is not None and known[0] == numbers:
+        if known is not None and known[0] == level:
             return known[1]
         population = gather(level, len(self.space), state.sign)
         self._cache.pop(step - 2, None)
-        self._cache[step] = (numbers, population)
+        self._cache[step] = (level, population)
         return population
 
-    def _check(self, parent: int | None, x: list[float], state: State) -> None:
-        if not self.space.contains(x):
-            self._refuse(f"x must be {len(self.space)} coordinates within the bounds, found {x!r}")
+    def _coordinates(self, proposal: Any) -> list[float]:
+        if not isinstance(proposal, Proposal):
+            self._refuse(f"it must be a Proposal, found {proposal!r}")
+        x, shape = proposal.x, (len(self.space),)
+        floats = isinstance(x, np.ndarray) and x.dtype == np.float64 and x.shape == shape
+        if not floats or not self.space.contains(x.tolist()):
+            self._refuse(f"x must be an array {shape} of floats within the bounds, found {x!r}")
+        coordinates: list[float] = x.tolist()
+        return coordinates
+
+    def _check(self, parent: int | None, state: State) -> None:
         if parent is None:
             return
+        if type(parent) is not int:  # numpy's are no JSON
+            self._refuse(f"parent must be a plain int or None, found {parent!r}; write int(...)")
         found = state.finished.get(parent)
         if found is None or not found.finite:
             self._refuse(f"parent {parent!r} is no healthy finished trial")
         if state.stateful and parent not in state.saved:
             self._refuse(f"the checkpoint of parent {parent} was dropped; keep it with Study(keep=...)")
 
-    def _refuse(self, why: str) -> None:
+    def _refuse(self, why: str) -> NoReturn:
         raise OptimizerError(f"{self.optimizer!r} made a proposal that cannot be trained: {why}.")
 
 
-def _memo(memo: Any) -> Any:
+def _memo(memo: Any, what: str) -> Any:
     """A memo as it comes back from JSON, at once where that is plain to see."""
     if type(memo) is dict and all(
         type(k) is str and type(v) is float and math.isfinite(v) for k, v in memo.items()
     ):
         return dict(memo)
-    return plain(memo, "A memo")
+    return plain(memo, what)
 
 
 def gather(trials: Iterable[Entry], d: int, sign: int) -> Population:
@@ -97,7 +106,7 @@ def gather(trials: Iterable[Entry], d: int, sign: int) -> Population:
     """
     rows = list(trials)
     if not rows:
-        return Population.empty()
+        return Population.empty(d)
     number, member, step, age = np.array([(t.number, t.member, t.step, t.age) for t in rows]).T.copy()
     return Population(
         number, member, step, age,

@@ -64,15 +64,20 @@ class Dimension(ABC):
         return SpaceError(f"{self!r}: {why}.")
 
     def _check_init(self) -> None:
+        if not isinstance(self.inherit, bool):
+            raise self._reject(f"inherit must be True or False, found {self.inherit!r}")
         if self.init is not None:
-            object.__setattr__(self, "init", self.decode(self.encode(self.init)))
+            object.__setattr__(self, "init", self.named(self.record(self.init)))
 
 
 def _number(dimension: Dimension, name: str, value: Any, kind: type) -> Any:
     """`value` as a plain finite `kind`; numpy scalars are welcome, bools and strings are not."""
     if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
         raise dimension._reject(f"{name} must be a number, found {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, OverflowError) as error:  # an array; an int beyond every float
+        raise dimension._reject(f"{name} must be a number, found {value!r}") from error
     if not math.isfinite(number):
         raise dimension._reject(f"{name} must be finite, found {value!r}")
     if kind is int:
@@ -89,10 +94,13 @@ class _Numeric(Dimension):
     high: Any
     log: bool
     _kind: type
-    _start: float  # the coordinate's zero and its length, in value or log value
+    _start: float  # the coordinate's zero, its one and its length, in value or log value
+    _stop: float
     _length: float
 
     def _prepare(self, kind: type, margin: float) -> None:
+        if not isinstance(self.log, bool):
+            raise self._reject(f"log must be True or False, found {self.log!r}")
         for name in ("low", "high"):
             object.__setattr__(self, name, _number(self, name, getattr(self, name), kind))
         if self.low >= self.high:
@@ -105,6 +113,7 @@ class _Numeric(Dimension):
             raise self._reject("the range from low to high must be a finite number above 0")
         object.__setattr__(self, "_kind", kind)
         object.__setattr__(self, "_start", start)
+        object.__setattr__(self, "_stop", stop)
         object.__setattr__(self, "_length", stop - start)
         self._check_init()
 
@@ -113,7 +122,7 @@ class _Numeric(Dimension):
         return min(max(u, 0.0), 1.0)
 
     def _value(self, u: float) -> float:
-        value = self._start + u * self._length
+        value = min(self._start + u * self._length, self._stop)  # exp of more could overflow
         return math.exp(value) if self.log else value
 
     def encode(self, value: Any) -> float:
@@ -155,6 +164,8 @@ class Float(_Numeric):
         self._prepare(float, margin=0)
 
     def decode(self, u: float) -> float:
+        if u <= 0 or u >= 1:  # exactly, though exp(log(low)) is often not low
+            return self.low if u <= 0 else self.high
         return min(max(self._value(u), self.low), self.high)
 
     def scale(self, u: float, factor: float) -> float | None:
@@ -241,11 +252,16 @@ class _Listed(Dimension):
                 raise self._reject(f"{name!r} is there twice")
 
     def _index(self, value: Any) -> int:
-        """Position of a value, by its name in a mapping or by the value itself."""
-        value = value.item() if hasattr(value, "item") else value
-        for i, (name, known) in enumerate(zip(self._names, self._objects, strict=True)):
-            if known is value or (isinstance(value, (str, int, float)) and name == value):
+        """Position of a value: the very object, else its name, else a scalar equal to it."""
+        for i, known in enumerate(self._objects):
+            if known is value:
                 return i
+        value = value.item() if getattr(value, "ndim", None) == 0 else value
+        if isinstance(value, (str, int, float)):
+            for listed in (self._names, self._objects):
+                for i, known in enumerate(listed):
+                    if isinstance(known, (str, int, float)) and known == value:
+                        return i
         raise self._reject(f"{value!r} is none of the values")
 
     def named(self, name: Scalar) -> Any:

@@ -92,6 +92,9 @@ class Optimizer(ABC):
     **Memory.** What must be remembered goes into the proposal's `memo` and comes back in
     `population.memo`, row by row. It is inherited only if the optimizer hands it on.
 
+    **First trials.** A member that is not in the population gets `view.first(member, rng)`, which
+    is its `start` entry, else `init`, else a draw, and no parent.
+
     **Bounds.** `x` holds a coordinate per dimension that `view.space` can decode: in [0, 1] where
     ordered, an index otherwise. Inherited dimensions of a child equal its parent's.
 
@@ -147,7 +150,8 @@ def pick(rows: NDArray[np.int64], rng: np.random.Generator) -> int | None:
 def check_between(owner: object, name: str, low: float, high: float) -> None:
     """Raise `ArgumentError` unless a setting is a number in [low, high]."""
     value = getattr(owner, name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or not low <= value <= high:
         kind = type(owner).__name__
         raise ArgumentError(f"{kind}: {name} must be a number from {low} to {high}, found {value!r}.")
 

@@ -36,10 +36,10 @@ class Population:
     memo: Sequence[Any]
 
     @staticmethod
-    def empty() -> Population:
-        """No trials."""
+    def empty(d: int = 0) -> Population:
+        """No trials of d hyperparameters."""
         none = np.empty(0, dtype=np.int64)
-        return Population(none, none, none, none, x=np.empty((0, 0)), loss=np.empty(0), memo=())
+        return Population(none, none, none, none, x=np.empty((0, d)), loss=np.empty(0), memo=())
 
     def __len__(self) -> int:
         return len(self.number)

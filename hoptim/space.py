@@ -88,7 +88,7 @@ class Space:
         x = self.draw(rng)
         for i, (name, dim) in enumerate(self.dimensions.items()):
             if given is not None and name in given:
-                x[i] = dim.encode(given[name])
+                x[i] = _of(name, dim.encode, given[name])
             elif dim.init is not None:
                 x[i] = dim.encode(dim.init)
         return x

@@ -214,14 +214,15 @@ class Store:
 
     def leave(self) -> None:
         """Release everything that this process holds and stop its sign of life."""
-        worker = self._worker
-        if worker is None or worker.pid != os.getpid():
-            return
-        with self._hold(_LEAVE_WITHIN) as state:
-            for trial in [t for t in state.open.values() if t.worker == worker.id]:
-                self._add("release", trial=trial.number, token=trial.token)
-        worker.stop()
-        self._worker = None
+        with self.journal.mutex:
+            worker = self._worker
+            if worker is None or worker.pid != os.getpid():
+                return
+            with self._hold(_LEAVE_WITHIN) as state:
+                for trial in [t for t in state.open.values() if t.worker == worker.id]:
+                    self._add("release", trial=trial.number, token=trial.token)
+            worker.stop()
+            self._worker = None
 
     def told(self, claim: Held, id: str) -> bool:
         """Whether a tell with an unknown outcome did arrive; raises `ClaimLost` for a lost claim."""
@@ -320,7 +321,9 @@ class Store:
     def _be_alive(self) -> None:
         """Become a worker before the first claim; anew in a forked child."""
         with self.journal.mutex:
-            if self._folder is None or (self._worker is not None and self._worker.pid == os.getpid()):
+            if self._folder is None or self.watch is None:
+                return
+            if self._worker is not None and self._worker.pid == os.getpid():
                 return
             self._lent.clear()
             self.prefer = None
@@ -329,8 +332,10 @@ class Store:
                 claims = [(t.number, t.token) for t in state.open.values() if t.worker is not None]
                 open_ = [t.number for t in state.open.values()]
                 orphans = self.checkpoints.orphans([*state.saved.items(), *claims], open_)
+                self.watch.bury_idle({t.worker for t in state.open.values()})
             worker.start()
             self._worker = worker
+            weakref.finalize(self, worker.stop)
             leaving.watch_over(self)
         self.checkpoints.remove(orphans)
 

@@ -275,6 +275,7 @@ class Study:
         while claim is None:
             state = self._store.refresh()
             if state.done:
+                self._store.leave()  # no sign of life is owed any more
                 self._check_failed(state)
                 return None
             now = time.monotonic()

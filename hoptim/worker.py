@@ -7,6 +7,7 @@ import os
 import re
 import threading
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -75,9 +76,10 @@ class Worker:
 
     def stop(self) -> None:
         """Stop beating and remove the file; after the last claim is released."""
-        self._stop.set()
-        with suppress(OSError):
-            self._path.unlink()
+        if self.pid == os.getpid():  # a forked child must not take its parent's sign away
+            self._stop.set()
+            with suppress(OSError):
+                self._path.unlink()
 
     def _live(self) -> None:
         while not self._stop.wait(self._lease / BEATS_PER_LEASE):
@@ -118,6 +120,16 @@ class Watch:
         self._seen.pop(worker, None)
         with suppress(OSError):
             (self._folder / worker).unlink()
+
+    def bury_idle(self, busy: Collection[str | None]) -> None:
+        """Remove the files of workers that are proven dead and hold nothing."""
+        try:
+            names = os.listdir(self._folder)
+        except OSError:
+            return
+        for worker in names:
+            if worker not in busy and self._look(worker)[2]:
+                self.buried(worker)
 
     def name(self, worker: str) -> str:
         """A worker for people: process and host."""

@@ -27,9 +27,10 @@ MAY_IMPORT = {
     **dict.fromkeys(ALGORITHM, ALGORITHM | {"errors", "trial"}),
     **dict.fromkeys(STORE, STORE | {"errors", "trial"}),
     **dict.fromkeys(("study", "decision", "__init__"), MODULES),
-    "errors": set(),
-    "trial": {"errors"},
+    "clerk": STORE | {"errors", "trial", "decision"},
     "testing": ALGORITHM | {"errors"},
+    "trial": {"errors", "study"},  # one that travelled to another process finds its study again
+    "errors": set(),
 }
 INVARIANTS = {  # assertions on what only our own code can break
     ("journal.py", "self._fd is not None"): "the journal is open while its lock is held",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import signal
@@ -163,3 +164,15 @@ def test_a_folder_that_is_gone_is_said(tmp_path):
     with pytest.raises(StoreError, match="queue"):
         StudyLock.of(tmp_path / "gone").acquire(None)
     wait_until(lambda: StudyLock.of(tmp_path).mutex.acquire(blocking=False))
+
+
+def test_the_holder_is_at_the_head_of_the_line(tmp_path):
+    """Whoever is inside also holds the queue, so that the kernel hands it on in turn without polling."""
+    mine = StudyLock.of(tmp_path)
+    mine.acquire(None)
+    fd = os.open(tmp_path / "queue", os.O_RDWR)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    mine.release()
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(fd)

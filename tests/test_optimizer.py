@@ -112,6 +112,13 @@ class Opaque(Twisted):
     other: Any = object
 
 
+class Vague(Twisted):
+    """Describes itself by what JSON turns into something else."""
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": "Vague", "factors": (0.8, 1.25)}
+
+
 class Unequal(Twisted):
     """Equals nothing but itself."""
 
@@ -235,6 +242,7 @@ TWISTS: dict[str, Twist] = {
 BROKEN: list[tuple[str, type[Twisted] | type[Thawed] | str, str]] = [
     ("is_frozen_and_described_by_json", Thawed, "must be a frozen dataclass"),
     ("is_frozen_and_described_by_json", Opaque, "must be plain JSON values"),
+    ("is_frozen_and_described_by_json", Vague, r"describe\(\) must stay"),
     ("pickles", Unequal, "must pickle to an equal object"),
     ("pickles", Locked, "it holds a lock"),
     ("is_a_function_of_its_arguments", "draws of its own", "Purity: the same arguments"),
@@ -378,6 +386,13 @@ def test_description_has_name_and_settings(kind):
     assert list(kind().describe()) == ["name", *names]
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, {1, 2}, object()])
+def test_settings_that_are_no_json_are_refused(value):
+    """A setting that JSON cannot hold exactly is refused when the optimizer is described."""
+    with pytest.raises(OptimizerError, match=r"The settings of Opaque\(.* must be plain JSON values"):
+        Opaque(other=value).describe()
+
+
 @pytest.mark.parametrize("kind", [TruncationSelection, ROMUL])
 @pytest.mark.parametrize("fraction", [0, -0.1, 0.51, math.nan, True, "0.2", None])
 def test_bad_fractions_are_refused(kind, fraction):
@@ -431,6 +446,6 @@ def test_bad_step_sizes_are_refused(settings):
 
 def test_settings_read_from_json_are_equal():
     """A pair given as a list is kept as a tuple, so a recorded optimizer equals the one written."""
-    pair: Any = [0.8, 1.25]
+    pair = [0.8, 1.25]
     assert Initiator(factors=pair) == Initiator(factors=(0.8, 1.25))
     assert hash(Initiator(factors=pair)) == hash(Initiator())

@@ -115,15 +115,16 @@ def test_sigma_stays_within_its_bounds(sigma):
 
 
 def test_steps_are_isotropic_normal_with_the_childs_sigma():
-    """(x' - x) / sigma' is standard normal in each coordinate and independent between them."""
+    """(x' - x) / sigma' is standard normal, independent between coordinates and of sigma'."""
     seen, n = view([0.0], sigmas=0.01), 3000
-    made = [propose(seen, 0, seed, rate=1.0) for seed in range(n)]
-    z = np.array([(p.x - 0.5) / p.memo["sigma"] for p in made if p.memo["sigma"] < 0.09])
-    error = 5 / math.sqrt(len(z))
-    assert len(z) > 0.95 * n
+    made = [propose(seen, 0, seed, rate=0.5) for seed in range(n)]
+    sigma = np.array([p.memo["sigma"] for p in made])
+    z = (np.array([p.x for p in made]) - 0.5) / sigma[:, np.newaxis]
+    all_z = np.column_stack([z, np.log(sigma / 0.01) / 0.5])
+    error = 5 / math.sqrt(n)
     assert z.mean(axis=0) == pytest.approx([0, 0], abs=error)
     assert z.std(axis=0) == pytest.approx([1, 1], abs=error / math.sqrt(2))
-    assert np.mean(z[:, 0] * z[:, 1]) == pytest.approx(0, abs=error)
+    assert np.corrcoef(all_z.T) == pytest.approx(np.eye(3), abs=error)
 
 
 def test_steps_are_reflected_at_the_bounds():

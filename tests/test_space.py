@@ -3,7 +3,6 @@
 import json
 import math
 from collections import Counter
-from typing import Any
 
 import numpy as np
 import pytest
@@ -174,6 +173,14 @@ def test_resample_is_the_probability_of_a_fresh_draw(resample):
     assert fresh / n == pytest.approx(resample, abs=five_errors(resample, n))
 
 
+def test_resampling_falls_for_each_by_itself():
+    """Two Choices that are drawn anew half of the time change together a quarter of the time."""
+    space, rng, n = Space({"a": Choice(range(100)), "b": Choice(range(100))}), generator(), 4000
+    changed = np.array([space.perturb([0.0, 0.0], FACTORS, 0.5, rng) != 0 for _ in range(n)])
+    p = (0.5 * 0.99) ** 2
+    assert changed.all(axis=1).mean() == pytest.approx(p, abs=five_errors(p, n))
+
+
 def test_choices_change_only_by_resampling():
     """A Choice of three takes another value two thirds of the times that it is drawn anew."""
     space, rng, n = Space({"c": Choice(["a", "b", "c"])}), generator(), 4000
@@ -321,8 +328,7 @@ def test_an_unknown_type_is_refused(settings_):
 )
 def test_spaces_are_equal_when_their_settings_are(other, equal):
     """Two spaces are equal when names, kinds and settings are."""
-    made: Any = Space(other)
-    assert (Space({"x": Float(0.0, 1.0)}) == made) is equal
+    assert (Space({"x": Float(0.0, 1.0)}) == Space(other)) is equal
 
 
 def test_a_space_shows_its_dimensions():

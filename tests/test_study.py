@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import logging
 import math
@@ -116,6 +117,22 @@ def test_anything_in_between_ends_continuing(path, between):
         thread.start()
         thread.join()
     assert made.ask().continues is False
+
+
+@pytest.mark.parametrize("end", [lambda t: t.fail("x"), lambda t: t.tell(2.0), hoptim.Trial.__exit__])
+def test_ending_another_trial_in_between_ends_continuing(path, end):
+    """With two trials in hand, ending the other one after a tell means other weights in memory."""
+    made = study(path, size=2, optimizer=hoptim.TruncationSelection(burn_in=9))
+    first, other = made.ask(), made.ask()
+    first.tell(1.0)
+    if end is hoptim.Trial.__exit__:
+        with pytest.raises(KeyboardInterrupt), other:
+            raise KeyboardInterrupt
+        made.ask().tell(2.0)
+    else:
+        end(other)
+    following = [trial for trial in (made.ask(), made.ask()) if trial.parent == 0]
+    assert [trial.continues for trial in following] in ([False], [])
 
 
 def test_without_anything_in_between_it_continues(path):
@@ -457,6 +474,17 @@ def test_all_members_failed_for_good_is_an_error(path):
     assert made.done
 
 
+def test_a_finished_study_leaves_no_worker_behind(tmp_path):
+    """When all is done, and when a study is no longer used, its sign of life and its thread go."""
+    threads = threading.active_count()
+    for i in range(3):
+        train(study(tmp_path / str(i)))
+        study(tmp_path / f"let go of {i}").ask()
+    gc.collect()
+    assert list(tmp_path.glob("*/workers/*")) == []
+    builders.wait_until(lambda: threading.active_count() <= threads)
+
+
 def test_a_study_pickles_as_its_path(tmp_path):
     """A pickled study is the same study elsewhere; one in memory says that it cannot travel."""
     made = study(tmp_path / "s", lead=2)
@@ -519,7 +547,7 @@ def test_an_optimizer_that_cannot_be_recorded_is_refused(tmp_path):
 
     @dataclasses.dataclass(frozen=True)
     class Odd(Stay):
-        note: object = object()
+        note: object = object()  # type: ignore[assignment]
 
     for optimizer, message in ((Odd(), "plain JSON"), (_loosened(Loose), "frozen dataclass")):
         with pytest.raises(OptimizerError, match=message):

@@ -33,9 +33,10 @@ def propose(seen: View, member: int, seed: int = 0, **changes: Any) -> Proposal:
 
 
 def exploiters(seen: View, **changes: Any) -> list[int]:
-    """Members that do not continue their own trial."""
-    members = range(len(seen.population))
-    return [m for m in members if propose(seen, m, **changes).parent != 10 + m]
+    """Members whose next trial is not their own one unchanged."""
+    made = [propose(seen, member, **changes) for member in range(len(seen.population))]
+    unchanged = [(10 + member, x) for member, x in enumerate(seen.population.x.tolist())]
+    return [m for m, p in enumerate(made) if (p.parent, p.x.tolist()) != unchanged[m]]
 
 
 def evenly(n: int, odds: float) -> object:

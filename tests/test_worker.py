@@ -134,6 +134,21 @@ def test_a_missing_or_broken_file_is_no_sign_of_life(tmp_path, monkeypatch, cont
     assert looks == [False] * 6 + [True]
 
 
+@linux
+def test_dead_workers_that_hold_nothing_are_buried(tmp_path):
+    """Files of killed workers without a trial go; those of the living, the busy and strangers stay."""
+    here = {"boot": worker._boot(), "space": worker._pid_space()}
+    for name, changes in {
+        "idle": {"pid": 2**22 + 1, **here},
+        "busy": {"pid": 2**22 + 1, **here},
+        "alive": {"pid": os.getpid(), "start": worker._start_time(os.getpid()), **here},
+        "far": {},
+    }.items():
+        stranger(tmp_path, name, **changes)
+    Watch(tmp_path, 1.0).bury_idle({"busy", None})
+    assert sorted(os.listdir(tmp_path / "workers")) == ["alive", "busy", "far"]
+
+
 def test_a_worker_is_named_for_people(tmp_path):
     """Messages name process and host, whatever the identifier."""
     watch = Watch(tmp_path, 1.0)
