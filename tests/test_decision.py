@@ -173,7 +173,8 @@ def test_bad_coordinates_are_refused(x):
 @pytest.mark.parametrize("parent", [2, 99, -1, 1.0, "1", True, False, np.int64(1), [1], (1,), {}])
 def test_unknown_parents_are_refused(parent):
     """A parent must be the number of a finished trial, as a plain int that JSON can hold."""
-    with pytest.raises(OptimizerError, match=r"(?s)^Scripted\(.* parent .* is no healthy finished trial"):
+    why = "is no healthy finished trial" if type(parent) is int else "must be a plain int or None"
+    with pytest.raises(OptimizerError, match=rf"(?s)^Scripted\(.* parent .*{why}"):
         decide(good(parent=parent))
 
 
