@@ -6,10 +6,14 @@ scalar sigma. Symbols are those of Beyer & Schwefel 2002, 'Evolution strategies'
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from typing import TYPE_CHECKING
 
-Floats = NDArray[np.float64]
+import numpy as np
+
+if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
 
 
 def adapt(sigma: ArrayLike, tau: float, z: ArrayLike, bounds: tuple[float, float]) -> Floats:

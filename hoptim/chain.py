@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from hoptim.errors import ArgumentError
@@ -48,8 +47,7 @@ def encode(record: Mapping[str, Any], previous: bytes) -> bytes:
     return _digits(previous, payload) + b" " + payload + b"\n"
 
 
-@dataclass
-class Scan:
+class Scan(NamedTuple):
     """Good lines from the front of some bytes.
 
     Attributes:

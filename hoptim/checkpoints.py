@@ -24,6 +24,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path | None) -> None:
         self._durable = folder is not None
+        self._drafted: set[int] = set()  # tokens whose draft was asked for here
         self._root = folder
 
     def path(self, number: int, token: int) -> str:
@@ -32,6 +33,7 @@ class Checkpoints:
 
     def draft(self, number: int, token: int) -> Path:
         """Private path for the checkpoint of a claim."""
+        self._drafted.add(token)
         return self._made("checkpoints") / f".draft-{number}.{token}"
 
     def scratch(self, number: int) -> Path:
@@ -92,9 +94,10 @@ class Checkpoints:
         """
         if self._root is None:
             return
-        left = [f"{self._root}/checkpoints/.draft-{number}.{token}"]
-        if ended:
-            left.append(f"{self._root}/scratch/{number}")
+        left = [f"{self._root}/scratch/{number}"] if ended else []
+        if token in self._drafted:
+            self._drafted.remove(token)
+            left.append(f"{self._root}/checkpoints/.draft-{number}.{token}")
         for path in left:
             if os.path.lexists(path):
                 remove(Path(path))
@@ -102,8 +105,9 @@ class Checkpoints:
     def drop(self, dropped: Iterable[tuple[int, int]]) -> None:
         """Remove what was published or drafted; only after the record that says so is durable."""
         for number, token in dropped:
-            self._discard(Path(self.path(number, token)))
-            self.forget(number, token, ended=False)
+            published = Path(self.path(number, token))
+            self._discard(published)
+            remove(published.with_name(f".draft-{published.name}"))
 
     def orphans(self, owned: Iterable[tuple[int, int]], open_: Iterable[int]) -> list[Path]:
         """What killed processes left. Only under the lock, with a state folded under it.

@@ -48,7 +48,7 @@ class Decide:
         self._check(proposal.parent, state)
         fields = {"parent": proposal.parent, "params": self.space.names(x), "x": x}
         if proposal.memo is not None:
-            fields["memo"] = _memo(proposal.memo, f"The memo of {self.optimizer!r}")
+            fields["memo"] = _memo(proposal.memo, self.optimizer)
         return fields
 
     def _population(self, state: State, step: int) -> Population:
@@ -67,9 +67,9 @@ class Decide:
             self._refuse(f"it must be a Proposal, found {proposal!r}")
         x, shape = proposal.x, (len(self.space),)
         floats = isinstance(x, np.ndarray) and x.dtype == np.float64 and x.shape == shape
-        if not floats or not self.space.contains(x.tolist()):
+        coordinates: list[float] = x.tolist() if floats else []
+        if not self.space.contains(coordinates):
             self._refuse(f"x must be an array {shape} of floats within the bounds, found {x!r}")
-        coordinates: list[float] = x.tolist()
         return coordinates
 
     def _check(self, parent: int | None, state: State) -> None:
@@ -87,13 +87,13 @@ class Decide:
         raise OptimizerError(f"{self.optimizer!r} made a proposal that cannot be trained: {why}.")
 
 
-def _memo(memo: Any, what: str) -> Any:
+def _memo(memo: Any, optimizer: Optimizer) -> Any:
     """A memo as it comes back from JSON, at once where that is plain to see."""
     if type(memo) is dict and all(
         type(k) is str and type(v) is float and math.isfinite(v) for k, v in memo.items()
     ):
         return dict(memo)
-    return plain(memo, what)
+    return plain(memo, f"The memo of {optimizer!r}")
 
 
 def gather(trials: Iterable[Entry], d: int, sign: int) -> Population:

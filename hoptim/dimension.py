@@ -164,9 +164,9 @@ class Float(_Numeric):
         self._prepare(float, margin=0)
 
     def decode(self, u: float) -> float:
-        if u <= 0 or u >= 1:  # exactly, though exp(log(low)) is often not low
-            return self.low if u <= 0 else self.high
-        return min(max(self._value(u), self.low), self.high)
+        if u <= 0:  # exactly, though exp(log(low)) is often not low
+            return self.low
+        return self.high if u >= 1 else min(max(self._value(u), self.low), self.high)
 
     def scale(self, u: float, factor: float) -> float | None:
         value = self.decode(u)

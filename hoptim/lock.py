@@ -10,34 +10,34 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-from hoptim.errors import LockTimeout
+from hoptim.errors import LockTimeout, OptimizerError
 from hoptim.files import explained
-
-if TYPE_CHECKING:
-    from filelock import FileLock
 
 log = logging.getLogger("hoptim")
 
 _SAY_EVERY = 10.0  # seconds between two words about a lock that stays taken
 _NAME_BYTES = 120
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class StudyLock:
     """Mutual exclusion between threads and processes, on any machine that shares the folder.
 
     Waiters stand in line in a blocking `flock` on `queue`, because polling starves them; the head
-    of the line then takes `lock` through filelock. The holder's name is in `queue` meanwhile.
-    One object serves a process and folder, see `of`.
+    of the line then takes `lock` through filelock, by the kernel's lock alone: the file stays, no
+    age counts, and a file system without locks is an error. The holder's name is in `queue`
+    meanwhile. One object serves a process and folder, see `of`.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._queue_path, self._lock_path = str(folder / "queue"), str(folder / "lock")
         self.mutex = threading.RLock()
         self._queue: int | None = None
         self._waiter: _Waiter | None = None
-        self._inner: FileLock | None = None
+        self._inner: int | None = None
         self._name = f"process {os.getpid()} on {os.uname().nodename}"[: _NAME_BYTES - 40]
 
     @staticmethod
@@ -62,7 +62,7 @@ class StudyLock:
             raise LockTimeout(f"Another thread kept the study {str(self.folder)!r} for {timeout} s.")
         if self._queue is not None:
             self.mutex.release()
-            raise RuntimeError("hoptim was called from within its own decision, by keep= or an optimizer.")
+            raise OptimizerError("An optimizer or keep= called the study that was asking it.")
         try:
             self._stand_in_line(deadline)
             self._take(deadline)
@@ -74,25 +74,17 @@ class StudyLock:
 
     def release(self) -> None:
         """Leave; the next in line enters."""
-        try:
-            if self._inner is not None:
-                self._inner.release()
-        finally:
-            self._leave_line()
-            self.mutex.release()
+        self._leave_line()
+        self.mutex.release()
 
     def _stand_in_line(self, deadline: float | None) -> None:
         waiter = self._waiter
         if waiter is None or not waiter.adopt():
-            path = self.folder / "queue"
-            with explained("open", path):
-                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-                self._queue = fd = os.open(path, flags, 0o666)
-                try:
-                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with explained("open", self._queue_path):
+                self._queue = fd = os.open(self._queue_path, _FLAGS, 0o666)
+                if _lock_now(fd):
                     return
-                except BlockingIOError:
-                    self._queue = None
+            self._queue = None
             self._waiter = waiter = _Waiter(fd)
         try:
             came = self._patient(waiter.wait, deadline)
@@ -105,32 +97,34 @@ class StudyLock:
         self._queue, self._waiter = waiter.fd, None
 
     def _leave_line(self) -> None:
-        if self._queue is not None:
-            fd, self._queue = self._queue, None
-            os.close(fd)
+        held = (self._inner, self._queue)
+        self._inner = self._queue = None
+        for fd in held:
+            if fd is not None:
+                # Said outright: closing alone would not do while a foreign child has a copy.
+                fcntl.flock(fd, fcntl.LOCK_UN)
+                os.close(fd)
 
     def _sign(self) -> None:
-        name = f"{self._name} since {time.strftime('%Y-%m-%d %H:%M:%S')}".encode()
         if self._queue is not None:
+            line = f"{int(time.time())} {self._name}".encode()[:_NAME_BYTES].ljust(_NAME_BYTES)
             with suppress(OSError):  # only a courtesy to those who wait
-                os.pwrite(self._queue, name[:_NAME_BYTES].ljust(_NAME_BYTES) + b"\n", 0)
+                os.pwrite(self._queue, line + b"\n", 0)
 
     def _take(self, deadline: float | None) -> None:
-        from filelock import FileLock, Timeout  # costs 70 ms to import: only with a directory
+        from filelock import lock_descriptor  # costs 70 ms to import: only with a directory
 
-        if self._inner is None:
-            path = str(self.folder / "lock")
-            self._inner = FileLock(path, fallback_to_soft=False, poll_interval=0.001)
-        inner = self._inner
+        with explained("lock", self._lock_path):
+            self._inner = fd = os.open(self._lock_path, _FLAGS, 0o666)
 
-        def attempt(seconds: float) -> bool:
-            try:
-                inner.acquire(timeout=seconds)
-            except Timeout:
-                return False
-            return True
+            def attempt(seconds: float) -> bool:
+                end = time.monotonic() + seconds
+                while not lock_descriptor(fd, blocking=False):
+                    if time.monotonic() >= end:
+                        return False
+                    time.sleep(0.001)
+                return True
 
-        with explained("lock", self.folder / "lock"):
             if not self._patient(attempt, deadline):
                 self._give_up()
 
@@ -153,10 +147,19 @@ class StudyLock:
     def holder(self) -> str:
         """Who entered last, as that process wrote it."""
         try:
-            text = (self.folder / "queue").read_bytes()[:_NAME_BYTES].decode(errors="replace")
-        except OSError:
-            text = ""
-        return text.strip() or "an unknown process"
+            text = Path(self._queue_path).read_bytes()[:_NAME_BYTES].decode(errors="replace")
+            since, _, name = text.strip().partition(" ")
+            return f"{name} since {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(int(since)))}"
+        except (OSError, ValueError, OverflowError):
+            return "an unknown process"
+
+
+def _lock_now(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class _Waiter:
@@ -209,7 +212,7 @@ def _after_fork() -> None:
     global _registry_guard
     _registry_guard = threading.Lock()
     for lock in _registry.values():
-        for fd in (lock._queue, None if lock._waiter is None else lock._waiter.fd):
+        for fd in (lock._inner, lock._queue, None if lock._waiter is None else lock._waiter.fd):
             if fd is not None and fd >= 0:
                 os.close(fd)
     _registry.clear()

@@ -9,14 +9,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hoptim.errors import ArgumentError, OptimizerError
 from hoptim.population import Population
 from hoptim.space import Space
+
+if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)

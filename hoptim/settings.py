@@ -6,9 +6,8 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hoptim import chain
 from hoptim.errors import ArgumentError, StudyDamaged, StudyMismatch
@@ -19,8 +18,7 @@ from hoptim.state import FORMAT
 _FILE = "study.json"
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What study.json says.
 
     Attributes:
@@ -72,9 +70,6 @@ def create(folder: Path, identity: Mapping[str, Any], steps: int) -> Settings:
     """
     with explained("create the study", folder):
         make_folder(folder)
-        for name in ("queue", "lock"):  # filelock would make them for their owner alone
-            with suppress(FileExistsError):
-                write_new(folder / name, b"")
         make_folder(folder / "workers")
     lock = StudyLock.of(folder)
     lock.acquire(None)

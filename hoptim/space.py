@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from hoptim import dimension
 from hoptim.dimension import Dimension
 from hoptim.errors import SpaceError
 
-Coordinates = NDArray[np.float64]
+if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
+    from numpy.typing import ArrayLike, NDArray
+
+    Coordinates = NDArray[np.float64]
 
 
 class Space:

@@ -9,9 +9,9 @@ import threading
 import time
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from hoptim.files import explained, make_folder, read_regular, sync, write_new
 
@@ -19,8 +19,7 @@ BEATS_PER_LEASE = 6
 _LOOKS = 3  # at least, before a lease counts as run out
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """Where a process lives, exact enough to prove its death on the same host.
 
     Attributes:
@@ -70,7 +69,7 @@ class Worker:
         """Write the file and begin to beat; before the first claim."""
         with explained("write", self._path):
             make_folder(self._path.parent)
-            write_new(self._path, json.dumps({**asdict(Identity.mine()), "lease": self._lease}).encode())
+            write_new(self._path, json.dumps({**Identity.mine()._asdict(), "lease": self._lease}).encode())
             sync(self._path.parent)
         threading.Thread(target=self._live, daemon=True, name="hoptim-beat").start()
 

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from hoptim import lock
-from hoptim.errors import LockTimeout, StoreError
+from hoptim.errors import LockTimeout, OptimizerError, StoreError
 from hoptim.lock import StudyLock
 from tests.builders import run, wait_until
 
@@ -152,7 +152,7 @@ def test_calling_hoptim_within_its_own_decision_is_an_error(tmp_path):
     """Entering twice in one thread would wait for itself for ever, so it is refused."""
     mine = StudyLock.of(tmp_path)
     mine.acquire(None)
-    with pytest.raises(RuntimeError, match="within its own decision"):
+    with pytest.raises(OptimizerError, match="called the study that was asking it"):
         mine.acquire(None)
     mine.release()
     mine.acquire(None)
