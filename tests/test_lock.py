@@ -80,10 +80,10 @@ def test_a_timeout_names_the_holder(held):
 
 def test_a_long_wait_is_said(held, monkeypatch, caplog):
     """A waiter without a limit warns again and again with the holder's name, then enters."""
-    folder, holder, let_go = held
+    folder, holder, _ = held
     monkeypatch.setattr(lock, "_SAY_EVERY", 0.05)
     mine = StudyLock.of(folder)
-    threading.Timer(0.4, let_go).start()
+    threading.Timer(0.4, holder.kill).start()
     with caplog.at_level(logging.WARNING, logger="hoptim"):
         mine.acquire(None)
     mine.release()
