@@ -45,7 +45,7 @@ def test_ci_runs_the_readmes_own_commands():
     words = re.findall(r"grep -m1 -F (?:-- )?'([^']+)' README", script)
     assert len(words) == 2
     for word in words:
-        (line,) = [line for line in README.splitlines() if word in line]
+        line = next(line for line in README.splitlines() if word in line)
         assert line.startswith("python3 -m venv .venv && ")
 
 
@@ -83,6 +83,12 @@ def test_the_costs_in_the_readme_are_the_committed_result():
     """The README quotes the committed output of the cost benchmark, line by line."""
     text = (ROOT / "benchmarks" / "results" / "tell_and_ask.txt").read_text()
     assert text.strip() in README
+
+
+def test_the_accuracies_in_the_readme_are_the_committed_result():
+    """The README quotes the last lines that the committed run of the digits printed."""
+    text = (ROOT / "benchmarks" / "results" / "digits.txt").read_text()
+    assert "\n".join(text.splitlines()[-2:]) in README
 
 
 def test_every_option_of_the_benchmark_is_in_the_readme():
