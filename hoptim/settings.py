@@ -148,11 +148,12 @@ def _compare_digest(folder: Path, path: Path, data: bytes) -> None:
 
 def _differences(where: str, found: Any, wanted: Any) -> list[str]:
     if isinstance(found, Mapping) and isinstance(wanted, Mapping):
-        lines = []
-        for key in sorted({*found, *wanted}):
-            inner = _differences(f"{where}.{key}" if where else key, found.get(key), wanted.get(key))
-            lines += inner
-        return lines
+        kind = [k for k in ("name", "type") if k in found and k in wanted and found[k] != wanted[k]]
+        return [  # of another kind of thing, the kind says it all
+            line
+            for key in kind or sorted({*found, *wanted})
+            for line in _differences(f"{where}.{key}" if where else key, found.get(key), wanted.get(key))
+        ]
     if found == wanted:
         return []
     return [f"  {where}: recorded {json.dumps(found)}, asked for {json.dumps(wanted)}"]

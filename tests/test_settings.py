@@ -140,6 +140,9 @@ def test_each_difference_is_listed(tmp_path):
         '  space.y: recorded null, asked for {"low": 1.0}',
     ]
     settings.compare(tmp_path, IDENTITY, IDENTITY)
+    with pytest.raises(StudyMismatch) as caught:
+        settings.compare(tmp_path, {"optimizer": {"name": "A", "a": 1}}, {"optimizer": {"name": "B"}})
+    assert str(caught.value).splitlines()[1:] == ['  optimizer.name: recorded "A", asked for "B"']
 
 
 def test_plain_gives_back_what_json_would():
