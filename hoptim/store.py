@@ -340,7 +340,9 @@ class Store:
         self.checkpoints.remove(orphans)
 
     def _name(self) -> str:
-        return "memory" if self._worker is None else self._worker.id
+        """Who claims; a forked child is nobody yet, and not its parent."""
+        worker = self._worker
+        return "memory" if worker is None or worker.pid != os.getpid() else worker.id
 
     @contextmanager
     def _hold(self, within: float | None = None) -> Iterator[State]:

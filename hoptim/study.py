@@ -271,25 +271,21 @@ class Study:
     def _next(self, timeout: float | None) -> Trial | None:
         began = said = time.monotonic()
         pause, longest = _PAUSES
-        claim = self._store.ask(self._decide)
-        while claim is None:
-            state = self._store.refresh()
-            if state.done:
-                self._store.leave()  # no sign of life is owed any more
-                self._check_failed(state)
-                return None
+        while not (state := self._store.refresh()).done:
+            claim = self._store.ask(self._decide) if self._store.may_ask() else None
+            if claim is not None:
+                return self._clerk.lend(claim)
             now = time.monotonic()
             if timeout is not None and now - began >= timeout:
                 raise NothingDue(f"Nothing became due within {timeout} s: {self._waits_for(state)}.")
             if now - said >= _SAY_EVERY:
                 said = now
                 log.warning("%r waits: %s.", self, self._waits_for(state))
-            left = math.inf if timeout is None else began + timeout - now
-            time.sleep(min(pause, left))
+            time.sleep(pause if timeout is None else min(pause, began + timeout - now))
             pause = min(pause * 1.5, longest, self._store.look_every)
-            if self._store.may_ask():
-                claim = self._store.ask(self._decide)
-        return self._clerk.lend(claim)
+        self._store.leave()  # no sign of life is owed any more
+        self._check_failed(state)
+        return None
 
     def _check_failed(self, state: State) -> None:
         last = [trials[-1] for trials in state.members]

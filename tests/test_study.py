@@ -322,12 +322,13 @@ def test_a_running_study_sees_an_extension(tmp_path):
 
 
 def test_load_needs_the_path_alone(tmp_path):
-    """load opens a study without its settings, goes on with it, and leaves no trace when it only reads."""
+    """load opens a study without its settings, and leaves no trace when it reads or finds all done."""
     train(study(tmp_path / "s", steps=2))
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "s").rglob("*")}
     loaded = hoptim.load(tmp_path / "s")
     assert (loaded.size, loaded.steps, loaded.mode, loaded.seed) == (4, 2, "min", 0)
     assert (len(loaded.trials), loaded.best.finite, loaded.done) == (8, True, True)
+    assert (list(loaded), loaded.ask()) == ([], None)
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "s").rglob("*")} == before
     with pytest.raises(ArgumentError, match="There is no study"):
         hoptim.load(tmp_path)
