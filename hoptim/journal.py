@@ -7,7 +7,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -36,8 +36,7 @@ class Journal(Protocol):
     def read(self) -> tuple[bool, list[Record]]:
         """What is new since the last read; True with all records when the old ones are void."""
 
-    @contextmanager
-    def hold(self, timeout: float | None) -> Iterator[None]:
+    def hold(self, timeout: float | None) -> AbstractContextManager[object]:
         """Nobody else reads and appends within; `read` in it repairs a torn tail."""
 
     def append(self, records: Sequence[Record]) -> None:
@@ -73,11 +72,9 @@ class MemoryJournal:
         self._known = len(self._records)
         return void, new
 
-    @contextmanager
-    def hold(self, timeout: float | None) -> Iterator[None]:
+    def hold(self, timeout: float | None) -> threading.RLock:
         """As `Journal.hold`."""
-        with self.mutex:
-            yield
+        return self._mutex
 
     def append(self, records: Sequence[Record]) -> None:
         """As `Journal.append`."""

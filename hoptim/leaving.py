@@ -7,8 +7,7 @@ import os
 import signal
 import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Protocol
 
@@ -37,16 +36,18 @@ def watch_over(leaver: Leaver) -> None:
     _install()
 
 
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Put SIGTERM off until the end of the block, so that no store operation is left half done."""
-    _busy.depth = getattr(_busy, "depth", 0) + 1
-    try:
-        yield
-    finally:
+class undisturbed:
+    """Puts SIGTERM off until the end of the block, so that no store operation is left half done."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        _busy.depth = getattr(_busy, "depth", 0) + 1
+
+    def __exit__(self, kind: object, *_: object) -> None:
         _busy.depth -= 1
-    if _asked_to_stop and not _busy.depth:
-        _stop()
+        if _asked_to_stop and not _busy.depth and kind is None:
+            _stop()
 
 
 def _install() -> None:

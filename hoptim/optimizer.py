@@ -75,9 +75,8 @@ class View:
         Not for trials of the first `burn_in` steps, nor before half of the members, and at least
         two, have finished the asker's step.
         """
-        step = self.population.step[row]
-        level = int(np.count_nonzero(self.population.step >= step))
-        return bool(step + 1 >= burn_in) and level >= max(2, math.ceil(self.size / 2))
+        step = int(self.population.step[row])
+        return step + 1 >= burn_in and self.population.reached(step) >= max(2, math.ceil(self.size / 2))
 
 
 class Optimizer(ABC):

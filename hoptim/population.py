@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,6 +69,14 @@ class Population:
     @cached_property
     def _rows(self) -> dict[int, int]:
         return {member: row for row, member in enumerate(self.member.tolist())}
+
+    def reached(self, step: int) -> int:
+        """How many members have finished a step."""
+        return len(self) - bisect_left(self._steps, step)
+
+    @cached_property
+    def _steps(self) -> list[int]:
+        return sorted(self.step.tolist())
 
     def best(self, fraction: float, at_least: int = 1) -> Ints:
         """Rows `(k,)` of the best k healthy trials, best first; empty when nobody is healthy.
