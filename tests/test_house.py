@@ -40,7 +40,7 @@ UNSAFE = {  # modules that execute or open what they are given
     "pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "importlib", "runpy", "code",
     "socket", "socketserver", "ssl", "http", "urllib", "ftplib", "smtplib", "xmlrpc", "asyncio", "requests",
 }  # fmt: skip
-UNSAFE_BUT = {("testing.py", "pickle"): "loads what it has dumped a moment before"}
+UNSAFE_BUT = {("testing.py", "pickle"): "dumps, and never loads"}
 
 
 def nodes(name: str) -> Iterator[ast.AST]:
