@@ -99,8 +99,9 @@ class Optimizer(ABC):
     **Bounds.** `x` holds a coordinate per dimension that `view.space` can decode: in [0, 1] where
     ordered, an index otherwise. Inherited dimensions of a child equal its parent's.
 
-    **Parents.** `parent` is the number of a healthy trial in `view.population`, or None; a parent
-    other than the member's own trial is an *exploit*. Dropped checkpoints are not to be had.
+    **Parents.** `parent` is the number, a plain int, of a healthy trial in `view.population`, or
+    None; a parent other than the member's own trial is an *exploit*. Dropped checkpoints are not to
+    be had.
 
     **Failures.** A trial whose loss is not finite never donates and is never an opponent. Its
     member is rescued: a parent from the best healthy trials or, when nobody is healthy, a fresh
