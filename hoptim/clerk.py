@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from hoptim import leaving
+from hoptim.arguments import number_of
+from hoptim.claim import Claim
 from hoptim.decision import Decide
+from hoptim.entry import Entry
 from hoptim.errors import AlreadyTold, ArgumentError, CheckpointError, ClaimLost
-from hoptim.state import Entry
-from hoptim.store import Claim, Store
+from hoptim.store import Store
 from hoptim.trial import FinishedTrial, Outcome, Trial
 
 log = logging.getLogger("hoptim")
@@ -156,16 +158,6 @@ class _losing:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and issubclass(kind, (ClaimLost, AlreadyTold)):
             self._trial._ended = "lost to another worker" if kind is ClaimLost else "told"
-
-
-def number_of(what: str, value: Any) -> float:
-    """A number of any library as a plain float."""
-    try:
-        if isinstance(value, (str, bytes)):
-            raise TypeError
-        return float(value)
-    except (TypeError, ValueError):
-        raise ArgumentError(f"{what} must be a number, found {value!r}.") from None
 
 
 def _json_number(number: float) -> float | str:

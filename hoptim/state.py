@@ -2,72 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from hoptim.chain import Record
+from hoptim.entry import Entry
 from hoptim.errors import StudyDamaged
 
 FORMAT = 1
-
-
-@dataclass(slots=True)
-class Entry:
-    """What the records say about one trial.
-
-    Attributes:
-        number: Trials are numbered as proposed.
-        member: The member that it belongs to.
-        step: The member's own count.
-        parent: The trial whose weights it continues from.
-        params: As proposed.
-        x: As proposed.
-        memo: As proposed.
-        age: The parent's and 1, else 0.
-        seed: See `State.seed_of`.
-        asked: When it was proposed, seconds since 1970.
-        token: Record number of its last claim.
-        worker: Who holds it; None while nobody does; the last holder once it has ended.
-        interruptions: Claims that were released or taken back.
-        reasons: Why attempts failed, one for each.
-        ended: When it ended, seconds since 1970; None while it is open.
-        id: Identifier of the record that ended it.
-        value: What was told; NaN when it failed for good.
-        metrics: What else was told.
-        failed: Why it failed for good.
-    """
-
-    number: int
-    member: int
-    step: int
-    parent: int | None
-    params: dict[str, Any]
-    x: list[float]
-    memo: Any
-    age: int
-    seed: int
-    asked: float
-    token: int = -1
-    worker: str | None = None
-    interruptions: int = 0
-    reasons: Sequence[str] = ()
-    ended: float | None = None
-    id: str = ""
-    value: float = math.nan
-    metrics: Mapping[str, Any] | None = None
-    failed: str | None = None
-
-    @property
-    def attempt(self) -> int:
-        """1, and one more for each attempt that failed."""
-        return 1 + len(self.reasons)
-
-    @property
-    def finite(self) -> bool:
-        """Whether the value is a finite number, so that the trial may be a parent."""
-        return math.isfinite(self.value)
 
 
 class State:

@@ -8,16 +8,18 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from hoptim import leaving
 from hoptim.chain import Record
 from hoptim.checkpoints import Checkpoints
+from hoptim.claim import Claim, Held
+from hoptim.entry import Entry
 from hoptim.errors import AlreadyTold, CheckpointError, ClaimLost, NoCheckpoint, StudyDamaged
 from hoptim.journal import FileJournal, Journal, MemoryJournal
-from hoptim.state import FORMAT, Entry, State
+from hoptim.policy import Policy
+from hoptim.state import FORMAT, State
 from hoptim.worker import BEATS_PER_LEASE, Watch, Worker
 
 log = logging.getLogger("hoptim")
@@ -26,51 +28,6 @@ Propose = Callable[[State, int, int], dict[str, Any]]  # state, member, number -
 
 _LEAVE_WITHIN = 10.0  # seconds; after that the exit is not held up any longer
 _LOOK_EVERY = 1.0  # seconds between looks at other workers at most; a death is noticed within two
-
-
-class Held(Protocol):
-    """A trial that somebody holds, and the proof of it."""
-
-    number: int
-    member: int
-    token: int
-
-
-class Claim:
-    """A trial given to this process; while this object lives, it is not given again.
-
-    Attributes:
-        trial: The trial; its worker and token may change when the claim is lost.
-        token: Record number of the claim.
-        parent_token: That of the parent's checkpoint, None without one.
-    """
-
-    __slots__ = ("__weakref__", "parent_token", "token", "trial")
-
-    def __init__(self, trial: Entry, state: State) -> None:
-        self.trial, self.token = trial, trial.token
-        self.parent_token = None if trial.parent is None else state.saved.get(trial.parent)
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What one process asks of the store; not part of the study.
-
-    Attributes:
-        lead: How many steps a member may be ahead of the slowest unfinished one.
-        keep: Finished trials whose checkpoint this process never drops.
-        max_attempts: Failed attempts of a trial after which it fails for good.
-        max_interruptions: Interruptions of a trial after which it fails for good.
-        lease: Seconds without a sign of life after which a worker on another host is dead.
-        lock_timeout: Seconds to wait for the lock; None waits on.
-    """
-
-    lead: int = 1
-    keep: Callable[[Any], bool] | None = None
-    max_attempts: int = 3
-    max_interruptions: int = 20
-    lease: float = 120.0
-    lock_timeout: float | None = None
 
 
 class Store:
@@ -181,7 +138,7 @@ class Store:
         self._look_around()
         state, me = self.refresh(), self._name()
         lost = any(t.worker == me and t.token not in self._lent for t in state.open.values())
-        return lost or bool(self._suspects) or state.due(self.policy.lead, self.prefer) is not None
+        return lost or bool(self._suspects) or state.due(self.policy.ahead, self.prefer) is not None
 
     def fail(self, claim: Held, id: str, why: str, retry: bool) -> None:
         """End an attempt; for good without `retry`, or after `max_attempts` of them."""
@@ -273,7 +230,7 @@ class Store:
         for trial in state.open.values():
             if trial.worker == me and trial.token not in self._lent:
                 return self._lend(trial)  # of an ask with an unknown outcome, or let go of unread
-        member = state.due(self.policy.lead, self.prefer)
+        member = state.due(self.policy.ahead, self.prefer)
         if member is None:
             return None
         if member in state.open:

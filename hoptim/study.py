@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hoptim import settings as study_file
-from hoptim.clerk import Clerk, number_of
+from hoptim.arguments import check_whole
+from hoptim.clerk import Clerk
 from hoptim.decision import Decide
 from hoptim.dimension import Dimension
 from hoptim.errors import (
@@ -25,11 +25,12 @@ from hoptim.errors import (
 )  # fmt: skip
 from hoptim.initiator import Initiator
 from hoptim.optimizer import Optimizer, Proposal, View
+from hoptim.policy import Policy
 from hoptim.romul import ROMUL
 from hoptim.settings import Settings, plain
 from hoptim.space import Space
 from hoptim.state import State
-from hoptim.store import Policy, Store
+from hoptim.store import Store
 from hoptim.trial import FinishedTrial, Trial
 from hoptim.truncation import TruncationSelection
 
@@ -109,16 +110,16 @@ class Study:
             raise ArgumentError(
                 f"optimizer must be an Optimizer such as hoptim.ROMUL(), found {optimizer!r}."
             )
-        _check_whole("size", size, 1)
-        _check_whole("steps", steps, 1)
-        _check_whole("seed", seed, 0)
+        check_whole("size", size, 1)
+        check_whole("steps", steps, 1)
+        check_whole("seed", seed, 0)
         if mode not in ("min", "max"):
             raise ArgumentError(f"mode must be 'min' or 'max', found {mode!r}.")
         identity = {
             "space": space.to_json(), "optimizer": optimizer.describe(), "size": int(size), "mode": mode,
             "seed": int(seed), "start": _recorded_start(space, start, size),
         }  # fmt: skip
-        policy = _policy(lead, synchronous, keep, max_attempts, max_interruptions, lease, lock_timeout)
+        policy = Policy(lead, synchronous, keep, max_attempts, max_interruptions, lease, lock_timeout)
         if path is None:
             found = Settings(os.urandom(16).hex(), plain(identity, "The settings"), int(steps))
             self._attach(None, found, space, optimizer, policy)
@@ -338,7 +339,7 @@ def load(
         ArgumentError: There is no study in the directory.
         StudyMismatch: `space` or `optimizer` are not the recorded ones.
     """
-    return _reopen(path, space, optimizer, _policy(**options))
+    return _reopen(path, space, optimizer, Policy(**options))
 
 
 def _reopen(
@@ -363,26 +364,6 @@ def _reopen(
     return study
 
 
-def _policy(
-    lead: int = 1,
-    synchronous: bool = False,
-    keep: Callable[[FinishedTrial], bool] | None = None,
-    max_attempts: int = 3,
-    max_interruptions: int = 20,
-    lease: float = 120.0,
-    lock_timeout: float | None = None,
-) -> Policy:
-    _check_whole("lead", lead, 0)
-    _check_whole("max_attempts", max_attempts, 1)
-    _check_whole("max_interruptions", max_interruptions, 1)
-    for name, value in (("lease", lease), ("lock_timeout", 1.0 if lock_timeout is None else lock_timeout)):
-        if not 0 < number_of(name, value) < math.inf:
-            raise ArgumentError(f"{name} must be a number of seconds above 0, found {value!r}.")
-    if keep is not None and not callable(keep):
-        raise ArgumentError(f"keep must be a function of a finished trial, found {keep!r}.")
-    return Policy(0 if synchronous else lead, keep, max_attempts, max_interruptions, lease, lock_timeout)
-
-
 def _recorded_start(
     space: Space, start: Sequence[Mapping[str, Any]] | None, size: int
 ) -> list[dict[str, Any]]:
@@ -393,8 +374,3 @@ def _recorded_start(
         if not isinstance(entry, Mapping):
             raise ArgumentError(f"start must be a list of mappings from name to value, found {entry!r}.")
     return [space.record(entry) for entry in entries]
-
-
-def _check_whole(name: str, value: Any, low: int) -> None:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < low:
-        raise ArgumentError(f"{name} must be a whole number of at least {low}, found {value!r}.")

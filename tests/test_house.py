@@ -21,13 +21,15 @@ ALGORITHM = {
     "dimension", "space", "population", "optimizer", "initiator", "truncation", "romul", "_kernel",
 }  # fmt: skip
 STORE = {
-    "files", "chain", "lock", "journal", "worker", "checkpoints", "settings", "state", "store", "leaving",
+    "files", "chain", "lock", "journal", "worker", "checkpoints", "settings", "entry", "state", "claim",
+    "policy", "store", "leaving",
 }  # fmt: skip
 MAY_IMPORT = {
     **dict.fromkeys(ALGORITHM, ALGORITHM | {"errors", "trial"}),
-    **dict.fromkeys(STORE, STORE | {"errors", "trial"}),
+    **dict.fromkeys(STORE, STORE | {"errors", "trial", "arguments"}),
     **dict.fromkeys(("study", "decision", "__init__"), MODULES),
-    "clerk": STORE | {"errors", "trial", "decision"},
+    "clerk": STORE | {"errors", "trial", "arguments", "decision"},
+    "arguments": {"errors"},
     "testing": ALGORITHM | {"errors"},
     "trial": {"errors", "study"},  # one that travelled to another process finds its study again
     "errors": set(),
