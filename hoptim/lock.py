@@ -101,9 +101,10 @@ class StudyLock:
         self._inner = self._queue = None
         for fd in held:
             if fd is not None:
-                # Said outright: closing alone would not do while a foreign child has a copy.
-                fcntl.flock(fd, fcntl.LOCK_UN)
-                os.close(fd)
+                with suppress(OSError):  # closing alone would not do while a foreign child has a copy
+                    fcntl.flock(fd, fcntl.LOCK_UN)
+                with suppress(OSError):
+                    os.close(fd)
 
     def _sign(self) -> None:
         if self._queue is not None:

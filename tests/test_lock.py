@@ -148,6 +148,21 @@ def test_a_forked_child_has_its_own_lock(tmp_path):
     assert os.waitpid(pid, 0)[1] == 0
 
 
+def test_a_failing_unlock_does_not_keep_the_lock(tmp_path, monkeypatch):
+    """When the file system refuses to unlock, closing the files does it, and nobody waits for ever."""
+    mine, real = StudyLock.of(tmp_path), fcntl.flock
+
+    def flock(fd, operation):
+        if operation == fcntl.LOCK_UN:
+            raise OSError(5, "Input/output error")
+        return real(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    for _ in range(2):
+        mine.acquire(1.0)
+        mine.release()
+
+
 def test_calling_hoptim_within_its_own_decision_is_an_error(tmp_path):
     """Entering twice in one thread would wait for itself for ever, so it is refused."""
     mine = StudyLock.of(tmp_path)
