@@ -148,6 +148,26 @@ def test_a_forked_child_has_its_own_lock(tmp_path):
     assert os.waitpid(pid, 0)[1] == 0
 
 
+def test_a_child_does_not_keep_the_lock_of_its_killed_parent(tmp_path):
+    """A process killed within a hold leaves the lock free, though a child forked in it lives on."""
+    told, tell = os.pipe()
+    parent = os.fork()
+    if parent == 0:
+        StudyLock.of(tmp_path).acquire(None)
+        child = os.fork()
+        if child:
+            os.write(tell, b"%d" % child)
+            os.kill(os.getpid(), signal.SIGKILL)
+        signal.pause()
+    os.waitpid(parent, 0)
+    child = int(os.read(told, 20))
+    try:
+        StudyLock.of(tmp_path).acquire(10.0)
+        StudyLock.of(tmp_path).release()
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
 def test_a_failing_unlock_does_not_keep_the_lock(tmp_path, monkeypatch):
     """When the file system refuses to unlock, closing the files does it, and nobody waits for ever."""
     mine, real = StudyLock.of(tmp_path), fcntl.flock

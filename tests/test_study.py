@@ -119,7 +119,9 @@ def test_anything_in_between_ends_continuing(path, between):
     assert made.ask().continues is False
 
 
-@pytest.mark.parametrize("end", [lambda t: t.fail("x"), lambda t: t.tell(2.0), hoptim.Trial.__exit__])
+@pytest.mark.parametrize(
+    "end", [lambda t: t.fail("x", retry=False), lambda t: t.tell(2.0), hoptim.Trial.__exit__]
+)
 def test_ending_another_trial_in_between_ends_continuing(path, end):
     """With two trials in hand, ending the other one after a tell means other weights in memory."""
     made = study(path, size=2, optimizer=hoptim.TruncationSelection(burn_in=9))
@@ -131,8 +133,8 @@ def test_ending_another_trial_in_between_ends_continuing(path, end):
         made.ask().tell(2.0)
     else:
         end(other)
-    following = [trial for trial in (made.ask(), made.ask()) if trial.parent == 0]
-    assert [trial.continues for trial in following] in ([False], [])
+    following = [trial.continues for trial in (made.ask(), made.ask()) if trial.parent == 0]
+    assert set(following) == {False}
 
 
 def test_without_anything_in_between_it_continues(path):
