@@ -155,9 +155,12 @@ class _losing:
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and issubclass(kind, (ClaimLost, AlreadyTold)):
-            self._trial._ended = "lost to another worker" if kind is ClaimLost else "told"
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if isinstance(error, ClaimLost):
+            self._trial._ended = "lost to another worker"
+            log.warning("%s", error)  # a `with trial:` goes on without raising it
+        elif isinstance(error, AlreadyTold):
+            self._trial._ended = "told"
 
 
 def _json_number(number: float) -> float | str:

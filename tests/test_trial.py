@@ -267,8 +267,8 @@ def test_a_claim_lost_while_saving_publishes_nothing(tmp_path):
     assert list((tmp_path / "s" / "checkpoints").iterdir()) == []
 
 
-def test_a_loop_goes_on_after_a_lost_claim(tmp_path):
-    """In a with block a lost claim is no failure: the loop simply gets its next trial."""
+def test_a_loop_goes_on_after_a_lost_claim(tmp_path, caplog):
+    """In a with block a lost claim is said and no failure: the loop simply gets its next trial."""
     made, lost = study(tmp_path / "s", size=2, steps=2), []
     for trial in made:
         with trial:
@@ -278,6 +278,7 @@ def test_a_loop_goes_on_after_a_lost_claim(tmp_path):
             trial.tell(loss(trial))
     assert made.done
     assert [t.attempt for t in made.trials] == [1] * 4
+    assert "Trial 1 was given to another worker" in caplog.text
 
 
 def test_a_trial_travels_as_plain_data(tmp_path):
