@@ -92,7 +92,6 @@ class Outcome(NamedTuple):
     save: Save | None = None
     checkpoint: str | None = None
     metrics: Mapping[str, Any] | None = None
-    params: Mapping[str, Any] | None = None
 
 
 @dataclass(eq=False)
@@ -175,7 +174,7 @@ class Trial:
         if params is not None:
             self.check(**params)
         path = None if checkpoint is None else str(checkpoint)
-        self._home().tell(self, value, Outcome(save, path, metrics, params))
+        self._home().tell(self, value, Outcome(save, path, metrics))
 
     def fail(self, why: str, retry: bool = True) -> None:
         """End this attempt as a failure.
