@@ -154,16 +154,18 @@ def test_a_fork_does_not_continue_its_parents_weights(tmp_path):
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_outlives_its_parent(tmp_path):
     """A child that waits for a trial of the parent it was forked from gets it when that is killed."""
+    told, tell = os.pipe()
     parent = os.fork()
     if parent == 0:
         shared = study(tmp_path / "study", size=1, steps=1)
         held = shared.ask()
         if os.fork() == 0:
+            os.write(tell, b"x")
             for trial in shared:
                 trial.tell(float(trial.number == held.number))
             os._exit(0)
         signal.pause()
-    wait_until(lambda: ops_so_far(tmp_path / "study") == ["create", "ask"])
+    assert os.read(told, 1) == b"x"
     os.kill(parent, signal.SIGKILL)
     os.waitpid(parent, 0)
     wait_until(lambda: is_done(tmp_path / "study"))
