@@ -85,7 +85,7 @@ class Checkpoints:
                 sync(final.parent)
 
     def forget(self, number: int, token: int, ended: bool) -> None:
-        """Remove what a claim left behind: its draft, its own published name if it was refused.
+        """Remove what a claim left behind: its draft, and the scratch folder of a trial that has ended.
 
         Args:
             number: The trial.

@@ -135,7 +135,7 @@ class Optimizer(ABC):
                 f"{type(self).__name__} must be a frozen dataclass, so that its settings can be "
                 "recorded: decorate it with @dataclasses.dataclass(frozen=True)."
             )
-        settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore
+        settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
         try:
             text = json.dumps({"name": type(self).__name__, **settings}, allow_nan=False)
         except (TypeError, ValueError) as error:

@@ -324,11 +324,15 @@ class Store:
             self.checkpoints.drop(spare)
 
     def _catch_up(self) -> State:
-        void, records = self.journal.read()
-        if void:
-            self._state = self._fresh()
-        for record in records:
-            self._state.apply(record)
+        try:
+            void, records = self.journal.read()
+            if void:
+                self._state = self._fresh()
+            for record in records:
+                self._state.apply(record)
+        except BaseException:  # what was read and not folded must be read again
+            self.journal.forget()
+            raise
         return self._state
 
     def _add(self, op: str, **fields: Any) -> None:

@@ -1,4 +1,4 @@
-"""The study: what a training script talks to, and the one place where both halves meet."""
+"""The study: what a training script talks to; opens it, hands out its trials, shows what came of it."""
 
 from __future__ import annotations
 

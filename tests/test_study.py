@@ -642,8 +642,11 @@ def test_a_later_version_is_refused(tmp_path):
     append(tmp_path / "s", {"op": "extend", "steps": 9, "reason": "a field of a later version"})
     assert hoptim.load(tmp_path / "s").steps == 9
     append(tmp_path / "s", {"op": "merge"})
-    with pytest.raises(StudyDamaged, match=r"unknown op 'merge'.*later version"):
-        _ = hoptim.load(tmp_path / "s").steps
+    append(tmp_path / "s", {"op": "extend", "steps": 12})
+    early = hoptim.load(tmp_path / "s")
+    for look in (lambda: early.steps, lambda: early.trials, early.ask):  # each time, not only at first
+        with pytest.raises(StudyDamaged, match=r"unknown op 'merge'.*later version"):
+            look()
 
 
 def test_the_journal_is_what_the_design_says(tmp_path):
