@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from hoptim.errors import ArgumentError
@@ -21,3 +22,11 @@ def number_of(what: str, value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise ArgumentError(f"{what} must be a number, found {value!r}.") from None
+
+
+def plain(value: Any, what: str) -> Any:
+    """A value as it comes back from JSON; raises `ArgumentError` when it is none."""
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"{what} must be plain JSON values: {error}.") from error

@@ -9,11 +9,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from hoptim.arguments import plain
 from hoptim.entry import Entry
 from hoptim.errors import OptimizerError
 from hoptim.optimizer import Optimizer, Proposal, View
 from hoptim.population import Population
-from hoptim.settings import plain
 from hoptim.space import Space
 from hoptim.state import State
 

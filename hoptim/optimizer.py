@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hoptim.arguments import plain
 from hoptim.errors import ArgumentError, OptimizerError
 from hoptim.population import Population
 from hoptim.space import Space
@@ -137,10 +137,11 @@ class Optimizer(ABC):
             )
         settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
         try:
-            text = json.dumps({"name": type(self).__name__, **settings}, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise OptimizerError(f"The settings of {self!r} must be plain JSON values: {error}.") from error
-        described: dict[str, Any] = json.loads(text)
+            described: dict[str, Any] = plain(
+                {"name": type(self).__name__, **settings}, f"The settings of {self!r}"
+            )
+        except ArgumentError as error:
+            raise OptimizerError(str(error)) from error
         return described
 
 

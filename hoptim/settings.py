@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hoptim import chain
-from hoptim.errors import ArgumentError, StudyDamaged, StudyMismatch
+from hoptim.errors import StudyDamaged, StudyMismatch
 from hoptim.files import explained, make_folder, read_regular, sync, write_new
 from hoptim.lock import StudyLock
 from hoptim.state import FORMAT
@@ -87,14 +87,6 @@ def compare(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -
             f"The study in {str(folder)!r} was made with other settings. Open it with its own, or use "
             "another directory:\n" + "\n".join(lines)
         )
-
-
-def plain(value: Any, what: str) -> Any:
-    """A value as it comes back from JSON; raises `ArgumentError` when it is none."""
-    try:
-        return json.loads(json.dumps(value, allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(f"{what} must be plain JSON: {error}.") from error
 
 
 def _write(folder: Path, settings: Settings) -> Settings:

@@ -212,4 +212,6 @@ def _of(name: str, call: Callable[[Any], Any], value: Any) -> Any:
 
 
 def _floats(x: ArrayLike) -> list[float]:
-    return x.tolist() if isinstance(x, np.ndarray) else [float(u) for u in x]  # type: ignore[arg-type]
+    if isinstance(x, np.ndarray):
+        return x.tolist()  # type: ignore[no-any-return]
+    return [float(u) for u in x]  # type: ignore[arg-type, union-attr]

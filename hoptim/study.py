@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hoptim import settings as study_file
-from hoptim.arguments import check_whole
+from hoptim.arguments import check_whole, plain
 from hoptim.clerk import Clerk
 from hoptim.decision import Decide
 from hoptim.dimension import Dimension
@@ -27,7 +27,7 @@ from hoptim.initiator import Initiator
 from hoptim.optimizer import Optimizer, Proposal, View
 from hoptim.policy import Policy
 from hoptim.romul import ROMUL
-from hoptim.settings import Settings, plain
+from hoptim.settings import Settings
 from hoptim.space import Space
 from hoptim.state import State
 from hoptim.store import Store

@@ -25,7 +25,7 @@ STORE = {
     "policy", "store", "leaving",
 }  # fmt: skip
 MAY_IMPORT = {
-    **dict.fromkeys(ALGORITHM, ALGORITHM | {"errors", "trial"}),
+    **dict.fromkeys(ALGORITHM, ALGORITHM | {"errors", "trial", "arguments"}),
     **dict.fromkeys(STORE, STORE | {"errors", "trial", "arguments"}),
     **dict.fromkeys(("study", "decision", "__init__"), MODULES),
     "clerk": STORE | {"errors", "trial", "arguments", "decision"},

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from hoptim import settings
-from hoptim.errors import ArgumentError, StoreError, StudyDamaged, StudyMismatch
+from hoptim.errors import StoreError, StudyDamaged, StudyMismatch
 from tests import reader
 
 IDENTITY = {"size": 4, "space": {"x": {"low": 0.0}}}
@@ -143,10 +143,3 @@ def test_each_difference_is_listed(tmp_path):
     with pytest.raises(StudyMismatch) as caught:
         settings.compare(tmp_path, {"optimizer": {"name": "A", "a": 1}}, {"optimizer": {"name": "B"}})
     assert str(caught.value).splitlines()[1:] == ['  optimizer.name: recorded "A", asked for "B"']
-
-
-def test_plain_gives_back_what_json_would():
-    """Tuples become lists as in a file, and what JSON cannot hold is refused with its name."""
-    assert settings.plain({"a": (1, 2.5)}, "x") == {"a": [1, 2.5]}
-    with pytest.raises(ArgumentError, match="The thing must be plain JSON"):
-        settings.plain({"a": float("nan")}, "The thing")

@@ -587,20 +587,25 @@ def test_a_full_disk_loses_nothing_and_the_same_study_goes_on(tmp_path, monkeypa
     assert recompute(tmp_path / "s") == 8
 
 
-def test_a_tell_that_arrived_though_it_raised_is_not_recorded_twice(tmp_path, monkeypatch):
-    """After an unknown outcome the same tell, repeated, finds its own record and is acknowledged."""
-    made = study(tmp_path / "s")
-    trial = made.ask()
+def fail_to_close(monkeypatch, path, count):
+    """Let the close of a journal fail once, when it holds so many records: written, yet not known."""
     real = os.close
 
     def close(fd):
         journal = os.readlink(f"/proc/self/fd/{fd}").endswith("journal.jsonl")
         real(fd)
-        if journal and len(records(tmp_path / "s")) == 3:
+        if journal and len(records(path)) == count:
             monkeypatch.setattr(os, "close", real)
             raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "close", close)
+
+
+def test_a_tell_that_arrived_though_it_raised_is_not_recorded_twice(tmp_path, monkeypatch):
+    """After an unknown outcome the same tell, repeated, finds its own record and is acknowledged."""
+    made = study(tmp_path / "s")
+    trial = made.ask()
+    fail_to_close(monkeypatch, tmp_path / "s", 3)
     with pytest.raises(StoreError, match="Input/output error"):
         trial.tell(1.0, save=saving("x"))
     trial.tell(1.0, save=saving("x"))
@@ -610,16 +615,7 @@ def test_a_tell_that_arrived_though_it_raised_is_not_recorded_twice(tmp_path, mo
 def test_an_ask_with_an_unknown_outcome_is_found_again(tmp_path, monkeypatch):
     """A claim that was written though ask raised is handed out by the next ask, not lost."""
     made = study(tmp_path / "s")
-    real = os.close
-
-    def close(fd):
-        journal = os.readlink(f"/proc/self/fd/{fd}").endswith("journal.jsonl")
-        real(fd)
-        if journal and len(records(tmp_path / "s")) == 2:
-            monkeypatch.setattr(os, "close", real)
-            raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(os, "close", close)
+    fail_to_close(monkeypatch, tmp_path / "s", 2)
     with pytest.raises(StoreError):
         made.ask()
     assert made.ask().number == 0
