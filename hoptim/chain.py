@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 from zlib import crc32
 
 from hoptim.errors import ArgumentError
 
 Record = dict[str, Any]
 
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON")
+
+
+_PLAIN = json.JSONDecoder(parse_constant=_refuse)
 _COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 LONGEST = 1 << 20  # bytes of a line; a longer one is a mistake of the caller or damage
@@ -54,13 +60,11 @@ class Scan(NamedTuple):
         records: One per good line.
         length: Bytes that the good lines take.
         last: The last good line, the bytes given as such when there is none.
-        bad: Whether bytes are left that are no good line.
     """
 
     records: list[Record]
     length: int
     last: bytes
-    bad: bool
 
 
 def scan(data: bytes, previous: bytes, n: int, last: bytes = b"") -> Scan:
@@ -72,16 +76,22 @@ def scan(data: bytes, previous: bytes, n: int, last: bytes = b"") -> Scan:
         n: The number that the first record must have.
         last: The line before, handed through.
     """
-    records: list[Record] = []
-    position = 0
-    while (end := data.find(b"\n", position) + 1) > 0:
-        line = data[position:end]
-        record = _read(line, previous)
-        if record is None or record.get("n") != n + len(records):
+    lines = data.split(b"\n")
+    lines.pop()  # what has no end is no line
+    payloads = []
+    for line in lines:
+        payload = line[9:]
+        if line[8:9] != b" " or line[:8] != _digits(previous, payload) or len(line) >= LONGEST:
             break
-        records.append(record)
-        position, last, previous = end, line, line[:8]
-    return Scan(records, position, last, position < len(data))
+        payloads.append(payload)
+        previous = line[:8]
+    records = _parse(payloads)
+    for i, record in enumerate(records):
+        if record.get("n") != n + i:
+            del records[i:]
+            break
+    good = lines[: len(records)]
+    return Scan(records, sum(map(len, good)) + len(good), good[-1] + b"\n" if good else last)
 
 
 def is_torn(tail: bytes, previous: bytes, n: int) -> bool:
@@ -111,10 +121,28 @@ def _digits(previous: bytes, payload: bytes) -> bytes:
 
 
 def _read(line: bytes, previous: bytes) -> Record | None:
-    if len(line) > LONGEST or line[8:9] != b" " or line[:8] != _digits(previous, line[9:-1]):
-        return None
+    """The record of one line, None when the line is not good."""
+    found = _parse([line[9:-1]]) if line[:8] == _digits(previous, line[9:-1]) else []
+    return found[0] if found else None
+
+
+def _parse(payloads: list[bytes]) -> list[Record]:
+    """Objects until the first payload that is none; all in one go takes half the time."""
+    records = _objects(b",".join(payloads))
+    if len(records) == len(payloads):
+        return records
+    records = []
+    for payload in payloads:
+        found = _objects(payload)
+        if len(found) != 1:
+            break
+        records += found
+    return records
+
+
+def _objects(payload: bytes) -> list[Record]:
     try:
-        record = json.loads(line[9:-1])
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None
+        found = _PLAIN.decode(f"[{payload.decode('ascii')}]")
+    except (ValueError, RecursionError):
+        return []
+    return found if all(type(record) is dict for record in found) else []

@@ -6,7 +6,7 @@ import logging
 import os
 import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +19,11 @@ from hoptim.lock import StudyLock
 
 log = logging.getLogger("hoptim")
 
+Take = Callable[[bool, list[Record]], None]
+
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_PORTION = 4 * chain.LONGEST  # bytes read at a time
+_LONGEST_TAIL = 8 * chain.LONGEST  # bytes; what an append writes are few records
 
 
 class Journal(Protocol):
@@ -33,8 +37,12 @@ class Journal(Protocol):
     def count(self) -> int:
         """How many records have been read or appended."""
 
-    def read(self) -> tuple[bool, list[Record]]:
-        """What is new since the last read; True with all records when the old ones are void."""
+    def read(self, take: Take) -> None:
+        """Hand over what is new since the last read, in portions.
+
+        Args:
+            take: Given the records, and whether all earlier ones are void.
+        """
 
     def hold(self, timeout: float | None) -> AbstractContextManager[object]:
         """Nobody else reads and appends within; `read` in it repairs a torn tail."""
@@ -65,12 +73,12 @@ class MemoryJournal:
         """As `Journal.count`."""
         return self._known
 
-    def read(self) -> tuple[bool, list[Record]]:
+    def read(self, take: Take) -> None:
         """As `Journal.read`."""
         void, self._void = self._void, False
         new = self._records[self._known :]
         self._known = len(self._records)
-        return void, new
+        take(void, new)
 
     def hold(self, timeout: float | None) -> threading.RLock:
         """As `Journal.hold`."""
@@ -120,14 +128,15 @@ class FileJournal:
         """As `Journal.count`."""
         return self._n
 
-    def read(self) -> tuple[bool, list[Record]]:
+    def read(self, take: Take) -> None:
         """As `Journal.read`."""
         self._own_lock()
         if self._fd is not None:
-            return self._read(self._fd)
+            self._read(self._fd, take)
+            return
         fd = self._open(os.O_RDONLY)
         try:
-            return self._read(fd)
+            self._read(fd, take)
         finally:
             os.close(fd)
 
@@ -193,45 +202,65 @@ class FileJournal:
             raise StudyDamaged(f"{str(self.path)!r} is not a regular file.")
         return fd
 
-    def _read(self, fd: int) -> tuple[bool, list[Record]]:
+    def _read(self, fd: int, take: Take) -> None:
         held = fd == self._fd
-        found = self._scan_new(fd)
-        if found is None or (found.bad and held and self._offset):
-            # Shorter, or other bytes where ours were: only what is wrong from the front is damage.
+        with explained("read", self.path):
+            size = os.fstat(fd).st_size
+        if self._offset and not self._is_there(fd, size):
             self.forget()
-            found = self._scan_new(fd)
-            assert found is not None
-        void, self._void = self._void, False
-        self._offset += found.length
-        self._n += len(found.records)
-        self._last = found.last
-        self._foreign = self._foreign or bool(found.records)
-        if found.bad or not self._n:
-            self._judge(fd, held)
+        continued = self._offset > 0
+        self._portions(fd, size, take)
+        if self._offset < size and held and continued:
+            self.forget()  # only what is wrong from the front is damage
+            self._portions(fd, size, take)
+        if self._offset < size or not self._n:
+            self._judge(fd, size, held)
         if held and self._foreign:
             # Its writer may have died before it was durable; nothing may be built on it until it is.
             with explained("sync", self.path):
                 flush(fd)
             self._foreign = False
-        return void, found.records
 
-    def _scan_new(self, fd: int) -> chain.Scan | None:
-        """Lines behind the known ones, None when the known ones are no longer there."""
+    def _is_there(self, fd: int, size: int) -> bool:
+        """Whether the last known line is still where it was."""
+        if size < self._offset:
+            return False
+        return self._bytes(fd, self._offset - len(self._last), self._offset) == self._last
+
+    def _portions(self, fd: int, size: int, take: Take) -> None:
+        """Good lines behind the known ones; few at a time, since a journal may be long."""
+        while self._offset < size:
+            data = self._bytes(fd, self._offset, min(size, self._offset + _PORTION))
+            found = chain.scan(data, self._last[:8], self._n, self._last)
+            if not found.records:
+                return
+            self._offset += found.length
+            self._n += len(found.records)
+            self._last = found.last
+            self._foreign = True
+            void, self._void = self._void, False
+            take(void, found.records)
+
+    def _bytes(self, fd: int, begin: int, end: int) -> bytes:
         with explained("read", self.path):
-            size = os.fstat(fd).st_size
-            begin = self._offset - len(self._last) if self._offset else 0
-            data = _pread(fd, begin, size) if size >= self._offset else b""
-        if self._offset and (size < self._offset or not data.startswith(self._last)):
-            return None
-        return chain.scan(data[self._offset - begin :], self._last[:8], self._n, self._last)
+            parts = []
+            while begin < end and (part := os.pread(fd, end - begin, begin)):
+                parts.append(part)
+                begin += len(part)
+        return b"".join(parts)
 
-    def _judge(self, fd: int, held: bool) -> None:
+    def _judge(self, fd: int, size: int, held: bool) -> None:
         """Bytes behind the last good line: a torn tail is repaired by the holder, else damage."""
-        tail = _pread(fd, self._offset, os.fstat(fd).st_size)
+        tail = self._bytes(fd, self._offset, min(size, self._offset + _LONGEST_TAIL + 1))
         if self._offset == 0:
             self._refuse_another_study(tail)
-        if self._offset == 0 or not chain.is_torn(tail, self._last[:8], self._n):
+        too_long = len(tail) > _LONGEST_TAIL
+        if self._offset == 0 or too_long or not chain.is_torn(tail, self._last[:8], self._n):
+            if not held and self._bytes(fd, self._offset, self._offset + len(tail)) != tail:
+                return  # somebody is writing there at this moment
             what = "and good records follow" if tail else "the file is empty"
+            if too_long:
+                what = f"and {size - self._offset} bytes follow, more than one append writes"
             raise StudyDamaged(
                 f"{str(self.path)!r} is damaged at line {self._n + 1}, byte {self._offset}: {what}. "
                 "Restore the file from a copy; hoptim never skips records."
@@ -255,11 +284,3 @@ class FileJournal:
                 f"{str(self.path)!r} belongs to another study than the one opened here as "
                 f"{self._uuid}: the directory was made anew. Open the study again."
             )
-
-
-def _pread(fd: int, begin: int, end: int) -> bytes:
-    parts = []
-    while begin < end and (part := os.pread(fd, min(end - begin, 1 << 24), begin)):
-        parts.append(part)
-        begin += len(part)
-    return b"".join(parts)

@@ -325,15 +325,17 @@ class Store:
 
     def _catch_up(self) -> State:
         try:
-            void, records = self.journal.read()
-            if void:
-                self._state = self._fresh()
-            for record in records:
-                self._state.apply(record)
+            self.journal.read(self._fold)
         except BaseException:  # what was read and not folded must be read again
             self.journal.forget()
             raise
         return self._state
+
+    def _fold(self, void: bool, records: list[Record]) -> None:
+        if void:
+            self._state = self._fresh()
+        for record in records:
+            self._state.apply(record)
 
     def _add(self, op: str, **fields: Any) -> None:
         """Fold a record now; it is written at the end of the hold."""
