@@ -48,7 +48,7 @@ class Clerk:
             number=trial.number, member=trial.member, step=trial.step, age=trial.age, parent=trial.parent,
             params=self._decide.space.named(trial.params), checkpoint=checkpoint, seed=trial.seed,
             attempt=trial.attempt, continues=False, path=self._path, token=claim.token, _keeper=self,
-            _claim=claim, _id=os.urandom(6).hex(),
+            _claim=claim, _id=os.urandom(4).hex(),
         )  # fmt: skip
 
     def begin(self, trial: Trial) -> Trial:

@@ -24,6 +24,7 @@ class State:
 
     Attributes:
         n: Number of records.
+        time: Of the last record, seconds since 1970; written once for all records of one append.
         members: Per member its finished trials, by step.
         open: Trials that have not ended, by member.
         finished: Trials that have ended, by number.
@@ -36,6 +37,7 @@ class State:
     def __init__(self, size: int, steps: int, seed: int, sign: int) -> None:
         self.size, self.steps, self.seed, self.sign = size, steps, seed, sign
         self.n = 0
+        self.time = 0.0
         self.members: list[list[Entry]] = [[] for _ in range(size)]
         self.open: dict[int, Entry] = {}
         self.finished: dict[int, Entry] = {}
@@ -57,7 +59,10 @@ class State:
                 "later version of hoptim. Update hoptim to open it."
             )
         try:
+            self.time = record.get("time", self.time)
             handler(self, record)
+            for number in record.get("drops", ()):
+                del self.saved[number]
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise StudyDamaged(
                 f"Record {self.n} ({record['op']}) contradicts the records before it: "
@@ -149,7 +154,7 @@ class State:
         age = 0 if parent is None else self.finished[parent].age + 1
         trial = Entry(
             self.count, member, step, parent, record["params"], record["x"], record.get("memo"), age,
-            self.seed_of(self.count), record["time"],
+            self.seed_of(self.count), self.time,
         )  # fmt: skip
         self.open[member] = trial
         self.count += 1
@@ -167,17 +172,16 @@ class State:
         trial.metrics = record.get("metrics")
         self._end(trial, record)
         if trial.finite:
-            saved = record.get("saved", False)
             if self.stateful is None:
-                self.stateful = saved
-            if saved:
+                self.stateful = record.get("saved", False)
+            if self.stateful:
                 self.saved[trial.number] = trial.token
             best = self.best_ever
             if best is None or self.sign * trial.value < self.sign * best.value:
                 self.best_ever = trial
 
     def _end(self, trial: Entry, record: Record, failed: str | None = None) -> None:
-        trial.ended, trial.id, trial.failed = record["time"], record["id"], failed
+        trial.ended, trial.id, trial.failed = self.time, record.get("id", ""), failed
         del self.open[trial.member]
         self.members[trial.member].append(trial)
         self.finished[trial.number] = trial
@@ -202,10 +206,6 @@ class State:
         else:
             trial.interruptions += 1
             trial.worker = None
-
-    def _drop(self, record: Record) -> None:
-        for number in record["trials"]:
-            del self.saved[number]
 
     def _extend(self, record: Record) -> None:
         if record["steps"] <= self.steps:
@@ -232,6 +232,5 @@ _HANDLERS: dict[str, Callable[[State, Record], None]] = {
     "fail": State._fail,
     "release": State._release,
     "reclaim": State._reclaim,
-    "drop": State._drop,
     "extend": State._extend,
 }

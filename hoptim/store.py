@@ -114,9 +114,11 @@ class Store:
             if known is None or known.id != ended["id"]:  # else a retry: the first one did arrive
                 self._valid(claim)
                 self.check_checkpoint(claim, ended)
-                self._add("tell", trial=claim.number, token=claim.token, **ended)
+                # One word per study says whether trials have checkpoints: the first finite tell's.
+                fields = {k: v for k, v in ended.items() if k != "saved" or state.stateful is None}
+                self._add("tell", trial=claim.number, token=claim.token, **fields)
+                self._drop_spare()
             self.prefer = claim.member
-            self._drop_spare()
             if then is not None:
                 try:
                     following = self._claim(then)
@@ -272,8 +274,8 @@ class Store:
         keep, show = self.policy.keep, self._show
         spare = self._state.droppable(None if keep is None else lambda entry: keep(show(entry)))
         if spare:
-            self._spare += [(number, self._state.saved[number]) for number in spare]
-            self._add("drop", trials=spare)
+            self._spare += [(number, self._state.saved.pop(number)) for number in spare]
+            self._batch[-1]["drops"] = spare
 
     def _be_alive(self) -> None:
         """Become a worker before the first claim; anew in a forked child."""
@@ -339,13 +341,9 @@ class Store:
 
     def _add(self, op: str, **fields: Any) -> None:
         """Fold a record now; it is written at the end of the hold."""
-        record = {
-            "n": self._state.n,
-            "id": fields.pop("id", None) or os.urandom(6).hex(),
-            "op": op,
-            **fields,
-        }
-        record["time"] = round(time.time(), 3)
+        record = {"n": self._state.n, "op": op, **fields}
+        if not self._batch:
+            record["time"] = round(time.time(), 3)
         try:
             self._state.apply(record)
         except StudyDamaged as error:

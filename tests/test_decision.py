@@ -197,7 +197,7 @@ def test_parents_whose_checkpoint_was_dropped_are_refused():
     """In a study with checkpoints a parent must still have one; the message says how to keep it."""
     told = Told().add(1.0, 2.0, saved=True)
     assert decide(good(parent=1), told)["parent"] == 1
-    told.state.apply({"op": "drop", "trials": [1]})
+    del told.state.saved[1]
     with pytest.raises(OptimizerError, match=r"(?s)^Scripted\(.* checkpoint of parent 1 was dropped.*keep"):
         decide(good(parent=1), told)
 

@@ -158,11 +158,11 @@ def test_what_may_still_be_loaded_is_not_droppable():
     assert log.state.droppable(None) == []  # member 1 may still ask after step 0
     b1, token = log.ask(1, parent=b0)
     assert log.state.droppable(None) == []  # b0 is a parent in use, a0 the best ever
-    log.put("tell", trial=b1, token=token, value=3.0, saved=True)
+    log.put("tell", trial=b1, token=token, value=3.0)
     assert log.state.droppable(None) == [b0]
     assert log.state.droppable(lambda entry: entry.number == b0) == []
-    log.put("drop", trials=[b0])
-    a2 = log.told(0, 0.05, parent=a1, saved=True)
+    a2, token = log.ask(0, parent=a1)
+    log.put("tell", trial=a2, token=token, value=0.05, drops=[b0])
     b2, _ = log.ask(1, parent=a2)
     # b1 stays: until b2 ends it is what member 0 would find of its neighbour
     assert log.state.droppable(None) == [a0, a1]
@@ -183,8 +183,8 @@ def test_kept_checkpoints_are_bounded_and_cover_every_choice(events):
         elif held:
             number, token = held.pop(roll % len(held))
             log.put("tell", trial=number, token=token, value=float(roll), saved=True)
-            if spare := log.state.droppable(None):
-                log.put("drop", trials=spare)
+            for spare in log.state.droppable(None):
+                del log.state.saved[spare]
         assert len(log.state.saved) <= 4 * (lead + 1) + 2 * len(held) + 1
 
 
@@ -207,7 +207,7 @@ CONTRADICTIONS = {
     "ask of a held trial": ("ask", {"trial": 0, "worker": "w"}),
     "ask of an unknown trial": ("ask", {"trial": 5, "worker": "w"}),
     "second create": ("create", {"format": 1}),
-    "drop of what is not there": ("drop", {"trials": [0]}),
+    "drop of what is not there": ("tell", {"trial": 0, "token": 1, "value": 1.0, "drops": [0]}),
     "unknown op": ("merge", {}),
     "ask that skips a step": (
         "ask",

@@ -646,11 +646,13 @@ def test_a_later_version_is_refused(tmp_path):
 
 
 def test_the_journal_is_what_the_design_says(tmp_path):
-    """Records carry op, id and number; told values their claim's token; params their names."""
+    """Records carry op and number; told values an id and their claim's token; params their names."""
     train(study(tmp_path / "s", steps=2), saves=True)
     found = records(tmp_path / "s")
-    assert {r["op"] for r in found} == {"create", "ask", "tell", "drop"}
-    assert len({r["id"] for r in found}) == len(found)
+    assert {r["op"] for r in found} == {"create", "ask", "tell"}
+    assert len({r["id"] for r in found if r["op"] == "tell"}) == 8
+    assert [r["saved"] for r in found if "saved" in r] == [True]  # the first one says it for all
+    assert all(("time" in r) != ("batch" in r) for r in found[1:])
     tokens = {r["n"]: r["trial"] for r in found if r["op"] == "ask"}
     assert all(tokens[r["token"]] == r["trial"] for r in found if r["op"] == "tell")
     assert [r["params"] for r in found if r["op"] == "ask"] == [
