@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hoptim import leaving
+from hoptim import signals
 from hoptim.arguments import number_of
 from hoptim.claim import Claim
 from hoptim.decision import Decide
@@ -86,7 +86,7 @@ class Clerk:
         then = None if trial._following is None else self._decide
         with _losing(trial):
             self._publish(trial, outcome, ended)
-            with leaving.undisturbed():
+            with signals.undisturbed():
                 try:
                     claim = self._store.tell(trial, ended, then)
                 except (ClaimLost, CheckpointError):

@@ -100,13 +100,15 @@ class FileJournal:
     Args:
         folder: The directory.
         uuid: The study's identifier; its digest seeds the chain of lines.
+        single_host: As for `StudyLock.of`.
     """
 
-    def __init__(self, folder: Path, uuid: str) -> None:
+    def __init__(self, folder: Path, uuid: str, single_host: bool = False) -> None:
         self.path = folder / "journal.jsonl"
         self._uuid = uuid
         self._pid = os.getpid()
-        self._lock = StudyLock.of(folder)
+        self._single_host = single_host
+        self._lock = StudyLock.of(folder, single_host)
         self._fd: int | None = None  # open for the length of a hold
         self.forget()
 
@@ -143,9 +145,7 @@ class FileJournal:
     @contextmanager
     def hold(self, timeout: float | None) -> Iterator[None]:
         """As `Journal.hold`."""
-        lock = self._own_lock()
-        lock.acquire(timeout)
-        try:
+        with self._own_lock().hold(timeout):
             # Opened anew in each hold: over NFS an older descriptor may show an older size.
             self._fd = self._open(os.O_RDWR)
             try:
@@ -154,8 +154,6 @@ class FileJournal:
                 fd, self._fd = self._fd, None
                 with explained("close", self.path):
                     os.close(fd)
-        finally:
-            lock.release()
 
     def append(self, records: Sequence[Record]) -> None:
         """As `Journal.append`."""
@@ -184,7 +182,8 @@ class FileJournal:
     def _own_lock(self) -> StudyLock:
         """This process's lock; a forked child gets one of its own and starts from the front."""
         if self._pid != os.getpid():
-            self._pid, self._lock, self._fd = os.getpid(), StudyLock.of(self.path.parent), None
+            self._pid, self._fd = os.getpid(), None
+            self._lock = StudyLock.of(self.path.parent, self._single_host)
             self.forget()
         return self._lock
 

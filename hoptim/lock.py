@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import math
 import os
+import signal
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
+from hoptim import mount, signals
 from hoptim.errors import LockTimeout, OptimizerError
 from hoptim.files import explained
+from hoptim.waiter import Herald, Waiter
 
 log = logging.getLogger("hoptim")
 
 _SAY_EVERY = 10.0  # seconds between two words about a lock that stays taken
+_SLICE = 0.2  # seconds that a thread waits for another one without looking for signals
 _NAME_BYTES = 120
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -35,17 +40,37 @@ class StudyLock:
         self.folder = folder
         self._queue_path, self._lock_path = str(folder / "queue"), str(folder / "lock")
         self.mutex = threading.RLock()
+        self.single_host = False
         self._queue: int | None = None
-        self._waiter: _Waiter | None = None
+        self._waiter: Waiter | None = None
+        self._herald: Herald | None = None
         self._inner: int | None = None
         self._name = f"process {os.getpid()} on {os.uname().nodename}"[: _NAME_BYTES - 40]
 
     @staticmethod
-    def of(folder: Path) -> StudyLock:
-        """The one object for this process and folder; a forked child makes its own."""
+    def of(folder: Path, single_host: bool = False) -> StudyLock:
+        """The one object for this process and folder; a forked child makes its own.
+
+        Args:
+            folder: The study's directory.
+            single_host: The caller's word that nobody locks it from another machine.
+        """
         key = (os.getpid(), os.path.realpath(folder))
         with _registry_guard:
-            return _registry.setdefault(key, StudyLock(folder))
+            lock = _registry.setdefault(key, StudyLock(folder))
+        lock.single_host = lock.single_host or single_host
+        return lock
+
+    @contextmanager
+    def hold(self, timeout: float | None) -> Iterator[None]:
+        """Enter for a block, as `acquire`; signals wait for its end, but never for the lock."""
+        signals.defer(signal.SIGINT)
+        with signals.undisturbed():
+            self.acquire(timeout)
+            try:
+                yield
+            finally:
+                self.release()
 
     def acquire(self, timeout: float | None) -> None:
         """Enter.
@@ -55,17 +80,23 @@ class StudyLock:
 
         Raises:
             LockTimeout: Still taken after `timeout`; names the holder.
-            StoreError: The lock files cannot be opened.
+            StoreError: The lock files cannot be opened, or their locks are not to be trusted.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        if not self.mutex.acquire(timeout=-1 if timeout is None else timeout):
-            raise LockTimeout(f"Another thread kept the study {str(self.folder)!r} for {timeout} s.")
+        self._keep_threads_apart(timeout)
         if self._queue is not None:
             self.mutex.release()
             raise OptimizerError("An optimizer or keep= called the study that was asking it.")
         try:
-            self._stand_in_line(deadline)
-            self._take(deadline)
+            if not self.single_host:
+                mount.refuse_lies(self.folder)
+                self.single_host = True  # or as good as that; asked once
+            while True:
+                self._stand_in_line(deadline)
+                self._take(deadline)
+                if self._is_current():
+                    break
+                self._leave_line()
             self._sign()
         except BaseException:
             self._leave_line()
@@ -77,17 +108,29 @@ class StudyLock:
         self._leave_line()
         self.mutex.release()
 
+    def _keep_threads_apart(self, timeout: float | None) -> None:
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while not self.mutex.acquire(timeout=min(_SLICE, max(0.0, end - time.monotonic()))):
+            if time.monotonic() >= end:
+                raise LockTimeout(f"Another thread kept the study {str(self.folder)!r} for {timeout} s.")
+            with signals.disturbed():  # not while the mutex is taken, or it could stay so for ever
+                pass
+
     def _stand_in_line(self, deadline: float | None) -> None:
         waiter = self._waiter
         if waiter is None or not waiter.adopt():
-            with explained("open", self._queue_path):
+            with explained("lock", self._queue_path):
                 self._queue = fd = os.open(self._queue_path, _FLAGS, 0o666)
                 if _lock_now(fd):
                     return
+                if deadline is None:
+                    self._block(fd)
+                    return
             self._queue = None
-            self._waiter = waiter = _Waiter(fd)
+            self._waiter = waiter = Waiter(fd)
         try:
-            came = self._patient(waiter.wait, deadline)
+            with signals.disturbed():
+                came = self._patient(waiter.wait, deadline)
         except BaseException:
             waiter.abandon()
             raise
@@ -95,6 +138,23 @@ class StudyLock:
             waiter.abandon()
             self._give_up()
         self._queue, self._waiter = waiter.fd, None
+
+    def _block(self, fd: int) -> None:
+        """Wait in the kernel, which costs no thread; a herald says for whom."""
+        if self._herald is None:
+            self._herald = Herald(self._say, lambda: _SAY_EVERY)
+        with self._herald, signals.disturbed():
+            fcntl.flock(fd, fcntl.LOCK_EX)
+
+    def _is_current(self) -> bool:
+        """Whether the files that are locked are still the ones that others would lock."""
+        try:
+            return all(
+                fd is not None and os.path.samestat(os.fstat(fd), os.lstat(path))
+                for fd, path in ((self._queue, self._queue_path), (self._inner, self._lock_path))
+            )
+        except FileNotFoundError:  # a deleted directory: opening anew says so
+            return False
 
     def _leave_line(self) -> None:
         held = (self._inner, self._queue)
@@ -123,7 +183,8 @@ class StudyLock:
                 while not lock_descriptor(fd, blocking=False):
                     if time.monotonic() >= end:
                         return False
-                    time.sleep(0.001)
+                    with signals.disturbed():
+                        time.sleep(0.001)
                 return True
 
             if not self._patient(attempt, deadline):
@@ -137,7 +198,10 @@ class StudyLock:
                 return True
             if left is not None and left <= _SAY_EVERY:
                 return False
-            log.warning("Waiting for the lock of %s, held by %s.", self.folder, self.holder())
+            self._say()
+
+    def _say(self) -> None:
+        log.warning("Waiting for the lock of %s, held by %s.", self.folder, self.holder())
 
     def _give_up(self) -> NoReturn:
         raise LockTimeout(
@@ -161,47 +225,6 @@ def _lock_now(fd: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-class _Waiter:
-    """A thread that blocks in `flock`, so that the one who waits can stop waiting."""
-
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
-        self._guard = threading.Lock()
-        self._got = threading.Event()
-        self._abandoned = False
-        threading.Thread(target=self._run, daemon=True, name="hoptim-queue").start()
-
-    def _run(self) -> None:
-        try:
-            fcntl.flock(self.fd, fcntl.LOCK_EX)
-        finally:
-            with self._guard:
-                self._got.set()
-                self._close_if_abandoned()
-
-    def _close_if_abandoned(self) -> None:
-        if self._abandoned and self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1  # the number may be somebody else's from now on
-
-    def wait(self, seconds: float) -> bool:
-        """Whether the lock came within some seconds."""
-        return self._got.wait(seconds)
-
-    def abandon(self) -> None:
-        """Stop waiting; the thread lets go of the lock should it still come."""
-        with self._guard:
-            self._abandoned = True
-            if self._got.is_set():
-                self._close_if_abandoned()
-
-    def adopt(self) -> bool:
-        """Wait again, at the old place in the line; False when it came and went."""
-        with self._guard:
-            self._abandoned = self._got.is_set()
-            return not self._abandoned
 
 
 _registry: dict[tuple[int, str], StudyLock] = {}

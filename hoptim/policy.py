@@ -23,6 +23,7 @@ class Policy:
         max_interruptions: Interruptions of a trial after which it fails for good.
         lease: Seconds without a sign of life after which a worker on another host is dead.
         lock_timeout: Seconds to wait for the lock; None waits on.
+        single_host: That all processes run on one machine, so that locks need not reach further.
 
     Raises:
         ArgumentError: A value that cannot work.
@@ -35,6 +36,7 @@ class Policy:
     max_interruptions: int = 20
     lease: float = 120.0
     lock_timeout: float | None = None
+    single_host: bool = False
 
     def __post_init__(self) -> None:
         check_whole("lead", self.lead, 0)

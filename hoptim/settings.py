@@ -56,13 +56,14 @@ def read(folder: Path) -> Settings | None:
     return settings
 
 
-def create(folder: Path, identity: Mapping[str, Any], steps: int) -> Settings:
+def create(folder: Path, identity: Mapping[str, Any], steps: int, single_host: bool = False) -> Settings:
     """Make a study in a folder, or read the one that another process made first.
 
     Args:
         folder: The directory; made if it is not there.
         identity: Plain JSON.
         steps: Trials of each member.
+        single_host: As for `StudyLock.of`.
 
     Raises:
         StudyDamaged: A journal with trials is there, but no study.json.
@@ -71,13 +72,8 @@ def create(folder: Path, identity: Mapping[str, Any], steps: int) -> Settings:
     with explained("create the study", folder):
         make_folder(folder)
         make_folder(folder / "workers")
-    lock = StudyLock.of(folder)
-    lock.acquire(None)
-    try:
-        with explained("create the study", folder):
-            return read(folder) or _write(folder, Settings(os.urandom(16).hex(), dict(identity), steps))
-    finally:
-        lock.release()
+    with StudyLock.of(folder, single_host).hold(None), explained("create the study", folder):
+        return read(folder) or _write(folder, Settings(os.urandom(16).hex(), dict(identity), steps))
 
 
 def compare(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hoptim import leaving
+from hoptim import leaving, signals
 from hoptim.chain import Record
 from hoptim.checkpoints import Checkpoints
 from hoptim.claim import Claim, Held
@@ -51,7 +51,9 @@ class Store:
     ) -> None:
         self.policy = policy
         self.checkpoints = Checkpoints(folder)
-        self.journal: Journal = MemoryJournal() if folder is None else FileJournal(folder, uuid)
+        self.journal: Journal = (
+            MemoryJournal() if folder is None else FileJournal(folder, uuid, policy.single_host)
+        )
         self.watch = None if folder is None else Watch(folder, policy.lease)
         self._lent: weakref.WeakValueDictionary[int, Claim] = weakref.WeakValueDictionary()
         self.prefer: int | None = None  # the member that this process trained last
@@ -309,7 +311,7 @@ class Store:
 
         Only then, and without the lock, is removed what the block found spare.
         """
-        with leaving.undisturbed():
+        with signals.undisturbed():
             with self.journal.hold(within or self.policy.lock_timeout):
                 try:
                     yield self._catch_up()

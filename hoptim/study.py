@@ -69,6 +69,8 @@ class Study:
         lease: Seconds without a sign of life until a worker on another host counts as dead; on the
             same host a death is proven at once. Over NFS at least 120.
         lock_timeout: Seconds to wait for the study's lock; None waits on, with a warning every 10 s.
+        single_host: Your word that all processes run on one machine. Without it a directory on a
+            mount whose locks are known not to reach other machines is refused.
 
     Raises:
         ArgumentError: An argument cannot work.
@@ -103,6 +105,7 @@ class Study:
         max_interruptions: int = 20,
         lease: float = 120.0,
         lock_timeout: float | None = None,
+        single_host: bool = False,
     ) -> None:
         space = space if isinstance(space, Space) else Space(space)
         optimizer = ROMUL() if optimizer is None else optimizer
@@ -119,13 +122,15 @@ class Study:
             "space": space.to_json(), "optimizer": optimizer.describe(), "size": int(size), "mode": mode,
             "seed": int(seed), "start": _recorded_start(space, start, size),
         }  # fmt: skip
-        policy = Policy(lead, synchronous, keep, max_attempts, max_interruptions, lease, lock_timeout)
+        policy = Policy(
+            lead, synchronous, keep, max_attempts, max_interruptions, lease, lock_timeout, single_host
+        )
         if path is None:
             found = Settings(os.urandom(16).hex(), plain(identity, "The settings"), int(steps))
             self._attach(None, found, space, optimizer, policy)
             return
         folder = Path(path).absolute()
-        found = study_file.read(folder) or study_file.create(folder, identity, int(steps))
+        found = study_file.read(folder) or study_file.create(folder, identity, int(steps), single_host)
         if start is None:
             identity["start"] = found.identity["start"]
         study_file.compare(folder, found.identity, plain(identity, "The settings"))
@@ -333,7 +338,7 @@ def load(
         space: Needed only to get the objects behind the names of a mapped `Choice`.
         optimizer: Needed only to ask a study with an optimizer of your own.
         **options: What is not part of the study, as for `Study`: `lead`, `synchronous`, `keep`,
-            `max_attempts`, `max_interruptions`, `lease`, `lock_timeout`.
+            `max_attempts`, `max_interruptions`, `lease`, `lock_timeout`, `single_host`.
 
     Raises:
         ArgumentError: There is no study in the directory.

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from hoptim import leaving
+from hoptim import signals
 from tests.builders import ROOT, records, study
 
 
@@ -17,12 +17,13 @@ from tests.builders import ROOT, records, study
 def our_handler():
     """SIGTERM goes to hoptim for the length of a test."""
     before = signal.getsignal(signal.SIGTERM)
-    theirs, installed = leaving._their_handler, leaving._installed_by
-    leaving._installed_by = 0
+    theirs = signals._theirs.pop(signal.SIGTERM, None)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGTERM, before)
-    leaving._their_handler, leaving._installed_by = theirs, installed
+    signals._theirs.pop(signal.SIGTERM, None)
+    if theirs is not None:
+        signals._theirs[signal.SIGTERM] = theirs
 
 
 def terminate():
