@@ -7,6 +7,7 @@ of the previous line's digits followed by the JSON; the first line follows the d
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 from zlib import crc32
@@ -22,6 +23,9 @@ def _refuse(word: str) -> NoReturn:
 
 _PLAIN = json.JSONDecoder(parse_constant=_refuse)
 _COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+# Quotes within texts are escaped in JSON, so no text of a user's looks like this.
+_RECORD = re.compile(rb'[0-9a-f]{8} \{"n":(\d{1,18}),[^\n]*?(?:"batch":(\d{1,18}))?\}\n')
 
 LONGEST = 1 << 20  # bytes of a line; a longer one is a mistake of the caller or damage
 
@@ -94,36 +98,21 @@ def scan(data: bytes, previous: bytes, n: int, last: bytes = b"") -> Scan:
     return Scan(records, sum(map(len, good)) + len(good), good[-1] + b"\n" if good else last)
 
 
-def is_torn(tail: bytes, previous: bytes, n: int) -> bool:
+def is_torn(tail: bytes, n: int) -> bool:
     """Whether bytes behind the last good line can be an interrupted append.
 
-    One append writes one batch of records, so an interrupted one leaves nothing good behind the
-    break but records of the same batch. A good record of a later batch means damage instead.
+    One append writes one batch of records, so an interrupted one leaves nothing behind the break
+    that looks like a record but records of the same batch. One of a later append means damage.
 
     Args:
         tail: The bytes from the first bad line on.
-        previous: The digits of the last good line.
         n: The number that the first bad record should have had.
     """
-    lines = [part + b"\n" for part in tail.split(b"\n")]
-    before = {lines[0][:8], _digits(previous, lines[0][9:-1])}
-    for line in lines[1:]:
-        for digits in before:
-            record = _read(line, digits)
-            if record is not None and record.get("n", 0) - record.get("batch", 0) > n:
-                return False
-        before = {line[:8]}
-    return True
+    return all(int(number) - int(batch or 0) <= n for number, batch in _RECORD.findall(tail))
 
 
 def _digits(previous: bytes, payload: bytes) -> bytes:
     return b"%08x" % crc32(previous + payload)
-
-
-def _read(line: bytes, previous: bytes) -> Record | None:
-    """The record of one line, None when the line is not good."""
-    found = _parse([line[9:-1]]) if line[:8] == _digits(previous, line[9:-1]) else []
-    return found[0] if found else None
 
 
 def _parse(payloads: list[bytes]) -> list[Record]:

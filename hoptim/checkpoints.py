@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hoptim.errors import CheckpointError
-from hoptim.files import explained, make_folder, remove, sync, sync_tree
+from hoptim.files import explained, flush, is_folder, make_folder, remove, share_tree, sync_tree
 
 
 class Checkpoints:
@@ -18,14 +18,19 @@ class Checkpoints:
     worker that lost its claim never overwrites anything. Names that begin with a dot are private:
     drafts on their way in, trash on its way out.
 
+    Names change through a descriptor of the folder: should the directory be deleted and made anew
+    by another study, a worker of this one writes to the deleted folder and nowhere else.
+
     Args:
         folder: The study's directory; None makes a temporary one that goes with this object.
+        uuid: The study's identifier, part of the drafts' names.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, uuid: str) -> None:
         self._durable = folder is not None
         self._drafted: set[int] = set()  # tokens whose draft was asked for here
-        self._root = folder
+        self._root, self._study = folder, uuid[:8]
+        self._fd: int | None = None
 
     def path(self, number: int, token: int) -> str:
         """Where the published checkpoint of a trial is."""
@@ -34,10 +39,12 @@ class Checkpoints:
     def draft(self, number: int, token: int) -> Path:
         """Private path for the checkpoint of a claim."""
         self._drafted.add(token)
-        return self._made("checkpoints") / f".draft-{number}.{token}"
+        self._descriptor()
+        return self._folder("checkpoints") / self._draft(number, token)
 
     def scratch(self, number: int) -> Path:
         """Private folder of a trial, made when first asked for."""
+        self._made("scratch")
         return self._made(f"scratch/{number}")
 
     def write(self, number: int, token: int, save: Callable[[str], object]) -> None:
@@ -64,6 +71,8 @@ class Checkpoints:
     def publish(self, number: int, token: int) -> None:
         """Give the draft of a claim its public name; whole and durable when this returns.
 
+        Only after a look at the journal that came after `draft`: it proves whose folder this is.
+
         Raises:
             CheckpointError: There is no draft, or it is a link.
         """
@@ -77,12 +86,13 @@ class Checkpoints:
             )
         with explained("publish", final):
             if self._durable:
+                share_tree(draft)
                 sync_tree(draft)
-            if final.exists():
-                self._discard(final)
-            os.replace(draft, final)
+            self._discard(final.name)
+            fd = self._descriptor()
+            os.replace(draft.name, final.name, src_dir_fd=fd, dst_dir_fd=fd)
             if self._durable:
-                sync(final.parent)
+                flush(fd)
 
     def forget(self, number: int, token: int, ended: bool) -> None:
         """Remove what a claim left behind: its draft, and the scratch folder of a trial that has ended.
@@ -94,20 +104,17 @@ class Checkpoints:
         """
         if self._root is None:
             return
-        left = [f"{self._root}/scratch/{number}"] if ended else []
+        if ended and os.path.lexists(scratch := f"{self._root}/scratch/{number}"):
+            remove(Path(scratch))
         if token in self._drafted:
             self._drafted.remove(token)
-            left.append(f"{self._root}/checkpoints/.draft-{number}.{token}")
-        for path in left:
-            if os.path.lexists(path):
-                remove(Path(path))
+            remove(self._draft(number, token), self._descriptor())
 
     def drop(self, dropped: Iterable[tuple[int, int]]) -> None:
         """Remove what was published or drafted; only after the record that says so is durable."""
         for number, token in dropped:
-            published = Path(self.path(number, token))
-            self._discard(published)
-            remove(published.with_name(f".draft-{published.name}"))
+            self._discard(f"{number}.{token}")
+            remove(self._draft(number, token), self._descriptor())
 
     def orphans(self, owned: Iterable[tuple[int, int]], open_: Iterable[int]) -> list[Path]:
         """What killed processes left. Only under the lock, with a state folded under it.
@@ -119,10 +126,10 @@ class Checkpoints:
                 its worker may be about to publish.
             open_: Trials that have not ended; their scratch folders stay.
         """
-        own = {f"{number}.{token}" for number, token in owned}
+        own = {name for at in owned for name in (self._draft(*at), f"{at[0]}.{at[1]}")}
         alive = {str(number) for number in open_}
         checkpoints, scratch = _entries(self._folder("checkpoints")), _entries(self._folder("scratch"))
-        left = [path for path in checkpoints if path.name.removeprefix(".draft-") not in own]
+        left = [path for path in checkpoints if path.name not in own]
         return left + [path for path in scratch if path.name not in alive]
 
     def remove(self, orphans: Iterable[Path]) -> None:
@@ -130,14 +137,26 @@ class Checkpoints:
         for path in orphans:
             remove(path)
 
-    def _discard(self, path: Path) -> None:
+    def _discard(self, name: str) -> None:
         """Rename to a trash name, then remove, so that a reader sees all or nothing."""
-        trash = path.with_name(f".trash-{path.name}-{os.urandom(4).hex()}")
+        fd, trash = self._descriptor(), f".trash-{name}-{os.urandom(4).hex()}"
         try:
-            os.rename(path, trash)
+            os.rename(name, trash, src_dir_fd=fd, dst_dir_fd=fd)
         except FileNotFoundError:
             return
-        remove(trash)
+        remove(trash, fd)
+
+    def _draft(self, number: int, token: int) -> str:
+        return f".draft-{self._study}-{number}.{token}"
+
+    def _descriptor(self) -> int:
+        """The folder of the checkpoints, open; made when first asked for."""
+        if self._fd is None:
+            folder = self._made("checkpoints")
+            with explained("open", folder):
+                self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            weakref.finalize(self, os.close, self._fd)
+        return self._fd
 
     def _folder(self, name: str) -> Path:
         if self._root is None:
@@ -155,10 +174,8 @@ class Checkpoints:
 
 
 def _entries(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except FileNotFoundError:
-        return []
+    with explained("read", folder):
+        return list(folder.iterdir()) if is_folder(folder) else []
 
 
 def _remove_own(folder: Path, pid: int) -> None:

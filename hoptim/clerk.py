@@ -111,7 +111,13 @@ class Clerk:
             self._store.check_checkpoint(trial, ended)
             if outcome.save is not None:
                 self._store.checkpoints.write(trial.number, trial.token, outcome.save)
-            self._store.checkpoints.publish(trial.number, trial.token)
+            try:
+                told = self._store.told(trial, ended["id"])  # saving takes long: is it still ours?
+            except ClaimLost:
+                self._store.checkpoints.drop([(trial.number, trial.token)])
+                raise
+            if not told:
+                self._store.checkpoints.publish(trial.number, trial.token)
 
     def fail(self, trial: Trial, why: str, retry: bool) -> None:
         """As `Trial.fail`."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -55,15 +57,43 @@ def sync(path: str | os.PathLike[str]) -> None:
 
 def sync_tree(path: Path) -> None:
     """Make a file, or a folder with all that is in it, survive a power cut."""
+    for inner in _inside(path):
+        sync(inner)
+
+
+def share_tree(path: Path) -> None:
+    """Let the group read and replace a file or a folder, where the folder that it is in lets it write."""
+    if _bits_to_share(path.parent):
+        for inner in _inside(path):
+            with suppress(PermissionError):  # not ours, so already as its owner wants it
+                _share(inner, path.parent)
+
+
+def _inside(path: Path) -> Iterator[str]:
+    """A file, or what is in a folder from the inside out; no links."""
     if path.is_dir():
         for folder, _, names in os.walk(path, topdown=False):
-            for name in names:
-                inner = os.path.join(folder, name)
-                if not os.path.islink(inner):
-                    sync(inner)
-            sync(folder)
+            paths = (os.path.join(folder, name) for name in names)
+            yield from (inner for inner in paths if not os.path.islink(inner))
+            yield folder
     else:
-        sync(path)
+        yield str(path)
+
+
+def _bits_to_share(folder: str | os.PathLike[str]) -> int:
+    """Which mode bits of a shared folder go to what is made in it; 0 when it is not shared."""
+    mode = os.stat(folder).st_mode
+    return mode & (stat.S_IRWXG | stat.S_ISGID) if mode & stat.S_IWGRP else 0
+
+
+def _share(path: str | os.PathLike[str] | int, like: str | os.PathLike[str]) -> None:
+    """Give the group what it has on a folder, whatever the umask says."""
+    bits = _bits_to_share(like)
+    mode = os.stat(path).st_mode
+    if not stat.S_ISDIR(mode):
+        bits &= stat.S_IRGRP | stat.S_IWGRP
+    if bits & ~mode:
+        os.chmod(path, stat.S_IMODE(mode) | bits)
 
 
 def write_all(fd: int, data: bytes, offset: int) -> None:
@@ -73,9 +103,20 @@ def write_all(fd: int, data: bytes, offset: int) -> None:
         data, offset = data[written:], offset + written
 
 
+def create(path: str | os.PathLike[str], flags: int = os.O_RDWR) -> int:
+    """Open a file that must not exist yet, as shared as its folder is."""
+    fd = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        _share(fd, os.path.dirname(path))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
 def write_new(path: Path, data: bytes) -> None:
     """Create a file that must not exist yet, durable when this returns."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    fd = create(path)
     try:
         write_all(fd, data, 0)
         flush(fd)
@@ -87,31 +128,55 @@ def write_new(path: Path, data: bytes) -> None:
         os.close(fd)
 
 
-def read_regular(path: Path, limit: int = 1 << 20) -> bytes:
-    """The bytes of a regular file that is no link and no larger than `limit`."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+def open_regular(path: str | os.PathLike[str], flags: int) -> int:
+    """Open a regular file that is no link; never waits, whatever is there."""
+    fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise OSError(errno.EINVAL, "not a regular file")
+
+
+def read_front(path: Path, limit: int) -> bytes:
+    """The first bytes of a regular file that is no link, at most `limit`."""
+    fd = open_regular(path, os.O_RDONLY)
     try:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
-            raise OSError(f"not a regular file of at most {limit} bytes")
         return os.read(fd, limit)
     finally:
         os.close(fd)
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder if it is not there; its name is durable when this returns."""
-    if not path.is_dir():
-        path.mkdir(parents=True, exist_ok=True)
+def make_folder(path: Path, parents: bool = False) -> None:
+    """Make a folder, no link, if it is not there; its name is durable when this returns."""
+    if not is_folder(path):
+        path.mkdir(parents=parents, exist_ok=True)
         with suppress(PermissionError):  # a parent that may be entered but not read
+            _share(path, path.parent)
             sync(path.parent)
 
 
-def remove(path: Path) -> None:
-    """Remove a file or a whole folder, whatever is there; nothing there is fine."""
-    if path.is_dir() and not path.is_symlink():
-        import shutil  # seldom needed, and slow to import
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; a link or anything else there is an error, since it leads elsewhere."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISDIR(mode):
+        raise NotADirectoryError(errno.ENOTDIR, "Not a directory, but a link or file")
+    return True
 
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+
+def remove(path: str | Path, folder: int | None = None) -> None:
+    """Remove a file, a link or a whole folder, whatever is there; nothing there is fine.
+
+    Args:
+        path: What.
+        folder: Descriptor of the folder that it is in; None for a path of its own.
+    """
+    with suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.lstat(path, dir_fd=folder).st_mode):
+            import shutil  # seldom needed, and slow to import
+
+            shutil.rmtree(path, ignore_errors=True, dir_fd=folder)
+        else:
+            os.unlink(path, dir_fd=folder)

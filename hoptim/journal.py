@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -14,14 +14,13 @@ from typing import Protocol
 from hoptim import chain
 from hoptim.chain import Record
 from hoptim.errors import StudyDamaged, StudyMismatch
-from hoptim.files import explained, flush, sync, write_all, write_new
+from hoptim.files import explained, flush, open_regular, sync, write_all, write_new
 from hoptim.lock import StudyLock
 
 log = logging.getLogger("hoptim")
 
 Take = Callable[[bool, list[Record]], None]
 
-_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _PORTION = 4 * chain.LONGEST  # bytes read at a time
 _LONGEST_TAIL = 8 * chain.LONGEST  # bytes; what an append writes are few records
 
@@ -190,16 +189,12 @@ class FileJournal:
     def _open(self, mode: int) -> int:
         with explained("open", self.path):
             try:
-                fd = os.open(self.path, mode | _FLAGS)
+                return open_regular(self.path, mode)
             except FileNotFoundError:
                 raise StudyDamaged(
                     f"The journal {str(self.path)!r} is gone though its study.json is there. Restore "
                     "it from a copy, or use another directory; hoptim does not start anew over it."
                 ) from None
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            raise StudyDamaged(f"{str(self.path)!r} is not a regular file.")
-        return fd
 
     def _read(self, fd: int, take: Take) -> None:
         held = fd == self._fd
@@ -254,12 +249,15 @@ class FileJournal:
         if self._offset == 0:
             self._refuse_another_study(tail)
         too_long = len(tail) > _LONGEST_TAIL
-        if self._offset == 0 or too_long or not chain.is_torn(tail, self._last[:8], self._n):
+        if self._offset == 0 or too_long or not chain.is_torn(tail, self._n):
             if not held and self._bytes(fd, self._offset, self._offset + len(tail)) != tail:
                 return  # somebody is writing there at this moment
-            what = "and good records follow" if tail else "the file is empty"
-            if too_long:
-                what = f"and {size - self._offset} bytes follow, more than one append writes"
+            if not tail:
+                what = "the file is empty"
+            elif too_long:
+                what = f"{size - self._offset} bytes follow, more than one append writes"
+            else:
+                what = "records follow" if self._offset else "its first line is not what was written"
             raise StudyDamaged(
                 f"{str(self.path)!r} is damaged at line {self._n + 1}, byte {self._offset}: {what}. "
                 "Restore the file from a copy; hoptim never skips records."
@@ -277,9 +275,11 @@ class FileJournal:
                 flush(fd)
 
     def _refuse_another_study(self, tail: bytes) -> None:
-        record = tail.split(b"\n", 1)[0][9:]
-        if self._uuid.encode() not in record and b'"uuid":' in record:
-            raise StudyMismatch(
-                f"{str(self.path)!r} belongs to another study than the one opened here as "
-                f"{self._uuid}: the directory was made anew. Open the study again."
-            )
+        front = tail[: tail.find(b"\n") + 1]
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
+            uuid = json.loads(front[9:])["uuid"]
+            if uuid != self._uuid and chain.scan(front, chain.start(uuid), 0).records:
+                raise StudyMismatch(
+                    f"{str(self.path)!r} belongs to another study than the one opened here as "
+                    f"{self._uuid}: the directory was made anew. Open the study again."
+                )

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from hoptim import mount, signals
 from hoptim.errors import LockTimeout, OptimizerError
-from hoptim.files import explained
+from hoptim.files import create, explained, read_front
 from hoptim.waiter import Herald, Waiter
 
 log = logging.getLogger("hoptim")
@@ -24,7 +24,6 @@ log = logging.getLogger("hoptim")
 _SAY_EVERY = 10.0  # seconds between two words about a lock that stays taken
 _SLICE = 0.2  # seconds that a thread waits for another one without looking for signals
 _NAME_BYTES = 120
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class StudyLock:
@@ -120,7 +119,7 @@ class StudyLock:
         waiter = self._waiter
         if waiter is None or not waiter.adopt():
             with explained("lock", self._queue_path):
-                self._queue = fd = os.open(self._queue_path, _FLAGS, 0o666)
+                self._queue = fd = _open(self._queue_path)
                 if _lock_now(fd):
                     return
                 if deadline is None:
@@ -176,7 +175,7 @@ class StudyLock:
         from filelock import lock_descriptor  # costs 70 ms to import: only with a directory
 
         with explained("lock", self._lock_path):
-            self._inner = fd = os.open(self._lock_path, _FLAGS, 0o666)
+            self._inner = fd = _open(self._lock_path)
 
             def attempt(seconds: float) -> bool:
                 end = time.monotonic() + seconds
@@ -212,11 +211,19 @@ class StudyLock:
     def holder(self) -> str:
         """Who entered last, as that process wrote it."""
         try:
-            text = Path(self._queue_path).read_bytes()[:_NAME_BYTES].decode(errors="replace")
+            text = read_front(Path(self._queue_path), _NAME_BYTES).decode(errors="replace")
             since, _, name = text.strip().partition(" ")
             return f"{name} since {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(int(since)))}"
         except (OSError, ValueError, OverflowError):
             return "an unknown process"
+
+
+def _open(path: str) -> int:
+    while True:
+        with suppress(FileNotFoundError):
+            return os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with suppress(FileExistsError):
+            return create(path)
 
 
 def _lock_now(fd: int) -> bool:

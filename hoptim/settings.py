@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import Any, NamedTuple
 
 from hoptim import chain
 from hoptim.errors import StudyDamaged, StudyMismatch
-from hoptim.files import explained, make_folder, read_regular, sync, write_new
+from hoptim.files import explained, make_folder, read_front, sync, write_new
 from hoptim.lock import StudyLock
 from hoptim.state import FORMAT
 
 _FILE = "study.json"
+_LONGEST = 1 << 24  # bytes; settings are small, but start= may name many members
 
 
 class Settings(NamedTuple):
@@ -41,14 +43,18 @@ def read(folder: Path) -> Settings | None:
     path = folder / _FILE
     with explained("read", path):
         try:
-            data = read_regular(path)
+            data = read_front(path, _LONGEST + 1)
         except FileNotFoundError:
             return None
     try:
+        if len(data) > _LONGEST:
+            raise ValueError(f"it is longer than {_LONGEST} bytes")
         found = json.loads(data)
-        settings = Settings(found["uuid"], found["identity"], found["steps"])
         version = found["format"]
-    except (ValueError, KeyError, TypeError) as error:
+        settings = Settings(found["uuid"], found["identity"], found["steps"])
+        if version == FORMAT and not (_is_uuid(settings.uuid) and type(settings.steps) is int):
+            raise ValueError(f"uuid {settings.uuid!r}, steps {settings.steps!r}")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StudyDamaged(f"{str(path)!r} cannot be read: {error!r}. Restore it from a copy.") from error
     if version != FORMAT:
         raise StudyDamaged(f"{str(path)!r} has format {version!r}, this hoptim reads {FORMAT}.")
@@ -70,7 +76,9 @@ def create(folder: Path, identity: Mapping[str, Any], steps: int, single_host: b
         StoreError: The directory cannot be written.
     """
     with explained("create the study", folder):
-        make_folder(folder)
+        make_folder(
+            Path(os.path.realpath(folder)), parents=True
+        )  # the user's own link is as good as its target
         make_folder(folder / "workers")
     with StudyLock.of(folder, single_host).hold(None), explained("create the study", folder):
         return read(folder) or _write(folder, Settings(os.urandom(16).hex(), dict(identity), steps))
@@ -100,7 +108,7 @@ def _write(folder: Path, settings: Settings) -> Settings:
         "uuid": settings.uuid, "study": _digest(data),
     }  # fmt: skip
     if journal.exists():
-        if journal.read_bytes().count(b"\n") > 1:
+        if read_front(journal, 2 * chain.LONGEST).count(b"\n") > 1:
             raise StudyDamaged(
                 f"{str(path)!r} is gone though {journal.name} holds trials. Restore it from a copy, or "
                 "use another directory."
@@ -124,9 +132,8 @@ def _write(folder: Path, settings: Settings) -> Settings:
 
 def _compare_digest(folder: Path, path: Path, data: bytes) -> None:
     """study.json is compared with its digest in record 0; a missing journal is found later."""
-    with suppress(OSError, ValueError, KeyError, IndexError):
-        with open(folder / "journal.jsonl", "rb") as journal:
-            record = json.loads(journal.readline(chain.LONGEST)[9:])
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        record = json.loads(read_front(folder / "journal.jsonl", 4096).split(b"\n")[0][9:])
         if record["study"] != _digest(data):
             raise StudyDamaged(
                 f"{str(path)!r} is not the file that the journal was begun with: it was edited, or "
@@ -145,6 +152,10 @@ def _differences(where: str, found: Any, wanted: Any) -> list[str]:
     if found == wanted:
         return []
     return [f"  {where}: recorded {json.dumps(found)}, asked for {json.dumps(wanted)}"]
+
+
+def _is_uuid(value: object) -> bool:
+    return type(value) is str and re.fullmatch("[0-9a-f]{32}", value) is not None
 
 
 def _digest(data: bytes) -> str:

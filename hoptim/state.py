@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from hoptim.chain import Record
 from hoptim.entry import Entry
 from hoptim.errors import StudyDamaged
 
 FORMAT = 1
+
+_WORKER = re.compile(r"[A-Za-z0-9-]{1,32}(\.[0-9a-f]{1,16}){0,2}")  # a plain file name, nowhere else
 
 
 class State:
@@ -63,7 +67,7 @@ class State:
             handler(self, record)
             for number in record.get("drops", ()):
                 del self.saved[number]
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
             raise StudyDamaged(
                 f"Record {self.n} ({record['op']}) contradicts the records before it: "
                 f"{type(error).__name__}: {error}."
@@ -144,11 +148,17 @@ class State:
                 raise ValueError(f"trial {trial.number} is held by {trial.worker}")
         else:
             trial = self._proposed(record)
+        if not _WORKER.fullmatch(record["worker"]):
+            raise ValueError(f"{record['worker']!r} is no name of a worker")
         trial.token, trial.worker = self.n, record["worker"]
 
     def _proposed(self, record: Record) -> Entry:
         member, parent = record["member"], record["parent"]
+        if not 0 <= _whole(member) < self.size:
+            raise ValueError(f"there is no member {member}")
         step = len(self.members[member])
+        if type(record["params"]) is not dict or type(record["x"]) is not list:
+            raise TypeError("params must be an object and x an array")
         if member in self.open or record["trial"] != self.count or record["step"] != step:
             raise ValueError(f"member {member} is not due for trial {record['trial']}")
         age = 0 if parent is None else self.finished[parent].age + 1
@@ -169,7 +179,7 @@ class State:
     def _tell(self, record: Record) -> None:
         trial = self._claimed(record)
         trial.value = float(record["value"])
-        trial.metrics = record.get("metrics")
+        trial.metrics = {name: float(value) for name, value in record.get("metrics", {}).items()}
         self._end(trial, record)
         if trial.finite:
             if self.stateful is None:
@@ -208,13 +218,19 @@ class State:
             trial.worker = None
 
     def _extend(self, record: Record) -> None:
-        if record["steps"] <= self.steps:
+        if _whole(record["steps"]) <= self.steps:
             raise ValueError(f"{record['steps']} steps are no extension of {self.steps}")
         self.steps = record["steps"]
 
     def history(self) -> Iterable[Entry]:
         """Finished trials in the order of their numbers."""
         return (self.finished[number] for number in sorted(self.finished))
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f"{value!r} is no whole number")
+    return value
 
 
 def _mix(z: int) -> int:

@@ -50,7 +50,7 @@ class Store:
         show: Callable[[Entry], Any],
     ) -> None:
         self.policy = policy
-        self.checkpoints = Checkpoints(folder)
+        self.checkpoints = Checkpoints(folder, uuid)
         self.journal: Journal = (
             MemoryJournal() if folder is None else FileJournal(folder, uuid, policy.single_host)
         )

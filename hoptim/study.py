@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from hoptim import settings as study_file
 from hoptim.arguments import check_whole, plain
@@ -19,26 +19,20 @@ from hoptim.errors import (
     NoResult,
     NothingDue,
     NotTold,
-    OptimizerError,
     StudyFailed,
     StudyMismatch,
 )  # fmt: skip
-from hoptim.initiator import Initiator
-from hoptim.optimizer import Optimizer, Proposal, View
+from hoptim.identity import Identity, checked, recorded, space_of
+from hoptim.optimizer import Optimizer
 from hoptim.policy import Policy
-from hoptim.romul import ROMUL
 from hoptim.settings import Settings
 from hoptim.space import Space
 from hoptim.state import State
 from hoptim.store import Store
 from hoptim.trial import FinishedTrial, Trial
-from hoptim.truncation import TruncationSelection
 
 log = logging.getLogger("hoptim")
 
-_BUILT_IN: dict[str, type[Optimizer]] = {
-    kind.__name__: kind for kind in (ROMUL, Initiator, TruncationSelection)
-}
 _SAY_EVERY = 60.0  # seconds between two words about whom a loop waits for
 _PAUSES = (0.005, 0.5)  # seconds between looks while nothing is due: first and longest
 
@@ -107,66 +101,33 @@ class Study:
         lock_timeout: float | None = None,
         single_host: bool = False,
     ) -> None:
-        space = space if isinstance(space, Space) else Space(space)
-        optimizer = ROMUL() if optimizer is None else optimizer
-        if not isinstance(optimizer, Optimizer):
-            raise ArgumentError(
-                f"optimizer must be an Optimizer such as hoptim.ROMUL(), found {optimizer!r}."
-            )
-        check_whole("size", size, 1)
+        identity = checked(space, optimizer, size, mode, seed, start)
         check_whole("steps", steps, 1)
-        check_whole("seed", seed, 0)
-        if mode not in ("min", "max"):
-            raise ArgumentError(f"mode must be 'min' or 'max', found {mode!r}.")
-        identity = {
-            "space": space.to_json(), "optimizer": optimizer.describe(), "size": int(size), "mode": mode,
-            "seed": int(seed), "start": _recorded_start(space, start, size),
-        }  # fmt: skip
         policy = Policy(
             lead, synchronous, keep, max_attempts, max_interruptions, lease, lock_timeout, single_host
         )
+        wanted = identity.to_json()
         if path is None:
-            found = Settings(os.urandom(16).hex(), plain(identity, "The settings"), int(steps))
-            self._attach(None, found, space, optimizer, policy)
+            self._attach(None, Settings(os.urandom(16).hex(), wanted, int(steps)), identity, policy)
             return
         folder = Path(path).absolute()
-        found = study_file.read(folder) or study_file.create(folder, identity, int(steps), single_host)
+        found = study_file.read(folder) or study_file.create(folder, wanted, int(steps), single_host)
         if start is None:
-            identity["start"] = found.identity["start"]
-        study_file.compare(folder, found.identity, plain(identity, "The settings"))
-        self._attach(folder, found, space, optimizer, policy)
+            wanted["start"] = found.identity.get("start")
+        study_file.compare(folder, found.identity, wanted)
+        there = recorded(found.identity, identity.space, identity.optimizer)
+        self._attach(folder, found, there, policy)
         self._extend(int(steps))
 
-    def _attach(
-        self,
-        folder: Path | None,
-        found: Settings,
-        space: Space | None,
-        optimizer: Optimizer | None,
-        policy: Policy,
-    ) -> None:
-        identity = found.identity
-        recorded = Space.from_json(identity["space"])
-        if space is None:
-            space = recorded
-        # The record's order of names is the order of coordinates, whatever order the caller uses.
-        space = Space({name: space.dimensions[name] for name in recorded.dimensions})
-        if optimizer is None and identity["optimizer"]["name"] in _BUILT_IN:
-            settings = dict(identity["optimizer"])
-            optimizer = _BUILT_IN[settings.pop("name")](**settings)
+    def _attach(self, folder: Path | None, found: Settings, identity: Identity, policy: Policy) -> None:
         self.path = None if folder is None else str(folder)
-        self.space = space
-        self.optimizer = optimizer
-        self.size: int = identity["size"]
-        self.mode: str = identity["mode"]
-        self.seed: int = identity["seed"]
-        self._sign = 1 if self.mode == "min" else -1
-        self._decide = Decide(space, optimizer or _Absent(identity["optimizer"]["name"]), identity["start"])
-        steps = found.steps
+        self.space, self.optimizer, self.size, self.mode, self.seed, start = identity
+        self._sign = identity.sign
+        self._decide = Decide(self.space, self.optimizer, start)
         self._store = Store(
             folder,
             found.uuid,
-            lambda: State(self.size, steps, self.seed, self._sign),
+            lambda: State(identity.size, found.steps, identity.seed, identity.sign),
             policy,
             lambda entry: self._clerk.show(entry),  # noqa: PLW0108 - there is no clerk yet
         )
@@ -308,22 +269,6 @@ class Study:
         return "; ".join(held) or "a trial to become due"
 
 
-class _Absent(Optimizer):
-    """Stands in for a user's optimizer, which is never imported from a directory."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def propose(self, view: View, member: int, rng: Any) -> Proposal:
-        self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise OptimizerError(
-            f"This study's optimizer {self._name!r} is not part of hoptim, so it can be read but not "
-            "asked. Pass it: hoptim.load(path, optimizer=...)."
-        )
-
-
 def load(
     path: str | os.PathLike[str],
     *,
@@ -359,23 +304,11 @@ def _reopen(
         raise ArgumentError(f"There is no study in {str(folder)!r}: study.json is missing.")
     wanted = dict(found.identity)
     if space is not None:
-        space = space if isinstance(space, Space) else Space(space)
+        space = space_of(space)
         wanted["space"] = space.to_json()
     if optimizer is not None:
         wanted["optimizer"] = optimizer.describe()
     study_file.compare(folder, found.identity, plain(wanted, "The settings"))
     study = Study.__new__(Study)
-    study._attach(folder, found, space, optimizer, policy)
+    study._attach(folder, found, recorded(found.identity, space, optimizer), policy)
     return study
-
-
-def _recorded_start(
-    space: Space, start: Sequence[Mapping[str, Any]] | None, size: int
-) -> list[dict[str, Any]]:
-    entries = [] if start is None else list(start)
-    if len(entries) > size:
-        raise ArgumentError(f"start has {len(entries)} entries for {size} members.")
-    for entry in entries:
-        if not isinstance(entry, Mapping):
-            raise ArgumentError(f"start must be a list of mappings from name to value, found {entry!r}.")
-    return [space.record(entry) for entry in entries]

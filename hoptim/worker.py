@@ -13,10 +13,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from hoptim.files import explained, make_folder, read_regular, sync, write_new
+from hoptim.files import explained, make_folder, read_front, sync, write_new
 
 BEATS_PER_LEASE = 6
 _LOOKS = 3  # at least, before a lease counts as run out
+_LONGEST_LEASE = 7 * 86400.0  # seconds, should a file say more
 
 
 class Identity(NamedTuple):
@@ -46,6 +47,8 @@ class Identity(NamedTuple):
         """Whether the process is proven dead: same boot and pid namespace, and gone or reused."""
         if not self.boot or self.boot != _boot() or self.space != _pid_space():
             return False
+        if type(self.pid) is not int:
+            return False  # written by hand
         return _start_time(self.pid) != self.start
 
 
@@ -139,11 +142,11 @@ class Watch:
         """Its sign of life, the longer of its lease and ours, whether it is proven dead."""
         path = self._folder / worker
         try:
-            found = json.loads(read_regular(path, limit=4096))
-            lease = max(float(found.pop("lease")), self._lease)
-            status = path.stat()
+            found = json.loads(read_front(path, 4096))
+            lease = min(max(float(found.pop("lease")), self._lease), _LONGEST_LEASE)
+            status = path.lstat()
             return (status.st_ino, status.st_mtime_ns), lease, Identity(**found).is_dead()
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return "no sign", self._lease, False
 
 

@@ -15,7 +15,7 @@ from tests.builders import saving
 @pytest.fixture
 def checkpoints(tmp_path):
     """Checkpoints in a folder."""
-    return Checkpoints(tmp_path)
+    return Checkpoints(tmp_path, "study")
 
 
 def names(checkpoints):
@@ -26,7 +26,7 @@ def names(checkpoints):
 def test_a_file_is_published_under_number_and_token(checkpoints):
     """What save writes appears whole under a name that carries the claim's token."""
     checkpoints.write(3, 17, saving("weights"))
-    assert names(checkpoints) == [".draft-3.17"]
+    assert names(checkpoints) == [".draft-study-3.17"]
     checkpoints.publish(3, 17)
     assert names(checkpoints) == ["3.17"]
     assert Path(checkpoints.path(3, 17)).read_text() == "weights"
@@ -59,9 +59,11 @@ def test_everything_is_durable_before_it_is_visible(checkpoints, monkeypatch):
 
     checkpoints.write(0, 1, save)
     monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(os, "replace", lambda *args: (calls.append("replace"), real_replace(*args)))
+    monkeypatch.setattr(
+        os, "replace", lambda *args, **at: (calls.append("replace"), real_replace(*args, **at))
+    )
     checkpoints.publish(0, 1)
-    assert calls == ["b", "a", ".draft-0.1", "replace", "checkpoints"]
+    assert calls == ["b", "a", ".draft-study-0.1", "replace", "checkpoints"]
 
 
 def test_a_save_that_writes_elsewhere_is_told_where(checkpoints):
@@ -110,7 +112,7 @@ def test_a_dropped_folder_is_never_half_visible(checkpoints, monkeypatch):
     checkpoints.write(0, 1, lambda path: Path(path).mkdir())
     checkpoints.publish(0, 1)
     real, calls = os.rename, []
-    monkeypatch.setattr(os, "rename", lambda a, b: (calls.append(Path(b).name), real(a, b)))
+    monkeypatch.setattr(os, "rename", lambda a, b, **at: (calls.append(b), real(a, b, **at)))
     checkpoints.drop([(0, 1), (7, 7)])
     assert [name.startswith(".trash-") for name in calls] == [True, True]
     assert names(checkpoints) == []
@@ -126,9 +128,9 @@ def test_orphans_are_what_no_claim_and_no_record_owns(checkpoints):
     checkpoints.write(1, 21, saving("x"))
     (checkpoints.draft(0, 0).parent / ".trash-9.9-ab").write_text("x")
     orphans = checkpoints.orphans([(0, 10), (2, 12), (0, 20)], [2])
-    assert sorted(p.name for p in orphans) == [".draft-1.21", ".trash-9.9-ab", "0", "1", "1.11"]
+    assert sorted(p.name for p in orphans) == [".draft-study-1.21", ".trash-9.9-ab", "0", "1", "1.11"]
     checkpoints.remove(orphans)
-    assert names(checkpoints) == [".draft-0.20", "0.10", "2.12"]
+    assert names(checkpoints) == [".draft-study-0.20", "0.10", "2.12"]
 
 
 def test_scratch_survives_attempts_and_goes_at_the_end(checkpoints):
@@ -142,7 +144,7 @@ def test_scratch_survives_attempts_and_goes_at_the_end(checkpoints):
 
 def test_a_study_in_memory_has_a_temporary_folder_that_goes_with_it():
     """Without a directory, checkpoints live in a folder that is removed with its owner only."""
-    checkpoints = Checkpoints(None)
+    checkpoints = Checkpoints(None, "study")
     checkpoints.write(0, 1, saving("x"))
     checkpoints.publish(0, 1)
     folder = Path(checkpoints.path(0, 1)).parent.parent
@@ -160,4 +162,4 @@ def test_an_unwritable_folder_is_said(tmp_path):
     """A folder that cannot be made is named with the cause."""
     (tmp_path / "checkpoints").write_text("a file")
     with pytest.raises(StoreError, match="checkpoints"):
-        Checkpoints(tmp_path).draft(0, 1)
+        Checkpoints(tmp_path, "study").draft(0, 1)

@@ -28,6 +28,7 @@ MAY_IMPORT = {
     **dict.fromkeys(ALGORITHM, ALGORITHM | {"errors", "trial", "arguments"}),
     **dict.fromkeys(STORE, STORE | {"errors", "trial", "arguments"}),
     **dict.fromkeys(("study", "decision", "__init__"), MODULES),
+    "identity": ALGORITHM | {"errors", "arguments"},
     "clerk": STORE | {"errors", "trial", "arguments", "decision"},
     "arguments": {"errors"},
     "testing": ALGORITHM | {"errors"},
