@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -13,9 +14,10 @@ from typing import Protocol
 
 from hoptim import chain
 from hoptim.chain import Record
-from hoptim.errors import StudyDamaged, StudyMismatch
+from hoptim.errors import StoreError, StudyDamaged, StudyMismatch
 from hoptim.files import explained, flush, open_regular, sync, write_all, write_new
 from hoptim.lock import StudyLock
+from hoptim.reserve import Reserve
 
 log = logging.getLogger("hoptim")
 
@@ -108,6 +110,7 @@ class FileJournal:
         self._pid = os.getpid()
         self._single_host = single_host
         self._lock = StudyLock.of(folder, single_host)
+        self._reserve = Reserve(folder)
         self._fd: int | None = None  # open for the length of a hold
         self.forget()
 
@@ -148,6 +151,7 @@ class FileJournal:
             # Opened anew in each hold: over NFS an older descriptor may show an older size.
             self._fd = self._open(os.O_RDWR)
             try:
+                self._reserve.restock()
                 yield
             finally:
                 fd, self._fd = self._fd, None
@@ -163,6 +167,25 @@ class FileJournal:
             lines.append(chain.encode({"n": self._n + i, **record, **batch}, previous))
             previous = lines[-1][:8]
         data = b"".join(lines)
+        try:
+            self._write(data)
+        except BaseException:
+            self.forget()
+            raise
+        self._offset += len(data)
+        self._n += len(lines)
+        self._last = lines[-1]
+
+    def _write(self, data: bytes) -> None:
+        """Put bytes at the end, all of them or none; a full disk has a reserve for that."""
+        try:
+            self._write_once(data)
+        except StoreError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not self._reserve.give_up():
+                raise
+            self._write_once(data)
+
+    def _write_once(self, data: bytes) -> None:
         assert self._fd is not None
         try:
             with explained("append to", self.path):
@@ -172,11 +195,7 @@ class FileJournal:
             with suppress(OSError):  # failing that, the next opener repairs the tail
                 os.ftruncate(self._fd, self._offset)
                 flush(self._fd)
-            self.forget()
             raise
-        self._offset += len(data)
-        self._n += len(lines)
-        self._last = lines[-1]
 
     def _own_lock(self) -> StudyLock:
         """This process's lock; a forked child gets one of its own and starts from the front."""

@@ -56,10 +56,10 @@ class State:
         Raises:
             StudyDamaged: It contradicts the records before it, or is of a later version.
         """
-        handler = _HANDLERS.get(record["op"])
+        handler = _HANDLERS.get(str(record.get("op")))
         if handler is None:
             raise StudyDamaged(
-                f"Record {self.n} has the unknown op {record['op']!r}: the study was written by a "
+                f"Record {self.n} has the unknown op {record.get('op')!r}: the study was written by a "
                 "later version of hoptim. Update hoptim to open it."
             )
         try:

@@ -338,8 +338,12 @@ class Store:
     def _fold(self, void: bool, records: list[Record]) -> None:
         if void:
             self._state = self._fresh()
-        for record in records:
-            self._state.apply(record)
+        try:
+            for record in records:
+                self._state.apply(record)
+        except StudyDamaged as error:
+            where = f"{self._folder}/journal.jsonl, line {self._state.n + 1}"
+            raise StudyDamaged(f"{where}: {error}") from error
 
     def _add(self, op: str, **fields: Any) -> None:
         """Fold a record now; it is written at the end of the hold."""

@@ -22,7 +22,7 @@ ALGORITHM = {
 }  # fmt: skip
 STORE = {
     "files", "chain", "lock", "journal", "worker", "checkpoints", "settings", "entry", "state", "claim",
-    "policy", "store", "leaving", "signals", "mount", "waiter",
+    "policy", "store", "leaving", "signals", "mount", "waiter", "reserve",
 }  # fmt: skip
 MAY_IMPORT = {
     **dict.fromkeys(ALGORITHM, ALGORITHM | {"errors", "trial", "arguments"}),
