@@ -82,8 +82,8 @@ def main() -> None:
     parser.add_argument("--asks", type=int, default=200, help="in each of 10 rounds")
     arguments = parser.parse_args()
     print(f"hoptim {hoptim.__version__}, Python {platform.python_version()}, {os.cpu_count()} cores")
-    print(f"{'records':>8} {'bytes/trial':>12} {'open + ask s':>13} {'ask p50 ms':>11} {'p99 ms':>7}", end="")
-    print(f"  p50, p99 / those at {arguments.records[0]}")
+    columns = f"{'records':>8} {'bytes/trial':>12} {'open + ask s':>13} {'ask p50 ms':>11} {'p99 ms':>7}"
+    print(f"{columns}  p50, p99 / those at {arguments.records[0]}")
     with tempfile.TemporaryDirectory() as temporary:
         first = Path(temporary) / "first"
         grow(first, arguments.records[0])

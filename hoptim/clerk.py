@@ -141,10 +141,12 @@ class Clerk:
 
     def draft(self, trial: Trial) -> Path:
         """As `Trial.draft`."""
+        self._store.refresh()  # raises when the directory has become another study's
         return self._store.checkpoints.draft(trial.number, trial.token)
 
     def scratch(self, trial: Trial) -> Path:
         """As `Trial.scratch`."""
+        self._store.refresh()  # as in `draft`
         return self._store.checkpoints.scratch(trial.number)
 
     def sent_away(self, trial: Trial) -> None:

@@ -182,6 +182,8 @@ class Store:
             with self._hold(_LEAVE_WITHIN) as state:
                 for trial in [t for t in state.open.values() if t.worker == worker.id]:
                     self._add("release", trial=trial.number, token=trial.token)
+                if self.watch is not None:
+                    self.watch.bury_idle({t.worker for t in state.open.values()})
             worker.stop()
             self._worker = None
 
