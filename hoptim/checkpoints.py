@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import os
+import stat
 import weakref
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from hoptim.errors import CheckpointError
-from hoptim.files import explained, flush, is_folder, make_folder, remove, share_tree, sync_tree
+from hoptim.files import (
+    explained,
+    flush,
+    is_folder,
+    is_there,
+    make_folder,
+    remove,
+    share_tree,
+    sync,
+    sync_tree,
+    try_to_remove,
+)
 
 
 class Checkpoints:
@@ -54,9 +67,12 @@ class Checkpoints:
             CheckpointError: It returned without a file or folder at the path it was given.
         """
         draft = self.draft(number, token)
-        remove(draft)  # of an earlier try that did not end
+        with explained("remove", draft):
+            remove(draft)  # of an earlier try that did not end
         save(str(draft))
-        if not os.path.lexists(draft):
+        with explained("find", draft):
+            saved = is_there(draft)
+        if not saved:
             near = [p.name[len(draft.name) :] for p in draft.parent.glob(f"{draft.name}*")]
             hint = (
                 f" It wrote a name that ends in {near[0]!r}: pass it an open file instead." if near else ""
@@ -77,9 +93,12 @@ class Checkpoints:
             CheckpointError: There is no draft, or it is a link.
         """
         draft, final = self.draft(number, token), Path(self.path(number, token))
-        if not os.path.lexists(draft) and final.exists():
-            return  # an earlier tell with an unknown outcome came this far
-        if draft.is_symlink() or not (draft.is_file() or draft.is_dir()):
+        with explained("publish", final):
+            if not is_there(draft) and is_there(final):
+                flush(self._descriptor())
+                return  # an earlier tell with an unknown outcome came this far
+            mode = os.lstat(draft).st_mode if is_there(draft) else 0
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise CheckpointError(
                 f"Trial {number}: a checkpoint must be a file or folder at trial.draft, and none is at "
                 f"{str(draft)!r}. The claim is kept; write it there and tell again."
@@ -105,16 +124,17 @@ class Checkpoints:
         if self._root is None:
             return
         if ended and os.path.lexists(scratch := f"{self._root}/scratch/{number}"):
-            remove(Path(scratch))
+            try_to_remove(Path(scratch))
         if token in self._drafted:
             self._drafted.remove(token)
-            remove(self._draft(number, token), self._descriptor())
+            try_to_remove(self._draft(number, token), self._descriptor())
 
     def drop(self, dropped: Iterable[tuple[int, int]]) -> None:
         """Remove what was published or drafted; only after the record that says so is durable."""
         for number, token in dropped:
-            self._discard(f"{number}.{token}")
-            remove(self._draft(number, token), self._descriptor())
+            with suppress(OSError):  # what stays is recorded as dropped, so a later worker finds it
+                self._discard(f"{number}.{token}")
+                remove(self._draft(number, token), self._descriptor())
 
     def orphans(self, owned: Iterable[tuple[int, int]], open_: Iterable[int]) -> list[Path]:
         """What killed processes left. Only under the lock, with a state folded under it.
@@ -130,12 +150,13 @@ class Checkpoints:
         alive = {str(number) for number in open_}
         checkpoints, scratch = _entries(self._folder("checkpoints")), _entries(self._folder("scratch"))
         left = [path for path in checkpoints if path.name not in own]
+        left += [path for path in _entries(self._folder(".")) if path.name.startswith(".study.json-")]
         return left + [path for path in scratch if path.name not in alive]
 
     def remove(self, orphans: Iterable[Path]) -> None:
         """Remove what `orphans` found."""
         for path in orphans:
-            remove(path)
+            try_to_remove(path)
 
     def _discard(self, name: str) -> None:
         """Rename to a trash name, then remove, so that a reader sees all or nothing."""
@@ -144,7 +165,7 @@ class Checkpoints:
             os.rename(name, trash, src_dir_fd=fd, dst_dir_fd=fd)
         except FileNotFoundError:
             return
-        remove(trash, fd)
+        try_to_remove(trash, fd)
 
     def _draft(self, number: int, token: int) -> str:
         return f".draft-{self._study}-{number}.{token}"
@@ -154,6 +175,8 @@ class Checkpoints:
         if self._fd is None:
             folder = self._made("checkpoints")
             with explained("open", folder):
+                if self._durable:
+                    sync(folder.parent)  # whoever made it may have died before its name was durable
                 self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             weakref.finalize(self, os.close, self._fd)
         return self._fd

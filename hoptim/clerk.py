@@ -109,15 +109,21 @@ class Clerk:
             )
         if "saved" in ended and not self._store.told(trial, ended["id"]):
             self._store.check_checkpoint(trial, ended)
-            if outcome.save is not None:
-                self._store.checkpoints.write(trial.number, trial.token, outcome.save)
             try:
-                told = self._store.told(trial, ended["id"])  # saving takes long: is it still ours?
+                self._save(trial, outcome, ended["id"])
             except ClaimLost:
                 self._store.checkpoints.drop([(trial.number, trial.token)])
                 raise
-            if not told:
+
+    def _save(self, trial: Trial, outcome: Outcome, id: str) -> None:
+        try:
+            if outcome.save is not None:
+                self._store.checkpoints.write(trial.number, trial.token, outcome.save)
+            if not self._store.told(trial, id):  # saving takes long: is the claim still ours?
                 self._store.checkpoints.publish(trial.number, trial.token)
+        except Exception:
+            self._store.told(trial, id)  # whoever took the claim took the draft away, too
+            raise
 
     def fail(self, trial: Trial, why: str, retry: bool) -> None:
         """As `Trial.fail`."""

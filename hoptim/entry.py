@@ -28,7 +28,7 @@ class Entry:
         interruptions: Claims that were released or taken back.
         reasons: Why attempts failed, one for each.
         ended: When it ended, seconds since 1970; None while it is open.
-        id: Identifier of the record that ended it.
+        id: Identifier of the record that ended it, or its last attempt.
         value: What was told; NaN when it failed for good.
         metrics: What else was told.
         failed: Why it failed for good.

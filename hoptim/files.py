@@ -55,6 +55,21 @@ def sync(path: str | os.PathLike[str]) -> None:
         os.close(fd)
 
 
+def close_read(fd: int) -> None:
+    """Close what was only read; an error then says nothing about what was read."""
+    with suppress(OSError):
+        os.close(fd)
+
+
+def is_there(path: str | os.PathLike[str]) -> bool:
+    """As `os.path.lexists`, but an error is no answer."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def sync_tree(path: Path) -> None:
     """Make a file, or a folder with all that is in it, survive a power cut."""
     for inner in _inside(path):
@@ -109,7 +124,9 @@ def create(path: str | os.PathLike[str], flags: int = os.O_RDWR) -> int:
     try:
         _share(fd, os.path.dirname(path))
     except BaseException:
-        os.close(fd)
+        close_read(fd)
+        with suppress(OSError):
+            os.unlink(path)
         raise
     return fd
 
@@ -120,36 +137,44 @@ def write_new(path: Path, data: bytes) -> None:
     try:
         write_all(fd, data, 0)
         flush(fd)
+        os.close(fd)
     except BaseException:
+        close_read(fd)
         with suppress(OSError):
             path.unlink()
         raise
-    finally:
-        os.close(fd)
 
 
 def open_regular(path: str | os.PathLike[str], flags: int) -> int:
     """Open a regular file that is no link; never waits, whatever is there."""
     fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        return fd
-    os.close(fd)
-    raise OSError(errno.EINVAL, "not a regular file")
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+    except BaseException:
+        close_read(fd)
+        raise
+    return fd
 
 
 def read_front(path: Path, limit: int) -> bytes:
     """The first bytes of a regular file that is no link, at most `limit`."""
     fd = open_regular(path, os.O_RDONLY)
     try:
-        return os.read(fd, limit)
+        data = b""
+        while len(data) < limit and (part := os.read(fd, limit - len(data))):
+            data += part
+        return data
     finally:
-        os.close(fd)
+        close_read(fd)
 
 
 def make_folder(path: Path, parents: bool = False) -> None:
     """Make a folder, no link, if it is not there; its name is durable when this returns."""
     if not is_folder(path):
-        path.mkdir(parents=parents, exist_ok=True)
+        if parents:
+            make_folder(path.parent, parents)
+        path.mkdir(exist_ok=True)
         with suppress(PermissionError):  # a parent that may be entered but not read
             _share(path, path.parent)
             sync(path.parent)
@@ -164,6 +189,12 @@ def is_folder(path: Path) -> bool:
     if not stat.S_ISDIR(mode):
         raise NotADirectoryError(errno.ENOTDIR, "Not a directory, but a link or file")
     return True
+
+
+def try_to_remove(path: str | Path, folder: int | None = None) -> None:
+    """As `remove`; what cannot be removed now is left for a later worker to find."""
+    with suppress(OSError):
+        remove(path, folder)
 
 
 def remove(path: str | Path, folder: int | None = None) -> None:

@@ -15,7 +15,7 @@ from typing import Protocol
 from hoptim import chain
 from hoptim.chain import Record
 from hoptim.errors import StoreError, StudyDamaged, StudyMismatch
-from hoptim.files import explained, flush, open_regular, sync, write_all, write_new
+from hoptim.files import close_read, explained, flush, open_regular, sync, write_all, write_new
 from hoptim.lock import StudyLock
 from hoptim.reserve import Reserve
 
@@ -111,6 +111,7 @@ class FileJournal:
         self._single_host = single_host
         self._lock = StudyLock.of(folder, single_host)
         self._reserve = Reserve(folder)
+        self._settled = False
         self._fd: int | None = None  # open for the length of a hold
         self.forget()
 
@@ -142,7 +143,7 @@ class FileJournal:
         try:
             self._read(fd, take)
         finally:
-            os.close(fd)
+            close_read(fd)
 
     @contextmanager
     def hold(self, timeout: float | None) -> Iterator[None]:
@@ -151,12 +152,22 @@ class FileJournal:
             # Opened anew in each hold: over NFS an older descriptor may show an older size.
             self._fd = self._open(os.O_RDWR)
             try:
-                self._reserve.restock()
+                self._settle()
                 yield
             finally:
                 fd, self._fd = self._fd, None
                 with explained("close", self.path):
                     os.close(fd)
+
+    def _settle(self) -> None:
+        """Once: whoever made the study may have died before its names were durable."""
+        if not self._settled:
+            with explained("sync", self.path.parent):
+                sync(self.path.parent)
+                with suppress(PermissionError):  # a parent that may be entered but not read
+                    sync(self.path.parent.parent)
+            self._settled = True
+        self._reserve.restock()
 
     def append(self, records: Sequence[Record]) -> None:
         """As `Journal.append`."""

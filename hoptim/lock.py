@@ -93,7 +93,9 @@ class StudyLock:
             while True:
                 self._stand_in_line(deadline)
                 self._take(deadline)
-                if self._is_current():
+                with explained("look at the lock of", self.folder):
+                    current = self._is_current()
+                if current:
                     break
                 self._leave_line()
             self._sign()
@@ -128,7 +130,7 @@ class StudyLock:
             self._queue = None
             self._waiter = waiter = Waiter(fd)
         try:
-            with signals.disturbed():
+            with signals.disturbed(), explained("lock", self._queue_path):
                 came = self._patient(waiter.wait, deadline)
         except BaseException:
             waiter.abandon()

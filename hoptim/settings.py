@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from hoptim import chain
 from hoptim.errors import StudyDamaged, StudyMismatch
-from hoptim.files import explained, make_folder, read_front, sync, write_new
+from hoptim.files import explained, make_folder, read_front, sync, try_to_remove, write_new
 from hoptim.lock import StudyLock
 from hoptim.state import FORMAT
 
@@ -123,9 +123,9 @@ def _write(folder: Path, settings: Settings) -> Settings:
     except OSError:
         if path.exists():
             raise
-        write_new(path, data)  # a file system without hard links
+        os.rename(draft, path)  # a file system without hard links
     finally:
-        draft.unlink()
+        try_to_remove(draft)
     sync(folder)
     return settings
 

@@ -201,6 +201,7 @@ class State:
         if record["final"]:
             self._end(trial, record, record["why"])
         else:
+            trial.id = record.get("id", "")
             trial.reasons = [*trial.reasons, record["why"]]
             trial.worker = None
 

@@ -146,11 +146,15 @@ class Store:
 
     def fail(self, claim: Held, id: str, why: str, retry: bool) -> None:
         """End an attempt; for good without `retry`, or after `max_attempts` of them."""
-        with self._hold():
-            trial = self._valid(claim)
-            final = not retry or trial.attempt >= self.policy.max_attempts
-            self._add("fail", id=id, trial=claim.number, token=claim.token, why=why, final=final)
-            self._drop_spare()
+        with self._hold() as state:
+            known = state.finished.get(claim.number) or state.open.get(claim.member)
+            if known is not None and known.id == id:  # a retry: the first one did arrive
+                final = known.ended is not None
+            else:
+                trial = self._valid(claim)
+                final = not retry or trial.attempt >= self.policy.max_attempts
+                self._add("fail", id=id, trial=claim.number, token=claim.token, why=why, final=final)
+                self._drop_spare()
         self.checkpoints.forget(claim.number, claim.token, ended=final)
 
     def release(self, claim: Held, unused: bool) -> None:
@@ -174,7 +178,7 @@ class Store:
                 self._add("extend", steps=steps)
 
     def leave(self) -> None:
-        """Release everything that this process holds and stop its sign of life."""
+        """Release everything that this process holds, tidy up, and stop its sign of life."""
         with self.journal.mutex:
             worker = self._worker
             if worker is None or worker.pid != os.getpid():
@@ -182,10 +186,19 @@ class Store:
             with self._hold(_LEAVE_WITHIN) as state:
                 for trial in [t for t in state.open.values() if t.worker == worker.id]:
                     self._add("release", trial=trial.number, token=trial.token)
-                if self.watch is not None:
-                    self.watch.bury_idle({t.worker for t in state.open.values()})
+                left = self._left_over(state)
             worker.stop()
             self._worker = None
+        self.checkpoints.remove(left)
+
+    def _left_over(self, state: State) -> list[Path]:
+        """What killed processes left behind; their signs of life are removed at once."""
+        claims = [(t.number, t.token) for t in state.open.values() if t.worker is not None]
+        if self.watch is not None:
+            self.watch.bury_idle({t.worker for t in state.open.values()})
+        return self.checkpoints.orphans(
+            [*state.saved.items(), *claims], [t.number for t in state.open.values()]
+        )
 
     def told(self, claim: Held, id: str) -> bool:
         """Whether a tell with an unknown outcome did arrive; raises `ClaimLost` for a lost claim."""
@@ -286,21 +299,19 @@ class Store:
         with self.journal.mutex:
             if self._folder is None or self.watch is None:
                 return
-            if self._worker is not None and self._worker.pid == os.getpid():
+            worker = self._worker
+            if worker is not None and worker.pid == os.getpid() and worker.is_shown():
                 return
             self._lent.clear()
             self.prefer = None
             worker = Worker(self._folder, self.policy.lease)
             with self._hold() as state:
-                claims = [(t.number, t.token) for t in state.open.values() if t.worker is not None]
-                open_ = [t.number for t in state.open.values()]
-                orphans = self.checkpoints.orphans([*state.saved.items(), *claims], open_)
-                self.watch.bury_idle({t.worker for t in state.open.values()})
-            worker.start()
+                left = self._left_over(state)
+                worker.start()
             self._worker = worker
             weakref.finalize(self, worker.stop)
             leaving.watch_over(self)
-        self.checkpoints.remove(orphans)
+        self.checkpoints.remove(left)
 
     def _name(self) -> str:
         """Who claims; a forked child is nobody yet, and not its parent."""

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from hoptim.errors import (
     NoResult,
     NothingDue,
     NotTold,
+    StoreError,
     StudyFailed,
     StudyMismatch,
 )  # fmt: skip
@@ -250,7 +252,8 @@ class Study:
                 log.warning("%r waits: %s.", self, self._waits_for(state))
             time.sleep(pause if timeout is None else min(pause, began + timeout - now))
             pause = min(pause * 1.5, longest, self._store.look_every)
-        self._store.leave()  # no sign of life is owed any more
+        with suppress(StoreError):  # no sign of life is owed any more
+            self._store.leave()
         self._check_failed(state)
         return None
 

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 
 class Herald:
@@ -45,11 +46,14 @@ class Waiter:
         self._guard = threading.Lock()
         self._got = threading.Event()
         self._abandoned = False
+        self._error: OSError | None = None
         threading.Thread(target=self._run, daemon=True, name="hoptim-queue").start()
 
     def _run(self) -> None:
         try:
             fcntl.flock(self.fd, fcntl.LOCK_EX)
+        except OSError as error:
+            self._error = error
         finally:
             with self._guard:
                 self._got.set()
@@ -57,12 +61,16 @@ class Waiter:
 
     def _close_if_abandoned(self) -> None:
         if self._abandoned and self.fd >= 0:
-            os.close(self.fd)
+            with suppress(OSError):
+                os.close(self.fd)
             self.fd = -1  # the number may be somebody else's from now on
 
     def wait(self, seconds: float) -> bool:
-        """Whether the lock came within some seconds."""
-        return self._got.wait(seconds)
+        """Whether the lock came within some seconds; raises what kept it from coming."""
+        came = self._got.wait(seconds)
+        if self._error is not None:
+            raise self._error
+        return came
 
     def abandon(self) -> None:
         """Stop waiting; the thread lets go of the lock should it still come."""

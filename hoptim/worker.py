@@ -9,14 +9,14 @@ import threading
 import time
 from collections.abc import Collection
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from hoptim.files import explained, make_folder, read_front, sync, write_new
+from hoptim.files import explained, is_there, make_folder, read_front, write_new
 
 BEATS_PER_LEASE = 6
 _LOOKS = 3  # at least, before a lease counts as run out
+_LONGEST = 4096  # bytes of a worker's file
 _LONGEST_LEASE = 7 * 86400.0  # seconds, should a file say more
 
 
@@ -41,15 +41,21 @@ class Identity(NamedTuple):
     def mine() -> Identity:
         """That of this process."""
         pid = os.getpid()
-        return Identity(os.uname().nodename, pid, _start_time(pid) or "", _boot(), _pid_space())
+        try:
+            start, boot = _start_time(pid) or "", _boot()
+        except OSError:
+            start = boot = ""  # no system with /proc: the lease decides
+        return Identity(os.uname().nodename, pid, start, boot, _pid_space())
 
     def is_dead(self) -> bool:
         """Whether the process is proven dead: same boot and pid namespace, and gone or reused."""
-        if not self.boot or self.boot != _boot() or self.space != _pid_space():
+        if not (self.boot and self.space and self.start) or type(self.pid) is not int:
             return False
-        if type(self.pid) is not int:
-            return False  # written by hand
-        return _start_time(self.pid) != self.start
+        try:
+            here = self.boot == _boot() and self.space == _pid_space()
+            return here and _start_time(self.pid) != self.start
+        except OSError:
+            return False  # a look that failed proves nothing
 
 
 class Worker:
@@ -69,12 +75,18 @@ class Worker:
         self._stop = threading.Event()
 
     def start(self) -> None:
-        """Write the file and begin to beat; before the first claim."""
+        """Write the file and begin to beat; under the lock, before the first claim."""
         with explained("write", self._path):
             make_folder(self._path.parent)
             write_new(self._path, json.dumps({**Identity.mine()._asdict(), "lease": self._lease}).encode())
-            sync(self._path.parent)
         threading.Thread(target=self._live, daemon=True, name="hoptim-beat").start()
+
+    def is_shown(self) -> bool:
+        """Whether the file is there still; it is removed from one that stood still for too long."""
+        try:
+            return is_there(self._path)
+        except OSError:
+            return True  # nothing is known
 
     def stop(self) -> None:
         """Stop beating and remove the file; after the last claim is released."""
@@ -124,14 +136,24 @@ class Watch:
             (self._folder / worker).unlink()
 
     def bury_idle(self, busy: Collection[str | None]) -> None:
-        """Remove the files of workers that are proven dead and hold nothing."""
+        """Remove the files of workers that are proven dead and hold nothing; only under the lock."""
         try:
             names = os.listdir(self._folder)
         except OSError:
             return
         for worker in names:
-            if worker not in busy and self._look(worker)[2]:
+            if worker not in busy and (self._look(worker)[2] or self._is_torn(worker)):
                 self.buried(worker)
+
+    def _is_torn(self, worker: str) -> bool:
+        """Whether a file was never whole; files are written under the lock, so its writer is dead."""
+        try:
+            json.loads(read_front(self._folder / worker, _LONGEST))
+        except (ValueError, RecursionError):
+            return True
+        except OSError:
+            pass
+        return False
 
     def name(self, worker: str) -> str:
         """A worker for people: process and host."""
@@ -142,7 +164,7 @@ class Watch:
         """Its sign of life, the longer of its lease and ours, whether it is proven dead."""
         path = self._folder / worker
         try:
-            found = json.loads(read_front(path, 4096))
+            found = json.loads(read_front(path, _LONGEST))
             lease = min(max(float(found.pop("lease")), self._lease), _LONGEST_LEASE)
             status = path.lstat()
             return (status.st_ino, status.st_mtime_ns), lease, Identity(**found).is_dead()
@@ -150,7 +172,6 @@ class Watch:
             return "no sign", self._lease, False
 
 
-@lru_cache
 def _boot() -> str:
     return _read("/proc/sys/kernel/random/boot_id")
 
@@ -164,13 +185,13 @@ def _pid_space() -> str:
 
 def _start_time(pid: int) -> str | None:
     """Start time of a living process, None when there is none; a zombie no longer lives."""
-    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    try:
+        fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
     return None if not fields or fields[0] in "ZX" else fields[19]
 
 
 def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read().strip()
