@@ -26,6 +26,11 @@ log = logging.getLogger("hoptim")
 _told_last: dict[str, tuple[int, int, int]] = {}
 
 
+# What each loop has in hand, by study, process and thread. One that an interrupt left hanging is kept
+# alive by its traceback, as in a notebook; the next loop there takes back what it held.
+_loops: dict[tuple[str, int, int], list[Trial]] = {}
+
+
 class Clerk:
     """Serves the trials of one study; what `hoptim.trial.Keeper` asks for.
 
@@ -57,6 +62,27 @@ class Clerk:
         here = (os.getpid(), threading.get_ident(), trial.parent)
         trial.continues = trial.parent is not None and last == here
         return trial
+
+    def begin_loop(self, hand: list[Trial]) -> None:
+        """A loop begins in this thread; an earlier one that it left hanging ends.
+
+        Args:
+            hand: What the loop will hold: the user's trial, then those claimed ahead.
+        """
+        self.end_loop(_loops.pop(self._here(), []))
+        _loops[self._here()] = hand
+
+    def end_loop(self, hand: list[Trial]) -> None:
+        """Hand back what a loop has in hand."""
+        if _loops.get(self._here()) is hand:
+            del _loops[self._here()]
+        with signals.undisturbed():
+            for i, trial in enumerate(hand):
+                if trial._ended is None:
+                    self.let_go(trial, unused=i > 0)
+
+    def _here(self) -> tuple[str, int, int]:
+        return self._uuid, os.getpid(), threading.get_ident()
 
     def show(self, entry: Entry) -> FinishedTrial:
         """What a user sees of a trial that has ended."""

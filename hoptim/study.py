@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hoptim import settings as study_file
+from hoptim import signals
 from hoptim.arguments import check_whole, plain
 from hoptim.clerk import Clerk
 from hoptim.decision import Decide
@@ -200,29 +201,34 @@ class Study:
     def __iter__(self) -> Iterator[Trial]:
         """Trials to train until all is done; waits while nothing is due.
 
+        A thread has one loop at a time: a new one hands back what an earlier one was left with, as
+        after Ctrl-C in a notebook.
+
         Raises:
             NotTold: The loop went on without `tell` or `fail`.
             StudyFailed: Every member's last trial failed for good.
         """
-        following: list[Trial] = []  # claimed along with the last tell
-        trial: Trial | None = None
+        hand: list[Trial] = []  # the user's trial, and behind it the one claimed along with its tell
         pid = os.getpid()
+        self._clerk.begin_loop(hand)
         try:
             while True:
-                trial = following.pop() if following else self._next(None)
-                if trial is None:
+                with signals.undisturbed():  # no claim gets lost between the store and this hand
+                    hand += [] if hand else self._next(None)
+                if not hand:
                     return
-                trial._following = following
+                trial = hand[0]
+                trial._following = hand
                 yield self._clerk.begin(trial)
                 if trial._ended is None and self._store.holds(trial):  # else a copy told it elsewhere
                     raise NotTold(
                         f"Trial {trial.number} was neither told nor failed before the loop went on. Call "
                         "trial.tell(value) or trial.fail(why) in every round; the trial is released."
                     )
+                del hand[0]
         finally:
-            left = [(t, t is not trial) for t in [trial, *following] if t and t._ended is None]
-            for unended, unused in left if pid == os.getpid() else ():
-                self._clerk.let_go(unended, unused)
+            if pid == os.getpid():
+                self._clerk.end_loop(hand)
 
     def ask(self, timeout: float | None = None) -> Trial | None:
         """The next trial to train, None when all is done.
@@ -234,28 +240,36 @@ class Study:
             NothingDue: Nothing became due in time.
             StudyFailed: Every member's last trial failed for good.
         """
-        trial = self._next(timeout)
-        return None if trial is None else self._clerk.begin(trial)
+        found: list[Trial] = []
+        try:
+            with signals.undisturbed():
+                found = self._next(timeout)
+            return self._clerk.begin(found[0]) if found else None
+        except BaseException:
+            self._clerk.end_loop(found)  # interrupted on its way out
+            raise
 
-    def _next(self, timeout: float | None) -> Trial | None:
+    def _next(self, timeout: float | None) -> list[Trial]:
+        """The next trial, an empty list when all is done; signals act while it waits, and only then."""
         began = said = time.monotonic()
         pause, longest = _PAUSES
         while not (state := self._store.refresh()).done:
             claim = self._store.ask(self._decide) if self._store.may_ask() else None
             if claim is not None:
-                return self._clerk.lend(claim)
+                return [self._clerk.lend(claim)]
             now = time.monotonic()
             if timeout is not None and now - began >= timeout:
                 raise NothingDue(f"Nothing became due within {timeout} s: {self._waits_for(state)}.")
             if now - said >= _SAY_EVERY:
                 said = now
                 log.warning("%r waits: %s.", self, self._waits_for(state))
-            time.sleep(pause if timeout is None else min(pause, began + timeout - now))
+            with signals.disturbed():
+                time.sleep(pause if timeout is None else min(pause, began + timeout - now))
             pause = min(pause * 1.5, longest, self._store.look_every)
         with suppress(StoreError):  # no sign of life is owed any more
             self._store.leave()
         self._check_failed(state)
-        return None
+        return []
 
     def _check_failed(self, state: State) -> None:
         last = [trials[-1] for trials in state.members]

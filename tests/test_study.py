@@ -707,3 +707,16 @@ def test_any_sequence_of_endings_leaves_a_whole_study(endings):
     for trial in made:
         trial.tell(1.0)
     assert sorted((t.member, t.step) for t in made.trials) == [(m, s) for m in range(3) for s in range(4)]
+
+
+def test_a_new_loop_takes_back_what_a_hanging_one_held(tmp_path):
+    """After Ctrl-C in a notebook the traceback keeps the old loop alive; the next one is not stuck."""
+    hanging = iter(study(tmp_path / "s", size=1, steps=2))
+    lost = next(hanging)
+    again = study(tmp_path / "s", size=1, steps=2)  # the cell is run once more
+    found = next(iter(again))
+    assert (found.number, found.params) == (lost.number, lost.params)
+    with pytest.raises(hoptim.errors.AlreadyTold, match="released"):
+        lost.tell(1.0)
+    train(again)
+    assert again.done
