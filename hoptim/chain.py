@@ -25,7 +25,8 @@ _PLAIN = json.JSONDecoder(parse_constant=_refuse)
 _COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 # Quotes within texts are escaped in JSON, so no text of a user's looks like this.
-_RECORD = re.compile(rb'[0-9a-f]{8} \{"n":(\d{1,18}),[^\n]*?(?:"batch":(\d{1,18}))?\}\n')
+_BEGIN = re.compile(rb'[0-9a-f]{8} \{"n":(\d{1,18}),')
+_BATCH = re.compile(rb'"batch":(\d{1,18})\}$')
 
 LONGEST = 1 << 20  # bytes of a line; a longer one is a mistake of the caller or damage
 
@@ -108,7 +109,16 @@ def is_torn(tail: bytes, n: int) -> bool:
         tail: The bytes from the first bad line on.
         n: The number that the first bad record should have had.
     """
-    return all(int(number) - int(batch or 0) <= n for number, batch in _RECORD.findall(tail))
+    return all(_append_of(line) <= n for line in tail.split(b"\n")[:-1] if line.endswith(b"}"))
+
+
+def _append_of(line: bytes) -> int:
+    """The number of the first record of the append that a line seems to end, -1 when it is no record.
+
+    A line that lost its newline holds two; what counts is the last one.
+    """
+    found, batch = _BEGIN.findall(line), _BATCH.search(line)
+    return int(found[-1]) - int(batch[1] if batch else 0) if found else -1
 
 
 def _digits(previous: bytes, payload: bytes) -> bytes:

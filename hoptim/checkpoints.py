@@ -36,7 +36,7 @@ class Checkpoints:
 
     Args:
         folder: The study's directory; None makes a temporary one that goes with this object.
-        uuid: The study's identifier, part of the drafts' names.
+        uuid: The study's identifier, part of the names of drafts and scratch folders.
     """
 
     def __init__(self, folder: Path | None, uuid: str) -> None:
@@ -53,12 +53,15 @@ class Checkpoints:
         """Private path for the checkpoint of a claim."""
         self._drafted.add(token)
         self._descriptor()
-        return self._folder("checkpoints") / self._draft(number, token)
+        draft = self._folder("checkpoints") / self._draft(number, token)
+        if draft.is_symlink():  # not ours, and it leads elsewhere
+            try_to_remove(draft)
+        return draft
 
     def scratch(self, number: int) -> Path:
         """Private folder of a trial, made when first asked for."""
         self._made("scratch")
-        return self._made(f"scratch/{number}")
+        return self._made(f"scratch/{self._study}-{number}")
 
     def write(self, number: int, token: int, save: Callable[[str], object]) -> None:
         """Let the user's function write the draft of a claim.
@@ -123,7 +126,7 @@ class Checkpoints:
         """
         if self._root is None:
             return
-        if ended and os.path.lexists(scratch := f"{self._root}/scratch/{number}"):
+        if ended and os.path.lexists(scratch := f"{self._root}/scratch/{self._study}-{number}"):
             try_to_remove(Path(scratch))
         if token in self._drafted:
             self._drafted.remove(token)
@@ -147,7 +150,7 @@ class Checkpoints:
             open_: Trials that have not ended; their scratch folders stay.
         """
         own = {name for at in owned for name in (self._draft(*at), f"{at[0]}.{at[1]}")}
-        alive = {str(number) for number in open_}
+        alive = {f"{self._study}-{number}" for number in open_}
         checkpoints, scratch = _entries(self._folder("checkpoints")), _entries(self._folder("scratch"))
         left = [path for path in checkpoints if path.name not in own]
         left += [path for path in _entries(self._folder(".")) if path.name.startswith(".study.json-")]

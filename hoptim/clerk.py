@@ -15,7 +15,14 @@ from hoptim.arguments import number_of
 from hoptim.claim import Claim
 from hoptim.decision import Decide
 from hoptim.entry import Entry
-from hoptim.errors import AlreadyTold, ArgumentError, CheckpointError, ClaimLost
+from hoptim.errors import (
+    AlreadyTold,
+    ArgumentError,
+    CheckpointError,
+    ClaimLost,
+    HoptimError,
+    StudyDamaged,
+)  # fmt: skip
 from hoptim.store import Store
 from hoptim.trial import FinishedTrial, Outcome, Trial
 
@@ -51,7 +58,7 @@ class Clerk:
             checkpoint = self._store.checkpoints.path(trial.parent, claim.parent_token)
         return Trial(
             number=trial.number, member=trial.member, step=trial.step, age=trial.age, parent=trial.parent,
-            params=self._decide.space.named(trial.params), checkpoint=checkpoint, seed=trial.seed,
+            params=self._named(trial), checkpoint=checkpoint, seed=trial.seed,
             attempt=trial.attempt, continues=False, path=self._path, token=claim.token, _keeper=self,
             _claim=claim, _id=os.urandom(4).hex(),
         )  # fmt: skip
@@ -89,13 +96,22 @@ class Clerk:
         token = self._store.state.saved.get(entry.number)
         return FinishedTrial(
             number=entry.number, member=entry.member, step=entry.step, age=entry.age, parent=entry.parent,
-            params=self._decide.space.named(entry.params), seed=entry.seed, value=entry.value,
+            params=self._named(entry), seed=entry.seed, value=entry.value,
             metrics={name: float(value) for name, value in (entry.metrics or {}).items()},
             checkpoint=None if token is None else self._store.checkpoints.path(entry.number, token),
             attempt=entry.attempt, interruptions=entry.interruptions, failed=entry.failed,
             worker=str(entry.worker), asked=entry.asked, ended=entry.ended or math.nan,
             x=tuple(entry.x), memo=entry.memo,
         )  # fmt: skip
+
+    def _named(self, entry: Entry) -> dict[str, Any]:
+        try:
+            return self._decide.space.named(entry.params)
+        except (HoptimError, KeyError, TypeError, ValueError) as error:
+            raise StudyDamaged(
+                f"Trial {entry.number} is recorded with hyperparameters {entry.params!r}, which this "
+                f"study's space does not have: {type(error).__name__}: {error}."
+            ) from error
 
     def tell(self, trial: Trial, value: Any, outcome: Outcome) -> None:
         """As `Trial.tell`."""

@@ -101,10 +101,10 @@ def recorded(found: Mapping[str, Any], space: Space | None, optimizer: Optimizer
         dimensions = (space or there).dimensions
         ordered = Space({name: dimensions[name] for name in there.dimensions})
         rest = checked(ordered, optimizer, found["size"], found["mode"], found["seed"], found["start"])
-        return rest._replace(start=found["start"])
+        return rest._replace(start=list(found["start"]))
     except (HoptimError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise StudyDamaged(
-            f"The study's settings are none that this hoptim wrote: {type(error).__name__}: {error}"
+            f"The settings in study.json are none that this hoptim wrote: {type(error).__name__}: {error}"
         ) from error
 
 

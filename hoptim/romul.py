@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from hoptim import _kernel
+from hoptim.errors import OptimizerError
 from hoptim.optimizer import Optimizer, Proposal, View, check_between, check_pair, pick
+from hoptim.population import Population
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class ROMUL(Optimizer):
         if parent is None:
             return Proposal(None, view.space.draw(rng), _memo(self.step))
         z = rng.standard_normal(1 + len(view.space))
-        sigma = _kernel.adapt(population.memo[parent]["sigma"], self.rate, z[0], self.bounds)
+        sigma = _kernel.adapt(_sigma(population, parent), self.rate, z[0], self.bounds)
         u = population.x[parent]
         moved = np.where(view.space.stepped, _kernel.step(u, sigma, z[1:]), u)
         x = view.space.redraw(moved, self.resample_choice, rng)
@@ -77,3 +80,14 @@ class ROMUL(Optimizer):
 
 def _memo(sigma: Any) -> dict[str, float]:
     return {"sigma": float(sigma)}
+
+
+def _sigma(population: Population, parent: int) -> float:
+    """The step size that a trial was made with."""
+    memo = population.memo[parent]
+    sigma = memo.get("sigma") if isinstance(memo, Mapping) else None
+    if not isinstance(sigma, float):
+        raise OptimizerError(
+            f"The memo of trial {population.number[parent]} should hold ROMUL's step size, found {memo!r}."
+        )
+    return sigma

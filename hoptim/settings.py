@@ -52,7 +52,7 @@ def read(folder: Path) -> Settings | None:
         found = json.loads(data)
         version = found["format"]
         settings = Settings(found["uuid"], found["identity"], found["steps"])
-        if version == FORMAT and not (_is_uuid(settings.uuid) and type(settings.steps) is int):
+        if version == FORMAT and not _is_plausible(settings):
             raise ValueError(f"uuid {settings.uuid!r}, steps {settings.steps!r}")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StudyDamaged(f"{str(path)!r} cannot be read: {error!r}. Restore it from a copy.") from error
@@ -154,8 +154,11 @@ def _differences(where: str, found: Any, wanted: Any) -> list[str]:
     return [f"  {where}: recorded {json.dumps(found)}, asked for {json.dumps(wanted)}"]
 
 
-def _is_uuid(value: object) -> bool:
-    return type(value) is str and re.fullmatch("[0-9a-f]{32}", value) is not None
+def _is_plausible(settings: Settings) -> bool:
+    """Whether no hand has been at work in what this half knows of."""
+    uuid, identity, steps = settings
+    is_uuid = type(uuid) is str and re.fullmatch("[0-9a-f]{32}", uuid)
+    return bool(is_uuid) and type(identity) is dict and type(steps) is int and steps >= 1
 
 
 def _digest(data: bytes) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from hoptim.chain import Record
@@ -25,6 +26,7 @@ class State:
         steps: Trials of each member, until an `extend` record says more.
         seed: The study's seed.
         sign: 1 when lower values are better, -1 when higher ones are.
+        names: Of the hyperparameters; None does not look at them.
 
     Attributes:
         n: Number of records.
@@ -38,8 +40,11 @@ class State:
         best_ever: The finished trial with the best finite value, the first of equals.
     """
 
-    def __init__(self, size: int, steps: int, seed: int, sign: int) -> None:
+    def __init__(
+        self, size: int, steps: int, seed: int, sign: int, names: Collection[str] | None = None
+    ) -> None:
         self.size, self.steps, self.seed, self.sign = size, steps, seed, sign
+        self._names = None if names is None else set(names)
         self.n = 0
         self.time = 0.0
         self.members: list[list[Entry]] = [[] for _ in range(size)]
@@ -63,7 +68,8 @@ class State:
                 "later version of hoptim. Update hoptim to open it."
             )
         try:
-            self.time = record.get("time", self.time)
+            if "time" in record:
+                self.time = float(record["time"])
             handler(self, record)
             for number in record.get("drops", ()):
                 del self.saved[number]
@@ -157,8 +163,7 @@ class State:
         if not 0 <= _whole(member) < self.size:
             raise ValueError(f"there is no member {member}")
         step = len(self.members[member])
-        if type(record["params"]) is not dict or type(record["x"]) is not list:
-            raise TypeError("params must be an object and x an array")
+        self._check_named(record["params"], record["x"])
         if member in self.open or record["trial"] != self.count or record["step"] != step:
             raise ValueError(f"member {member} is not due for trial {record['trial']}")
         age = 0 if parent is None else self.finished[parent].age + 1
@@ -169,6 +174,12 @@ class State:
         self.open[member] = trial
         self.count += 1
         return trial
+
+    def _check_named(self, params: Any, x: Any) -> None:
+        if type(params) is not dict or self._names not in (None, params.keys()):
+            raise ValueError(f"params are {params!r}")
+        if type(x) is not list or len(x) != len(params) or not all(map(_is_finite, x)):
+            raise ValueError(f"x is {x!r}")
 
     def _claimed(self, record: Record) -> Entry:
         trial = self.held(record["trial"], record["token"])
@@ -199,10 +210,10 @@ class State:
     def _fail(self, record: Record) -> None:
         trial = self._claimed(record)
         if record["final"]:
-            self._end(trial, record, record["why"])
+            self._end(trial, record, str(record["why"]))
         else:
             trial.id = record.get("id", "")
-            trial.reasons = [*trial.reasons, record["why"]]
+            trial.reasons = [*trial.reasons, str(record["why"])]
             trial.worker = None
 
     def _release(self, record: Record) -> None:
@@ -226,6 +237,10 @@ class State:
     def history(self) -> Iterable[Entry]:
         """Finished trials in the order of their numbers."""
         return (self.finished[number] for number in sorted(self.finished))
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) in (float, int) and math.isfinite(value)
 
 
 def _whole(value: Any) -> int:

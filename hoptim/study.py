@@ -130,7 +130,9 @@ class Study:
         self._store = Store(
             folder,
             found.uuid,
-            lambda: State(identity.size, found.steps, identity.seed, identity.sign),
+            lambda: State(
+                identity.size, found.steps, identity.seed, identity.sign, identity.space.dimensions
+            ),
             policy,
             lambda entry: self._clerk.show(entry),  # noqa: PLW0108 - there is no clerk yet
         )

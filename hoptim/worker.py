@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from hoptim.files import explained, is_there, make_folder, read_front, write_new
+from hoptim.files import explained, is_folder, is_there, make_folder, read_front, write_new
 
 BEATS_PER_LEASE = 6
 _LOOKS = 3  # at least, before a lease counts as run out
@@ -133,12 +133,13 @@ class Watch:
         """Remove a dead worker's file, once nothing is claimed in its name."""
         self._seen.pop(worker, None)
         with suppress(OSError):
-            (self._folder / worker).unlink()
+            if is_folder(self._folder):
+                (self._folder / worker).unlink()
 
     def bury_idle(self, busy: Collection[str | None]) -> None:
         """Remove the files of workers that are proven dead and hold nothing; only under the lock."""
         try:
-            names = os.listdir(self._folder)
+            names = os.listdir(self._folder) if is_folder(self._folder) else []
         except OSError:
             return
         for worker in names:
@@ -165,7 +166,7 @@ class Watch:
         path = self._folder / worker
         try:
             found = json.loads(read_front(path, _LONGEST))
-            lease = min(max(float(found.pop("lease")), self._lease), _LONGEST_LEASE)
+            lease = min(max(self._lease, float(found.pop("lease"))), _LONGEST_LEASE)  # also of NaN
             status = path.lstat()
             return (status.st_ino, status.st_mtime_ns), lease, Identity(**found).is_dead()
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):

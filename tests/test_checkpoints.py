@@ -128,7 +128,9 @@ def test_orphans_are_what_no_claim_and_no_record_owns(checkpoints):
     checkpoints.write(1, 21, saving("x"))
     (checkpoints.draft(0, 0).parent / ".trash-9.9-ab").write_text("x")
     orphans = checkpoints.orphans([(0, 10), (2, 12), (0, 20)], [2])
-    assert sorted(p.name for p in orphans) == [".draft-study-1.21", ".trash-9.9-ab", "0", "1", "1.11"]
+    assert sorted(p.name for p in orphans) == [
+        ".draft-study-1.21", ".trash-9.9-ab", "1.11", "study-0", "study-1",
+    ]  # fmt: skip
     checkpoints.remove(orphans)
     assert names(checkpoints) == [".draft-study-0.20", "0.10", "2.12"]
 
