@@ -186,6 +186,7 @@ class FileJournal:
         self._offset += len(data)
         self._n += len(lines)
         self._last = lines[-1]
+        self._lock.leave_word(self._durable_so_far())
 
     def _write(self, data: bytes) -> None:
         """Put bytes at the end, all of them or none; a full disk has a reserve for that."""
@@ -241,9 +242,15 @@ class FileJournal:
             self._judge(fd, size, held)
         if held and self._foreign:
             # Its writer may have died before it was durable; nothing may be built on it until it is.
-            with explained("sync", self.path):
-                flush(fd)
+            if self._lock.last_word() != self._durable_so_far():
+                with explained("sync", self.path):
+                    flush(fd)
+                self._lock.leave_word(self._durable_so_far())
             self._foreign = False
+
+    def _durable_so_far(self) -> bytes:
+        """The word for the next holder: what has been read or appended here is on the disk."""
+        return b"durable: %s %020d\n" % (self._last[:8], self._offset)
 
     def _is_there(self, fd: int, size: int) -> bool:
         """Whether the last known line is still where it was."""

@@ -244,6 +244,8 @@ class Store:
 
     def _claim(self, propose: Propose) -> Claim | None:
         state = self._state
+        if self._worker is not None and not self._worker.is_shown():
+            return None  # stood still for so long that it was buried; the next ask begins anew
         self._take_back()
         me = self._name()
         for trial in state.open.values():
@@ -300,8 +302,10 @@ class Store:
             if self._folder is None or self.watch is None:
                 return
             worker = self._worker
-            if worker is not None and worker.pid == os.getpid() and worker.is_shown():
-                return
+            if worker is not None and worker.pid == os.getpid():
+                if worker.is_shown():
+                    return
+                worker.stop()
             self._lent.clear()
             self.prefer = None
             worker = Worker(self._folder, self.policy.lease)

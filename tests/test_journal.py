@@ -207,10 +207,12 @@ def test_a_failed_append_is_taken_back_and_can_be_repeated(path, monkeypatch, ca
 
 
 def test_foreign_bytes_are_synced_before_anything_is_built_on_them(path, monkeypatch):
-    """What another process wrote is made durable before an append goes behind it."""
+    """What a process left that died before its fsync is made durable before an append goes behind it."""
     mine, other = opened(path), opened(path)
     append(mine, "x")
     append(other, "y")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines, chain.encode({"n": 3, "op": "unsynced"}, lines[-1][:8])]))
     calls = []
     real_sync, real_write = os.fsync, os.pwrite
 
@@ -225,6 +227,15 @@ def test_foreign_bytes_are_synced_before_anything_is_built_on_them(path, monkeyp
     calls.clear()
     append(mine, "w")  # nobody else wrote in between
     assert calls == ["write", "sync"]
+    calls.clear()
+    append(other, "v")  # the last holder left word that all is durable
+    assert calls == ["write", "sync"]
+    calls.clear()
+    (path.parent / "lock").write_bytes(
+        b"durable: 00000000 " + b"9" * 20
+    )  # words of other bytes say nothing
+    append(mine, "u")
+    assert calls == ["sync", "write", "sync"]
 
 
 def test_the_memory_journal_keeps_the_same_promises():

@@ -1,4 +1,9 @@
-"""A worker for tests: DIR ACKS [PHASE COUNT]; kills itself with SIGKILL in a phase if told so."""
+"""A worker for tests: DIR ACKS [PHASE COUNT]; kills itself with SIGKILL in a phase if told so.
+
+In the environment: SIZE, STEPS and LEASE of the study, PAUSE for the seconds that training takes, HOLD
+for a folder: while it has a file `1`, the worker stays in its first trial, and so on. Prints 'lost N'
+for a trial that was taken back.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +38,12 @@ def main() -> None:
     folder, acks = sys.argv[1], Path(sys.argv[2])
     killer = Killer(*(sys.argv[3], int(sys.argv[4])) if len(sys.argv) > 3 else ("never", 0))
     _instrument(killer)
+    size, steps, lease = (os.environ.get(*d) for d in (("SIZE", "4"), ("STEPS", "8"), ("LEASE", "120")))
     with (acks / str(os.getpid())).open("a") as out:
-        for trial in study(folder, steps=int(os.environ.get("STEPS", "8"))):
+        made = study(folder, size=int(size), steps=int(steps), lease=float(lease))
+        for count, trial in enumerate(made, 1):
             killer.at("train")
-            time.sleep(float(os.environ.get("PAUSE", "0.002")))
+            _train(trial, count)
             value = loss(trial)
             if trial.checkpoint is not None:  # whole and of the parent, or the store lied
                 assert Path(trial.checkpoint).read_text() == f"weights of {trial.parent}"
@@ -49,10 +56,20 @@ def main() -> None:
             try:
                 trial.tell(value, save=save)
             except hoptim.ClaimLost:
+                sys.stdout.write(f"lost {trial.number}\n")
                 continue
             killer.at("told")
             out.write(json.dumps([trial.number, value]) + "\n")
             out.flush()
+
+
+def _train(trial: hoptim.Trial, count: int) -> None:
+    """Take the time that training takes, or stay while one is held."""
+    time.sleep(float(os.environ.get("PAUSE", "0.002")))
+    if hold := os.environ.get("HOLD"):
+        (trial.scratch / "half").write_text(f"half of {trial.number}")
+        while Path(hold, str(count)).exists():
+            time.sleep(0.005)
 
 
 def _instrument(killer: Killer) -> None:

@@ -1,0 +1,177 @@
+"""Many workers on one study, killed and stopped at random, and a judge of what they leave behind.
+
+    python tests/chaos.py [--workers 64] [--members 64] [--steps 1000] [--rate 1 | --faults N]
+                          [--seed 0] [--lease 2] [--limit 900]
+    python tests/chaos.py --deaths N
+
+Faults come at a rate of so many a second, or so many in all, spread evenly over the study. Six of
+ten are SIGKILL, each with a new worker in place of the dead; the others are SIGSTOP, a third of
+them for longer than the lease. With --deaths: how long a waiting worker takes to be given the trial
+of a killed one. Prints JSON; the exit status is 1 when anything is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from tests import builders, reader
+from tests.herd import Herd
+from tests.verdict import Sampler, judge
+
+_SHORT = (0.05, 0.5)  # seconds of a stop that no lease minds
+_LONG = (1.2, 2.0)  # leases of one that a lease minds
+_TICK = 0.002
+_USUAL_LEASE = 120.0  # what a study has that does not say
+_IDLE = 2.0  # seconds after which a worker that waits looks as seldom as it ever does
+_PAIRS = 8  # of a worker and one that waits, measured side by side
+
+
+class Faults:
+    """What happens to which worker when, drawn from a seed."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options, self._rng = options, random.Random(options.seed)
+        self._next, self._done = time.monotonic(), 0
+
+    def are_due(self, told: int) -> bool:
+        """Whether the next one is due; none is before the first tell or after the last."""
+        options = self._options
+        total: int = options.members * options.steps
+        if options.faults is None:
+            return time.monotonic() >= self._next and 0 < told < total
+        due: int = self._done * total // options.faults
+        return self._done < options.faults and told > due
+
+    def strike(self, herd: Herd) -> None:
+        """Kill or stop one of those that run."""
+        options, rng = self._options, self._rng
+        running = sorted(herd.live.keys() - herd.stopped)
+        if not running:
+            return
+        self._done += 1
+        if options.faults is None:
+            self._next += rng.expovariate(options.rate)
+        pid, kind = rng.choice(running), rng.random()
+        if kind < 0.6:
+            herd.kill(pid)
+            herd.start()
+        elif kind < 0.87:
+            herd.stop(pid, rng.uniform(*_SHORT))
+        else:
+            herd.stop(pid, options.lease * rng.uniform(*_LONG))
+
+
+def tend(herd: Herd, sampler: Sampler, faults: Faults | None) -> bool:
+    """Look after workers until all have ended, and do to them what is due; False when late."""
+    end = time.monotonic() + herd.options.limit
+    while herd.live and time.monotonic() < end:
+        herd.resume()
+        herd.reap()
+        sampler.look()
+        if faults is not None and faults.are_due(sampler.told):
+            faults.strike(herd)
+        time.sleep(_TICK)
+    return not herd.live
+
+
+def chaos(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Run a study under faults and judge it."""
+    herd = Herd(folder, options)
+    sampler = Sampler(herd)
+    began = time.monotonic()
+    try:
+        for _ in range(options.workers):
+            herd.start()
+        done = tend(herd, sampler, Faults(options))
+        report = {"seed": options.seed, "seconds": round(time.monotonic() - began, 1)}
+        report |= {"kills": len(herd.kills), "stops": len(herd.stops)}
+        if done:
+            options.steps += 1  # since only a worker that starts clears up what the dead left
+            herd.start()
+            done = tend(herd, sampler, None)
+    finally:
+        herd.end()
+    return {**report, **judge(herd, sampler, done)}
+
+
+def deaths(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Kill the holder of a study's only trial while another waits for it; seconds until that has it."""
+    options.members, options.steps, options.pause, options.lease = 1, 2, 1e9, _USUAL_LEASE
+    rng = random.Random(options.seed)
+    herds = [Herd(folder / str(i), options) for i in range(min(_PAIRS, options.deaths))]
+    holders = [herd.start() for herd in herds]
+    delays: list[float] = []
+    try:
+        for herd in herds:
+            builders.wait_until(partial(has_asked, herd, 1))
+        while len(delays) < options.deaths:
+            waiters = [herd.start() for herd in herds]
+            for herd in herds:
+                builders.wait_until((herd.notes / str(herd.count)).exists)
+            time.sleep(_IDLE)
+            for herd, holder in zip(herds, holders, strict=True):
+                time.sleep(rng.uniform(0.0, 0.5))  # spreads the moments
+                herd.kill(holder)
+            for herd in herds:
+                builders.wait_until(partial(has_asked, herd, herd.count), options.limit)
+                delays.append(asks(herd)[-1] - herd.kills[herd.count - 1])
+            holders = waiters
+    finally:
+        for herd in herds:
+            herd.end()
+    delays.sort()
+    p50, longest = delays[len(delays) // 2], delays[-1]
+    return {"deaths": len(delays), "p50": round(p50, 3), "max": round(longest, 3), "wrong": []}
+
+
+def has_asked(herd: Herd, times: int) -> bool:
+    """Whether trials were asked for so many times."""
+    return len(asks(herd)) == times
+
+
+def asks(herd: Herd) -> list[float]:
+    """When each ask was recorded."""
+    try:
+        records = reader.read(herd.study / "journal.jsonl")
+    except (OSError, ValueError):  # somebody is writing at the moment
+        return []
+    times = [record.get("time", 0.0) for record in records]
+    for i, record in enumerate(records):
+        times[i] = times[i - record.get("batch", 0)]
+    return [moment for moment, record in zip(times, records, strict=True) if record["op"] == "ask"]
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--workers", type=int, default=64)
+    parser.add_argument("--members", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--rate", type=float, default=1.0, help="faults a second")
+    parser.add_argument("--faults", type=int, help="faults in all, instead of a rate")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--lease", type=float, default=2.0, help="seconds")
+    parser.add_argument("--pause", type=float, default=0.002, help="mean seconds of training")
+    parser.add_argument("--limit", type=float, default=900.0, help="seconds")
+    parser.add_argument("--deaths", type=int, help="measure this instead")
+    parser.add_argument("--folder", help="keep everything there instead of nowhere")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(options.folder or temporary)
+        report = chaos(folder, options) if options.deaths is None else deaths(folder, options)
+    sys.stdout.write(json.dumps(report, indent=1) + "\n")
+    sys.exit(bool(report["wrong"]))
+
+
+if __name__ == "__main__":
+    main()

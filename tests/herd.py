@@ -1,0 +1,198 @@
+"""Worker processes to kill and stop, forked from one that has imported everything already."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import time
+import traceback
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import filelock  # noqa: F401 - before the fork, so that no worker has to import it
+
+import hoptim
+from hoptim.worker import Watch
+from tests.builders import loss, study
+
+_AGAIN = 0.5  # seconds at most that a trial takes which was interrupted before
+
+
+class Notes:
+    """What a worker saw, one line at a time, each whole whenever the worker is killed."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def __call__(self, *fields: object) -> None:
+        os.write(self._fd, json.dumps(fields).encode() + b"\n")
+
+    @staticmethod
+    def read(path: Path) -> list[list[Any]]:
+        """All lines of one worker."""
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def observe(note: Notes) -> None:
+    """Note when this process gave a sign of life, and when it took another for dead."""
+    utime, is_dead = os.utime, Watch.is_dead
+
+    def noted_utime(path: Any, *arguments: Any, **named: Any) -> None:
+        began = time.time()
+        utime(path, *arguments, **named)
+        note("beat", Path(path).name, began, time.time())
+
+    def noted_is_dead(self: Watch, worker: str) -> bool:
+        began = time.time()
+        dead = is_dead(self, worker)
+        if dead:
+            note("dead", worker, began, time.time())
+        return dead
+
+    os.utime = noted_utime
+    Watch.is_dead = noted_is_dead  # type: ignore[method-assign]
+
+
+def save(path: str, number: int) -> None:
+    """Write a checkpoint that says whose it is: a file, or a folder with two."""
+    text = f"weights of {number}\n" * 300
+    if number % 2:
+        Path(path).mkdir()
+        for part in ("a", "b"):
+            (Path(path) / part).write_text(text)
+    else:
+        Path(path).write_text(text)
+
+
+def is_whole(path: Path, number: int) -> bool:
+    """Whether a checkpoint is that of a trial, to the last byte."""
+    parts = [path / "a", path / "b"] if number % 2 else [path]
+    return all(part.read_text() == f"weights of {number}\n" * 300 for part in parts)
+
+
+def work(folder: Path, note: Notes, options: argparse.Namespace) -> None:
+    """Train until all is done, noting what was acknowledged and what was lost."""
+    made = study(
+        folder, size=options.members, steps=options.steps, lease=options.lease, max_interruptions=10**9
+    )
+    rng = random.Random(os.getpid())
+    note("open")
+    for trial in made:
+        note("asked", trial.number, trial.token)
+        again = trial._claim.trial.interruptions  # type: ignore[attr-defined]
+        # Whoever lost a trial shall find it open and held by another when coming back.
+        time.sleep(rng.uniform(0, max(_AGAIN, 2 * options.pause) if again else 2 * options.pause))
+        value = loss(trial)
+        try:
+            _load(trial, note)
+            trial.tell(value, save=partial(save, number=trial.number))
+        except hoptim.ClaimLost:
+            note("lost", trial.number, trial.token)
+        else:
+            note("told", trial.number, trial.token, value)
+
+
+def _load(trial: hoptim.Trial, note: Notes) -> None:
+    if trial.checkpoint is None or trial.parent is None:
+        return
+    try:
+        whole = is_whole(Path(trial.checkpoint), trial.parent)
+    except OSError as error:
+        trial.fail(str(error))  # whoever lost the claim has no right to the checkpoint, and is told so
+        raise
+    if not whole:
+        raise AssertionError(f"{trial.checkpoint} is not the checkpoint of trial {trial.parent}")
+
+
+class Herd:
+    """The worker processes.
+
+    Attributes:
+        live: Serial number of each living worker, by pid.
+        stopped: Until when each stopped one sleeps, by pid.
+        kills: When which serial number was killed.
+        stops: Seconds of each stop, and whether the worker held the study's lock meanwhile.
+        crashed: How many ended with an error of their own.
+        count: How many there have been.
+    """
+
+    def __init__(self, folder: Path, options: argparse.Namespace) -> None:
+        self.study, self.notes, self.options = folder / "study", folder / "notes", options
+        self.live: dict[int, int] = {}
+        self.stopped: dict[int, float] = {}
+        self.kills: dict[int, float] = {}
+        self.stops: list[tuple[float, bool]] = []
+        self.crashed = self.count = 0
+        self.notes.mkdir(parents=True)
+
+    def start(self) -> int:
+        """Fork one more worker; its pid."""
+        self.count += 1
+        (self.notes / str(self.count)).touch()
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                note = Notes(self.notes / str(self.count))
+                observe(note)
+                work(self.study, note, self.options)
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        self.live[pid] = self.count
+        return pid
+
+    def kill(self, pid: int) -> None:
+        """Kill a worker and wait until it is gone."""
+        self.kills[self.live.pop(pid)] = time.time()
+        self.stopped.pop(pid, None)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+    def stop(self, pid: int, seconds: float) -> None:
+        """Stop a worker until `resume` wakes it; one that ends first is left to `reap`."""
+        os.kill(pid, signal.SIGSTOP)
+        _, status = os.waitpid(pid, os.WUNTRACED)
+        if not os.WIFSTOPPED(status):
+            self._ended(pid, status)
+            return
+        self.stopped[pid] = time.time() + seconds
+        self.stops.append((seconds, holds_lock(self.study, pid)))
+
+    def resume(self) -> None:
+        """Wake those whose time has come."""
+        for pid in [pid for pid, until in self.stopped.items() if time.time() >= until]:
+            del self.stopped[pid]
+            os.kill(pid, signal.SIGCONT)
+
+    def reap(self) -> None:
+        """Take note of those that ended by themselves."""
+        while self.live and (found := os.waitpid(-1, os.WNOHANG))[0]:
+            self._ended(*found)
+
+    def end(self) -> None:
+        """Leave no process behind."""
+        for pid in list(self.live):
+            self.kill(pid)
+
+    def _ended(self, pid: int, status: int) -> None:
+        del self.live[pid]
+        self.stopped.pop(pid, None)
+        self.crashed += status != 0
+
+
+def holds_lock(study: Path, pid: int) -> bool:
+    """Whether a process has a lock of the study, so that all others wait for it."""
+    try:
+        own = {str((study / name).stat().st_ino) for name in ("queue", "lock")}
+        lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    except OSError:
+        return False
+    held = [line[5].rpartition(":")[2] for line in lines if line[1] != "->" and line[4] == str(pid)]
+    return not own.isdisjoint(held)
