@@ -54,8 +54,9 @@ class Checkpoints:
         self._drafted.add(token)
         self._descriptor()
         draft = self._folder("checkpoints") / self._draft(number, token)
-        if draft.is_symlink():  # not ours, and it leads elsewhere
-            try_to_remove(draft)
+        with explained("look at", draft):
+            if draft.is_symlink():  # not ours, and it leads elsewhere
+                try_to_remove(draft)
         return draft
 
     def scratch(self, number: int) -> Path:

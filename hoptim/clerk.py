@@ -87,6 +87,7 @@ class Clerk:
             for i, trial in enumerate(hand):
                 if trial._ended is None:
                     self.let_go(trial, unused=i > 0)
+        hand.clear()  # a trial refers to its hand: that circle would keep a claim in use for long
 
     def _here(self) -> tuple[str, int, int]:
         return self._uuid, os.getpid(), threading.get_ident()

@@ -87,12 +87,16 @@ def share_tree(path: Path) -> None:
 def _inside(path: Path) -> Iterator[str]:
     """A file, or what is in a folder from the inside out; no links."""
     if path.is_dir():
-        for folder, _, names in os.walk(path, topdown=False):
+        for folder, _, names in os.walk(path, topdown=False, onerror=_raise):
             paths = (os.path.join(folder, name) for name in names)
             yield from (inner for inner in paths if not os.path.islink(inner))
             yield folder
     else:
         yield str(path)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _bits_to_share(folder: str | os.PathLike[str]) -> int:

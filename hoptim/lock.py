@@ -22,6 +22,7 @@ from hoptim.waiter import Herald, Waiter
 log = logging.getLogger("hoptim")
 
 _SAY_EVERY = 10.0  # seconds between two words about a lock that stays taken
+_SHARED_WITHIN = 1.0  # seconds; of a group, one who makes a file shares it a moment later
 _SLICE = 0.2  # seconds that a thread waits for another one without looking for signals
 _NAME_BYTES = 120
 _WORD_BYTES = 64
@@ -186,9 +187,9 @@ class StudyLock:
                 os.pwrite(self._queue, line + b"\n", 0)
 
     def _take(self, deadline: float | None) -> None:
-        from filelock import lock_descriptor  # costs 70 ms to import: only with a directory
-
         with explained("lock", self._lock_path):
+            from filelock import lock_descriptor  # costs 70 ms to import: only with a directory
+
             self._inner = fd = _open(self._lock_path)
 
             def attempt(seconds: float) -> bool:
@@ -233,11 +234,17 @@ class StudyLock:
 
 
 def _open(path: str) -> int:
+    end = time.monotonic() + _SHARED_WITHIN
     while True:
-        with suppress(FileNotFoundError):
+        try:
             return os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with suppress(FileExistsError):
-            return create(path)
+        except FileNotFoundError:
+            with suppress(FileExistsError):
+                return create(path)
+        except PermissionError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(0.01)
 
 
 def _lock_now(fd: int) -> bool:

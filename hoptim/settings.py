@@ -79,7 +79,6 @@ def create(folder: Path, identity: Mapping[str, Any], steps: int, single_host: b
         make_folder(
             Path(os.path.realpath(folder)), parents=True
         )  # the user's own link is as good as its target
-        make_folder(folder / "workers")
     with StudyLock.of(folder, single_host).hold(None), explained("create the study", folder):
         return read(folder) or _write(folder, Settings(os.urandom(16).hex(), dict(identity), steps))
 

@@ -191,14 +191,24 @@ class Store:
             self._worker = None
         self.checkpoints.remove(left)
 
+    def finish(self) -> None:
+        """All is done: leave, and tidy up even if this process held nothing, since no later one will."""
+        self.leave()
+        if self._folder is not None and self._orphans(self.refresh()):
+            with self._hold(_LEAVE_WITHIN) as state:
+                left = self._left_over(state)
+            self.checkpoints.remove(left)
+
     def _left_over(self, state: State) -> list[Path]:
         """What killed processes left behind; their signs of life are removed at once."""
-        claims = [(t.number, t.token) for t in state.open.values() if t.worker is not None]
         if self.watch is not None:
             self.watch.bury_idle({t.worker for t in state.open.values()})
-        return self.checkpoints.orphans(
-            [*state.saved.items(), *claims], [t.number for t in state.open.values()]
-        )
+        return self._orphans(state)
+
+    def _orphans(self, state: State) -> list[Path]:
+        claims = [(t.number, t.token) for t in state.open.values() if t.worker is not None]
+        open_ = [t.number for t in state.open.values()]
+        return self.checkpoints.orphans([*state.saved.items(), *claims], open_)
 
     def told(self, claim: Held, id: str) -> bool:
         """Whether a tell with an unknown outcome did arrive; raises `ClaimLost` for a lost claim."""
@@ -287,7 +297,7 @@ class Store:
             return
         self._looked = time.monotonic()
         others = {t.worker for t in self._state.open.values() if t.worker} - {self._name()}
-        self._suspects = {worker for worker in others if self.watch.is_dead(worker)}
+        self._suspects = {worker for worker in sorted(others) if self.watch.is_dead(worker)}
 
     def _drop_spare(self) -> None:
         keep, show = self.policy.keep, self._show

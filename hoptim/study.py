@@ -269,7 +269,7 @@ class Study:
                 time.sleep(pause if timeout is None else min(pause, began + timeout - now))
             pause = min(pause * 1.5, longest, self._store.look_every)
         with suppress(StoreError):  # no sign of life is owed any more
-            self._store.leave()
+            self._store.finish()
         self._check_failed(state)
         return []
 
