@@ -33,7 +33,7 @@ LONGEST = 1 << 20  # bytes of a line; a longer one is a mistake of the caller or
 
 def start(uuid: str) -> bytes:
     """The digits that the first line of a study's journal follows."""
-    return _digits(b"", uuid.encode())
+    return digits(b"", uuid.encode())
 
 
 def encode(record: Mapping[str, Any], previous: bytes) -> bytes:
@@ -55,7 +55,7 @@ def encode(record: Mapping[str, Any], previous: bytes) -> bytes:
             f"A record of {len(payload)} bytes is longer than the journal's 1 MiB; record less in "
             "metrics, params or memo, and put what is large into the checkpoint."
         )
-    return _digits(previous, payload) + b" " + payload + b"\n"
+    return digits(previous, payload) + b" " + payload + b"\n"
 
 
 class Scan(NamedTuple):
@@ -86,7 +86,7 @@ def scan(data: bytes, previous: bytes, n: int, last: bytes = b"") -> Scan:
     payloads = []
     for line in lines:
         payload = line[9:]
-        if line[8:9] != b" " or line[:8] != _digits(previous, payload) or len(line) >= LONGEST:
+        if line[8:9] != b" " or line[:8] != digits(previous, payload) or len(line) >= LONGEST:
             break
         payloads.append(payload)
         previous = line[:8]
@@ -121,7 +121,8 @@ def _append_of(line: bytes) -> int:
     return int(found[-1]) - int(batch[1] if batch else 0) if found else -1
 
 
-def _digits(previous: bytes, payload: bytes) -> bytes:
+def digits(previous: bytes, payload: bytes) -> bytes:
+    """The digits of a line, given those of the line before and its JSON."""
     return b"%08x" % crc32(previous + payload)
 
 

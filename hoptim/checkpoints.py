@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import weakref
 from collections.abc import Callable, Iterable
@@ -151,9 +152,14 @@ class Checkpoints:
             open_: Trials that have not ended; their scratch folders stay.
         """
         own = {name for at in owned for name in (self._draft(*at), f"{at[0]}.{at[1]}")}
+        begun = re.compile(r"\.draft-\w+-\d+\.\d+")  # a save may write beside it first
         alive = {f"{self._study}-{number}" for number in open_}
         checkpoints, scratch = _entries(self._folder("checkpoints")), _entries(self._folder("scratch"))
-        left = [path for path in checkpoints if path.name not in own]
+        left = [
+            path
+            for path in checkpoints
+            if path.name not in own and not ((at := begun.match(path.name)) and at[0] in own)
+        ]
         left += [path for path in _entries(self._folder(".")) if path.name.startswith(".study.json-")]
         return left + [path for path in scratch if path.name not in alive]
 

@@ -28,14 +28,16 @@ from hoptim.trial import FinishedTrial, Outcome, Trial
 
 log = logging.getLogger("hoptim")
 
+_Study = tuple[str, str]  # uuid and directory
+
 # What each process and study did last, if that was an acknowledged tell: pid, thread and trial. The
 # weights in memory belong to the process, so this outlives any one Study object.
-_told_last: dict[str, tuple[int, int, int]] = {}
+_told_last: dict[_Study, tuple[int, int, int]] = {}
 
 
 # What each loop has in hand, by study, process and thread. One that an interrupt left hanging is kept
 # alive by its traceback, as in a notebook; the next loop there takes back what it held.
-_loops: dict[tuple[str, int, int], list[Trial]] = {}
+_loops: dict[tuple[_Study, int, int], list[Trial]] = {}
 
 
 class Clerk:
@@ -49,7 +51,8 @@ class Clerk:
     """
 
     def __init__(self, store: Store, decide: Decide, path: str | None, uuid: str) -> None:
-        self._store, self._decide, self._path, self._uuid = store, decide, path, uuid
+        self._store, self._decide, self._path = store, decide, path
+        self._study = uuid, "" if path is None else os.path.realpath(path)  # a copy is another study
 
     def lend(self, claim: Claim) -> Trial:
         """The trial of a claim, not begun yet."""
@@ -65,7 +68,7 @@ class Clerk:
 
     def begin(self, trial: Trial) -> Trial:
         """The trial, now that it goes to the user: what is in memory will no longer be told of."""
-        last = _told_last.pop(self._uuid, None)
+        last = _told_last.pop(self._study, None)
         here = (os.getpid(), threading.get_ident(), trial.parent)
         trial.continues = trial.parent is not None and last == here
         return trial
@@ -89,8 +92,8 @@ class Clerk:
                     self.let_go(trial, unused=i > 0)
         hand.clear()  # a trial refers to its hand: that circle would keep a claim in use for long
 
-    def _here(self) -> tuple[str, int, int]:
-        return self._uuid, os.getpid(), threading.get_ident()
+    def _here(self) -> tuple[_Study, int, int]:
+        return self._study, os.getpid(), threading.get_ident()
 
     def show(self, entry: Entry) -> FinishedTrial:
         """What a user sees of a trial that has ended."""
@@ -116,7 +119,7 @@ class Clerk:
 
     def tell(self, trial: Trial, value: Any, outcome: Outcome) -> None:
         """As `Trial.tell`."""
-        _told_last.pop(self._uuid, None)
+        _told_last.pop(self._study, None)
         number = number_of(f"Trial {trial.number}: the value", value)
         ended: dict[str, Any] = {"id": trial._id, "value": _json_number(number)}
         if outcome.metrics:
@@ -137,7 +140,7 @@ class Clerk:
                         self._store.checkpoints.drop([(trial.number, trial.token)])
                     raise
                 trial._ended = "told"
-                _told_last[self._uuid] = (os.getpid(), threading.get_ident(), trial.number)
+                _told_last[self._study] = (os.getpid(), threading.get_ident(), trial.number)
                 if claim is not None and trial._following is not None:
                     trial._following.append(self.lend(claim))
 
@@ -170,7 +173,7 @@ class Clerk:
 
     def fail(self, trial: Trial, why: str, retry: bool) -> None:
         """As `Trial.fail`."""
-        _told_last.pop(self._uuid, None)
+        _told_last.pop(self._study, None)
         with _losing(trial):
             self._store.fail(trial, trial._id, why, retry)
         trial._ended = "failed"
@@ -181,7 +184,7 @@ class Clerk:
 
     def let_go(self, trial: Trial, unused: bool) -> None:
         """Hand a trial back, whether begun or not; never raises for a file system that fails."""
-        _told_last.pop(self._uuid, None)
+        _told_last.pop(self._study, None)
         trial._ended = "released"
         try:
             self._store.release(trial, unused)

@@ -126,7 +126,7 @@ def create(path: str | os.PathLike[str], flags: int = os.O_RDWR) -> int:
     """Open a file that must not exist yet, as shared as its folder is."""
     fd = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
-        _share(fd, os.path.dirname(path))
+        _share(fd, os.path.dirname(path) or ".")
     except BaseException:
         close_read(fd)
         with suppress(OSError):

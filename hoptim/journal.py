@@ -24,7 +24,7 @@ log = logging.getLogger("hoptim")
 Take = Callable[[bool, list[Record]], None]
 
 _PORTION = 4 * chain.LONGEST  # bytes read at a time
-_LONGEST_TAIL = 8 * chain.LONGEST  # bytes; what an append writes are few records
+LONGEST_TAIL = 8 * chain.LONGEST  # bytes; what an append writes are few records
 
 
 class Journal(Protocol):
@@ -282,10 +282,10 @@ class FileJournal:
 
     def _judge(self, fd: int, size: int, held: bool) -> None:
         """Bytes behind the last good line: a torn tail is repaired by the holder, else damage."""
-        tail = self._bytes(fd, self._offset, min(size, self._offset + _LONGEST_TAIL + 1))
+        tail = self._bytes(fd, self._offset, min(size, self._offset + LONGEST_TAIL + 1))
         if self._offset == 0:
             self._refuse_another_study(tail)
-        too_long = len(tail) > _LONGEST_TAIL
+        too_long = len(tail) > LONGEST_TAIL
         if self._offset == 0 or too_long or not chain.is_torn(tail, self._n):
             if not held and self._bytes(fd, self._offset, self._offset + len(tail)) != tail:
                 return  # somebody is writing there at this moment
@@ -315,7 +315,7 @@ class FileJournal:
         front = tail[: tail.find(b"\n") + 1]
         with suppress(ValueError, KeyError, TypeError, RecursionError):
             uuid = json.loads(front[9:])["uuid"]
-            if uuid != self._uuid and chain.scan(front, chain.start(uuid), 0).records:
+            if type(uuid) is str and uuid != self._uuid and chain.scan(front, chain.start(uuid), 0).records:
                 raise StudyMismatch(
                     f"{str(self.path)!r} belongs to another study than the one opened here as "
                     f"{self._uuid}: the directory was made anew. Open the study again."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +42,7 @@ class Policy:
         check_whole("max_attempts", self.max_attempts, 1)
         check_whole("max_interruptions", self.max_interruptions, 1)
         for name, value in (("lease", self.lease), ("lock_timeout", self.lock_timeout)):
-            if value is not None and not 0 < number_of(name, value) < math.inf:
+            if value is not None and not 0 < number_of(name, value) < 1e7:
                 raise ArgumentError(f"{name} must be a number of seconds above 0, found {value!r}.")
         if self.keep is not None and not callable(self.keep):
             raise ArgumentError(f"keep must be a function of a finished trial, found {self.keep!r}.")

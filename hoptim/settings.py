@@ -17,7 +17,7 @@ from hoptim.lock import StudyLock
 from hoptim.state import FORMAT
 
 _FILE = "study.json"
-_LONGEST = 1 << 24  # bytes; settings are small, but start= may name many members
+LONGEST = 1 << 24  # bytes; settings are small, but start= may name many members
 
 
 class Settings(NamedTuple):
@@ -43,12 +43,12 @@ def read(folder: Path) -> Settings | None:
     path = folder / _FILE
     with explained("read", path):
         try:
-            data = read_front(path, _LONGEST + 1)
+            data = read_front(path, LONGEST + 1)
         except FileNotFoundError:
             return None
     try:
-        if len(data) > _LONGEST:
-            raise ValueError(f"it is longer than {_LONGEST} bytes")
+        if len(data) > LONGEST:
+            raise ValueError(f"it is longer than {LONGEST} bytes")
         found = json.loads(data)
         version = found["format"]
         settings = Settings(found["uuid"], found["identity"], found["steps"])
@@ -106,6 +106,7 @@ def _write(folder: Path, settings: Settings) -> Settings:
         "n": 0, "id": os.urandom(6).hex(), "op": "create", "format": FORMAT,
         "uuid": settings.uuid, "study": _digest(data),
     }  # fmt: skip
+    make_folder(folder / "workers")
     if journal.exists():
         if read_front(journal, 2 * chain.LONGEST).count(b"\n") > 1:
             raise StudyDamaged(

@@ -61,6 +61,7 @@ class Store:
         self._state = fresh()
         self._batch: list[Record] = []  # folded in this hold, written at its end
         self._spare: list[tuple[int, int]] = []  # checkpoints to remove after it
+        self._dead: list[str] = []  # workers to bury after it
         self._worker: Worker | None = None
         self._away: list[Claim] = []
         self._suspects: set[str] = set()
@@ -288,7 +289,7 @@ class Store:
                 log.warning("%s died in trial %d.", self.watch.name(worker).capitalize(), trial.number)
                 self._add("reclaim", trial=trial.number, token=trial.token, final=final)
                 self._spare.append((trial.number, trial.token))  # should it have come that far
-            self.watch.buried(worker)
+            self._dead.append(worker)
         self._suspects.clear()
 
     def _look_around(self) -> None:
@@ -348,11 +349,16 @@ class Store:
                     if self._batch or self._state.n != self.journal.count:  # folded, not written
                         self.journal.forget()
                     self._spare.clear()
+                    self._dead.clear()
                     raise
                 finally:
                     self._batch.clear()
             spare, self._spare = self._spare, []
+            dead, self._dead = self._dead, []
             self.checkpoints.drop(spare)
+            for worker in dead:  # the proof of its death was needed until its claims were taken back
+                if self.watch is not None:
+                    self.watch.buried(worker)
 
     def _catch_up(self) -> State:
         try:

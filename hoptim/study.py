@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hoptim import settings as study_file
 from hoptim import signals
@@ -33,6 +33,9 @@ from hoptim.space import Space
 from hoptim.state import State
 from hoptim.store import Store
 from hoptim.trial import FinishedTrial, Trial
+
+if TYPE_CHECKING:
+    from hoptim.check.report import Report
 
 log = logging.getLogger("hoptim")
 
@@ -197,6 +200,18 @@ class Study:
         if best is None:
             raise NoResult(f"{self!r} has no trial with a finite value yet.")
         return self._clerk.show(best)
+
+    def check(self) -> Report:
+        """All that is wrong in the study's directory, while others may train; changes nothing.
+
+        Raises:
+            ArgumentError: A study in memory has no directory.
+        """
+        from hoptim.check.inspection import check  # seldom needed
+
+        if self.path is None:
+            raise ArgumentError("A study in memory has no directory to check.")
+        return check(Path(self.path), single_host=self._store.policy.single_host)
 
     # -- asking ----------------------------------------------------------------------------------
 

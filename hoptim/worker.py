@@ -10,14 +10,14 @@ import time
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hoptim.files import explained, is_folder, is_there, make_folder, read_front, write_new
 
 BEATS_PER_LEASE = 6
 _LOOKS = 3  # at least, before a lease counts as run out
 _LONGEST = 4096  # bytes of a worker's file
-_LONGEST_LEASE = 7 * 86400.0  # seconds, should a file say more
+_LONGEST_LEASE = 1e7  # seconds; a file that says more is no sign of life
 
 
 class Identity(NamedTuple):
@@ -166,11 +166,17 @@ class Watch:
         path = self._folder / worker
         try:
             found = json.loads(read_front(path, _LONGEST))
-            lease = min(max(self._lease, float(found.pop("lease"))), _LONGEST_LEASE)  # also of NaN
+            lease = max(self._lease, _seconds(found.pop("lease")))
             status = path.lstat()
             return (status.st_ino, status.st_mtime_ns), lease, Identity(**found).is_dead()
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return "no sign", self._lease, False
+
+
+def _seconds(value: Any) -> float:
+    if not 0 < value < _LONGEST_LEASE:
+        raise ValueError(f"{value!r} is no lease")
+    return float(value)
 
 
 def _boot() -> str:

@@ -27,7 +27,8 @@ STORE = {
 MAY_IMPORT = {
     **dict.fromkeys(ALGORITHM, ALGORITHM | {"errors", "trial", "arguments"}),
     **dict.fromkeys(STORE, STORE | {"errors", "trial", "arguments"}),
-    **dict.fromkeys(("study", "decision", "__init__"), MODULES),
+    **dict.fromkeys(("study", "decision", "__init__"), MODULES | {"check"}),
+    "__main__": {"check", "errors"},
     "identity": ALGORITHM | {"errors", "arguments"},
     "clerk": STORE | {"errors", "trial", "arguments", "decision"},
     "arguments": {"errors"},
@@ -87,6 +88,12 @@ def test_both_halves_and_what_joins_them_are_all_there():
     assert MAY_IMPORT.keys() == MODULES
     assert all(own(f"{module}.py") & ALGORITHM for module in ("study", "decision"))
     assert all(own(f"{module}.py") & STORE for module in ("study", "decision"))
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("check/")])
+def test_checks_are_of_the_store_half(name):
+    """What looks at a directory knows no algorithm either."""
+    assert own(name) <= STORE | {"check", "errors", "arguments"}
 
 
 def test_errors_import_nothing():

@@ -1,0 +1,109 @@
+"""What a look at a study's directory found: damage, leftovers, and what is worth knowing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple
+
+Level = Literal["error", "leftover", "note"]
+
+NONE, CUT, MOVE = "none", "cut off and kept aside", "moved aside"  # what a repair would do
+
+
+class Place(NamedTuple):
+    """Where in a file, the line counted from 1 and the byte from 0."""
+
+    line: int
+    byte: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found.
+
+    Attributes:
+        level: "error" is damage, or may be; "leftover" is what a process that was killed could not
+            finish and the next one copes with; "note" is nothing to act on.
+        kind: A short word for programs, such as "damaged-line".
+        path: The file, from the study's directory on.
+        where: Line and byte in it, where there is one.
+        what: A full sentence.
+        repair: What a repair would do, "none" where nothing is safe or needed.
+    """
+
+    level: Level
+    kind: str
+    path: str
+    what: str
+    where: Place | None = None
+    repair: str = NONE
+
+    def __str__(self) -> str:
+        where = f", line {self.where.line}, byte {self.where.byte}" if self.where else ""
+        repair = f"\n    A repair would have it {self.repair}." if self.repair != NONE else ""
+        return f"{self.level} {self.kind}: {_shown(self.path)}{where}\n    {_shown(self.what)}{repair}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that one look at a directory found; true when nothing of it is an error.
+
+    Attributes:
+        folder: The directory.
+        records: How many records follow each other from the front.
+        findings: Errors first, then leftovers, then notes.
+        repaired: What was found and repaired before this look.
+        copies: Folder that holds what was there before the repair, "" without one.
+    """
+
+    folder: str
+    records: int
+    findings: tuple[Finding, ...]
+    repaired: tuple[Finding, ...] = ()
+    copies: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing that was found is an error."""
+        return not self.of("error")
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def of(self, level: Level) -> list[Finding]:
+        """The findings of one level."""
+        return [finding for finding in self.findings if finding.level == level]
+
+    def __str__(self) -> str:
+        counts = [_count(self.of(level), level) for level in ("error", "leftover", "note")]
+        lines = [f"{_shown(self.folder)}: {', '.join(counts)}; {self.records} good records."]
+        for finding in self.repaired:
+            lines.append(f"repaired {finding.kind}: {_shown(finding.path)} was {finding.repair}.")
+        if self.copies:
+            lines.append(f"What was there before is in {_shown(self.copies)}.")
+        return "\n".join([*lines, *map(str, self.findings)])
+
+    def to_json(self) -> Mapping[str, Any]:
+        """The report as plain JSON."""
+        return {
+            "folder": self.folder,
+            "ok": self.ok,
+            "records": self.records,
+            "findings": [_plain(finding) for finding in self.findings],
+            "repaired": [_plain(finding) for finding in self.repaired],
+            "copies": self.copies,
+        }
+
+
+def _count(findings: list[Finding], level: str) -> str:
+    return f"{len(findings) or 'no'} {level}{'' if len(findings) == 1 else 's'}"
+
+
+def _plain(finding: Finding) -> dict[str, Any]:
+    return {**asdict(finding), "where": finding.where and finding.where._asdict()}
+
+
+def _shown(text: str) -> str:
+    """A name may hold anything; nothing of it may steer a terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
