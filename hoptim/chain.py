@@ -26,7 +26,7 @@ _COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 # Quotes within texts are escaped in JSON, so no text of a user's looks like this.
 _BEGIN = re.compile(rb'[0-9a-f]{8} \{"n":(\d{1,18}),')
-_BATCH = re.compile(rb'"batch":(\d{1,18})\}$')
+_BATCH = re.compile(rb'"batch":(\d{1,18})\}\n?$')
 
 LONGEST = 1 << 20  # bytes of a line; a longer one is a mistake of the caller or damage
 
@@ -117,8 +117,14 @@ def _append_of(line: bytes) -> int:
 
     A line that lost its newline holds two; what counts is the last one.
     """
-    found, batch = _BEGIN.findall(line), _BATCH.search(line)
-    return int(found[-1]) - int(batch[1] if batch else 0) if found else -1
+    found = _BEGIN.findall(line)
+    return int(found[-1]) - batch_of(line) if found else -1
+
+
+def batch_of(line: bytes) -> int:
+    """How far behind the first record of its append a line says that it is."""
+    found = _BATCH.search(line)
+    return int(found[1]) if found else 0
 
 
 def digits(previous: bytes, payload: bytes) -> bytes:

@@ -241,12 +241,23 @@ class FileJournal:
         if self._offset < size or not self._n:
             self._judge(fd, size, held)
         if held and self._foreign:
-            # Its writer may have died before it was durable; nothing may be built on it until it is.
             if self._lock.last_word() != self._durable_so_far():
-                with explained("sync", self.path):
-                    flush(fd)
-                self._lock.leave_word(self._durable_so_far())
+                self._secure(fd)
             self._foreign = False
+
+    def _secure(self, fd: int) -> None:
+        """Make the last append durable: its writer may have died before it was.
+
+        Nothing may be built on it until it is, and a mere fsync is not enough: where its writer's
+        fsync failed, the system takes the bytes for written. So they are written again. What was
+        appended before is durable, since the writer of the last append made sure of that.
+        """
+        data = self._bytes(fd, max(0, self._offset - LONGEST_TAIL), self._offset)
+        lines = data.split(b"\n")[-2 - chain.batch_of(self._last) :]
+        with explained("sync", self.path):
+            write_all(fd, last := b"\n".join(lines), self._offset - len(last))
+            flush(fd)
+        self._lock.leave_word(self._durable_so_far())
 
     def _durable_so_far(self) -> bytes:
         """The word for the next holder: what has been read or appended here is on the disk."""

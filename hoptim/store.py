@@ -195,7 +195,9 @@ class Store:
     def finish(self) -> None:
         """All is done: leave, and tidy up even if this process held nothing, since no later one will."""
         self.leave()
-        if self._folder is not None and self._orphans(self.refresh()):
+        if self._folder is None or self.watch is None:
+            return
+        if self._orphans(self.refresh()) or self.watch.anybody():
             with self._hold(_LEAVE_WITHIN) as state:
                 left = self._left_over(state)
             self.checkpoints.remove(left)

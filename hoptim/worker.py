@@ -136,6 +136,13 @@ class Watch:
             if is_folder(self._folder):
                 (self._folder / worker).unlink()
 
+    def anybody(self) -> bool:
+        """Whether there is a sign of life, or what is left of one."""
+        try:
+            return is_folder(self._folder) and bool(os.listdir(self._folder))
+        except OSError:
+            return False
+
     def bury_idle(self, busy: Collection[str | None]) -> None:
         """Remove the files of workers that are proven dead and hold nothing; only under the lock."""
         try:
