@@ -1,0 +1,223 @@
+"""Takes one precaution of the store away at a time and shows which test notices.
+
+    python tests/mutation.py [NAME ...] [--jobs 2]
+
+Each mutant is a copy of the repository with a few characters changed. The tests that should see it
+run first, then all tests of the store. Exit status 1 when one survives. `test_mutation.py` checks
+that what is to be changed is there still.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent
+STORE = [
+    "files",
+    "chain",
+    "mount",
+    "lock",
+    "signals",
+    "leaving",
+    "reserve",
+    "journal",
+    "settings",
+    "worker",
+    "checkpoints",
+    "state",
+    "trial",
+    "study",
+    "processes",
+    "chaos",
+    "damage",
+    "planted",
+    "made_anew",
+    "faults",
+    "simulation",
+]
+
+
+class Mutant(NamedTuple):
+    """One precaution taken away.
+
+    Attributes:
+        file: In `hoptim`.
+        edits: What is replaced by what; each is there once.
+        first: The tests, by module, that run first.
+    """
+
+    file: str
+    edits: Sequence[tuple[str, str]]
+    first: str
+
+
+MUTANTS = {
+    "an append is not synced": Mutant(
+        "journal.py",
+        [("write_all(self._fd, data, self._offset)\n                flush(self._fd)",
+          "write_all(self._fd, data, self._offset)")],
+        "simulation",
+    ),
+    "bytes of others are not synced": Mutant("journal.py", [("                self._secure(fd)\n", "                pass\n")], "journal"),
+    "bytes of others are synced, but not written again": Mutant(
+        "journal.py", [("            write_all(fd, last := b\"\\n\".join(lines), self._offset - len(last))\n", "            del lines\n")], "journal",
+    ),
+    "any word of a holder is believed": Mutant(
+        "journal.py", [("if self._lock.last_word() != self._durable_so_far():", "if not self._lock.last_word():")], "journal",
+    ),
+    "new files are not synced": Mutant("files.py", [("        flush(fd)\n        os.close(fd)", "        os.close(fd)")], "simulation"),
+    "the study's folder is not synced": Mutant(
+        "journal.py", [("                sync(self.path.parent)\n", "                pass\n")], "simulation",
+    ),
+    "the folder above is not synced": Mutant(
+        "journal.py", [("                    sync(self.path.parent.parent)", "                    pass")], "simulation",
+    ),
+    "a checkpoint's bytes are not synced": Mutant("checkpoints.py", [("                sync_tree(draft)\n", "")], "checkpoints"),
+    "a checkpoint's name is not synced": Mutant(
+        "checkpoints.py",
+        [("            if self._durable:\n                flush(fd)\n", "")], "checkpoints",
+    ),
+    "the name of the checkpoints' folder is not synced": Mutant(
+        "checkpoints.py", [("                    sync(folder.parent)", "                    pass")], "simulation",
+    ),
+    "the journal is not cut back after an error": Mutant(
+        "journal.py", [("os.ftruncate(self._fd, self._offset)\n                flush(self._fd)", "pass")], "journal",
+    ),
+    "there is no lock": Mutant(
+        "lock.py",
+        [("fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"),
+         ("while not lock_descriptor(fd, blocking=False):", "while False:")],
+        "lock",
+    ),
+    "a lock file that was replaced is not noticed": Mutant("lock.py", [("                if current:\n", "                if True:\n")], "lock"),
+    "mounts that lie are believed": Mutant("lock.py", [("mount.refuse_lies(self.folder)", "pass")], "mount"),
+    "a signal breaks a hold": Mutant("signals.py", [("    if _here.depth:\n", "    if False:\n")], "signals"),
+    "the journal is not reopened under the lock": Mutant(
+        "journal.py",
+        [("            self._fd = self._open(os.O_RDWR)\n",
+          "            self._fd = self._kept = getattr(self, '_kept', None) or self._open(os.O_RDWR)\n"),
+         ("                with explained(\"close\", self.path):\n                    os.close(fd)\n\n    def _settle",
+          "                del fd\n\n    def _settle")],
+        "simulation",
+    ),
+    "lines do not chain": Mutant("chain.py", [('crc32(previous + payload)', 'crc32(payload)')], "chain"),
+    "a later append does not prove damage": Mutant("chain.py", [("_append_of(line) <= n", "True")], "chain"),
+    "torn bytes are not kept aside": Mutant("journal.py", [("write_new(aside, tail)", "pass")], "journal"),
+    "any token will do": Mutant(
+        "state.py", [("return trial if trial.token == token and trial.worker is not None else None", "return trial")], "state",
+    ),
+    "a tell that arrived is not looked up": Mutant("store.py", [('if known is None or known.id != ended["id"]:', "if True:")], "study"),
+    "a failure that arrived is not looked up": Mutant("store.py", [("if known is not None and known.id == id:", "if False:")], "faults"),
+    "a lost claim of our own is not found": Mutant("store.py", [("if trial.worker == me and trial.token not in self._lent:", "if False:")], "study"),
+    "parents of open trials are not pinned": Mutant(
+        "state.py", [("needed = {trial.parent for trial in self.open.values()}", "needed = set()")], "state",
+    ),
+    "a reclaim lets go of the parent": Mutant(
+        "state.py",
+        [("needed = {trial.parent for trial in self.open.values()}",
+          "needed = {trial.parent for trial in self.open.values() if trial.worker}")],
+        "state",
+    ),
+    "a checkpoint is published after its tell": Mutant(
+        "clerk.py",
+        [("                self._store.checkpoints.publish(trial.number, trial.token)\n        except Exception",
+          "                pass\n        except Exception"),
+         ('                trial._ended = "told"\n                _told',
+          '                trial._ended = "told"\n                if "saved" in ended:\n'
+          "                    self._store.checkpoints.publish(trial.number, trial.token)\n                _told")],
+        "faults",
+    ),
+    "checkpoints go before the record that says so": Mutant(
+        "store.py",
+        [('            self._batch[-1]["drops"] = spare\n',
+          '            self._batch[-1]["drops"] = spare\n            self.checkpoints.drop(self._spare)\n')],
+        "faults",
+    ),
+    "a lost claim still publishes": Mutant(
+        "clerk.py", [("if not self._store.told(trial, id):  # saving takes long: is the claim still ours?", "if True:")], "trial",
+    ),
+    "one look is enough to call a worker dead": Mutant(
+        "worker.py", [("return looks + 1 >= _LOOKS and now - first >= lease", "return now - first >= lease")], "worker",
+    ),
+    "no lease is waited for": Mutant("worker.py", [("return looks + 1 >= _LOOKS and now - first >= lease", "return looks + 1 >= _LOOKS")], "worker"),
+    "distant looks count": Mutant("worker.py", [(" or now - last > lease / BEATS_PER_LEASE:", ":")], "worker"),
+    "another pid namespace is taken for ours": Mutant("worker.py", [(" and self.space == _pid_space()", "")], "worker"),
+    "another boot is taken for ours": Mutant("worker.py", [("here = self.boot == _boot() and ", "here = ")], "worker"),
+    "a pid used again passes for the worker": Mutant(
+        "worker.py", [("return here and _start_time(self.pid) != self.start", "return here and _start_time(self.pid) is None")], "worker",
+    ),
+    "a failed look proves a death": Mutant("worker.py", [("            return False  # a look that failed proves nothing", "            return True")], "faults"),
+    "a folder that is a link is followed": Mutant("files.py", [("    if not stat.S_ISDIR(mode):\n        raise", "    if not stat.S_ISDIR(mode) and not stat.S_ISLNK(mode):\n        raise")], "planted"),
+    "a journal that is a link is followed": Mutant("files.py", [("flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)\n    try", "flags | os.O_CLOEXEC | os.O_NONBLOCK)\n    try")], "journal"),
+    "the reserve is not given up": Mutant("reserve.py", [("            os.unlink(self._path)\n", "            raise OSError\n")], "reserve"),
+    "names change by path": Mutant(
+        "checkpoints.py", [("fd, trash = self._descriptor(), f\".trash-{name}-{os.urandom(4).hex()}\"",
+                            "fd, trash = os.open(self._folder('checkpoints'), os.O_RDONLY), f\".trash-{name}-{os.urandom(4).hex()}\"")], "made_anew",
+    ),
+}  # fmt: skip
+
+
+def broken(folder: Path, mutant: Mutant) -> None:
+    """Make a copy of the repository with a mutant in it."""
+    for part in ("hoptim", "tests", "benchmarks", "examples"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, folder)
+    path = folder / "hoptim" / mutant.file
+    text = path.read_text()
+    for old, new in mutant.edits:
+        text = text.replace(old, new)
+    path.write_text(text)
+
+
+def noticed_by(mutant: Mutant, limit: float) -> str | None:
+    """The first test that goes red, None when all stay green."""
+    rest = [name for name in STORE if name != mutant.first]
+    with tempfile.TemporaryDirectory() as temporary:
+        broken(Path(temporary), mutant)
+        for names in ([mutant.first], rest):
+            tests = [f"tests/test_{name}.py" for name in names]
+            command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+            try:
+                ran = subprocess.run(
+                    command, cwd=temporary, capture_output=True, text=True, check=False, timeout=limit,
+                    env={**os.environ, "PYTHONPATH": temporary},
+                )  # fmt: skip
+            except subprocess.TimeoutExpired:
+                return f"no end of {' '.join(names)} within {limit:.0f} s"
+            red = [line for line in ran.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+            if red:
+                return red[0].split(" - ")[0].removeprefix("FAILED ").removeprefix("ERROR ")
+    return None
+
+
+def main() -> int:
+    """Try them all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="some mutants only")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--limit", type=float, default=600.0, help="seconds for a run of tests")
+    arguments = parser.parse_args()
+    chosen = [name for name in MUTANTS if not arguments.names or name in arguments.names]
+    began, survivors = time.monotonic(), 0
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        found = pool.map(lambda name: noticed_by(MUTANTS[name], arguments.limit), chosen)
+        for name, red in zip(chosen, found, strict=True):
+            survivors += red is None
+            print(f"{name:52} {red or '*** survived'}", flush=True)
+    print(f"{len(chosen)} mutants, {survivors} survived, {time.monotonic() - began:.0f} s")
+    return int(survivors > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

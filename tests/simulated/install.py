@@ -1,0 +1,171 @@
+"""Puts a simulated system in the place of the real one, for the library and for all that it calls."""
+
+from __future__ import annotations
+
+import builtins
+import fcntl
+import io
+import os
+import shutil  # noqa: F401 - it looks at `os` when first imported, which must be the real one
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from hoptim import clerk, leaving, lock, signals
+from tests.simulated.descriptors import FIRST
+from tests.simulated.scheduler import ROOT
+from tests.simulated.system import System
+from tests.simulated.threads import threads
+from tests.simulated.world import World
+
+Call = Callable[..., Any]
+
+BY_PATH = (
+    "open", "stat", "lstat", "unlink", "remove", "rmdir", "mkdir", "listdir", "scandir", "utime", "chmod",
+    "readlink",
+)  # fmt: skip
+BY_PATHS = ("link", "rename", "replace")
+BY_DESCRIPTOR = ("close", "read", "pread", "write", "pwrite", "ftruncate", "fsync", "fstat")
+OURS = (ROOT, "/proc/self/ns/pid")
+SAME = {"lstat": "stat", "remove": "unlink", "replace": "rename"}
+
+
+@contextmanager
+def installed(system: System) -> Iterator[None]:
+    """Answer calls by a simulated system within the block."""
+    changes = [*_of_os(system), *_of_clock(system), *_of_hoptim(system.world)]
+    old = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
+    for owner, name, new in changes:
+        setattr(owner, name, new)
+    try:
+        yield
+    finally:
+        for owner, name, found in old:
+            setattr(owner, name, found)
+
+
+def _of_os(system: System) -> Iterator[tuple[Any, str, Any]]:
+    for name in BY_PATH:
+        yield os, name, _by_path(getattr(os, name), getattr(system, SAME.get(name, name)), system)
+    for name in BY_PATHS:
+        yield os, name, _by_paths(getattr(os, name), getattr(system, SAME.get(name, name)), system)
+    for name in BY_DESCRIPTOR:
+        yield os, name, _by_descriptor(getattr(os, name), getattr(system, name))
+    yield fcntl, "flock", _by_descriptor(fcntl.flock, system.flock)
+    for owner in (io, builtins):
+        yield owner, "open", _by_name(open, system)
+
+
+def _of_clock(system: System) -> Iterator[tuple[Any, str, Any]]:
+    world = system.world
+    yield time, "time", lambda: world.process.machine.time(world.now)
+    yield time, "monotonic", lambda: world.process.machine.monotonic(world.now)
+    yield time, "sleep", system.sleep
+    yield os, "urandom", world.rng.randbytes
+    yield os, "getpid", system.getpid
+    yield os, "uname", lambda: SimpleNamespace(nodename=world.process.machine.name)
+
+
+def _of_hoptim(world: World) -> Iterator[tuple[Any, str, Any]]:
+    for name, module in list(sys.modules.items()):
+        if name.startswith("hoptim.") and getattr(module, "threading", None) is threading:
+            yield module, "threading", threads(world)
+    yield lock, "_registry", Own(world, "registry")
+    yield clerk, "_told_last", Own(world, "told")
+    yield leaving, "watch_over", lambda leaver: None  # the simulated scripts leave by themselves
+    yield signals, "defer", lambda number: None
+    yield signals, "_here", Here(world)
+    yield signals, "_theirs", {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    world.signal = lambda number: signals._on_signal(number, None)
+
+
+class Own(MutableMapping[Any, Any]):
+    """A mapping that each process has for itself, as it has its modules."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self._world, self._name = world, name
+
+    @property
+    def _mine(self) -> dict[Any, Any]:
+        return self._world.process.own.setdefault(self._name, {})
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._mine[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._mine[key] = value
+
+    def __delitem__(self, key: Any) -> None:
+        del self._mine[key]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._mine)
+
+    def __len__(self) -> int:
+        return len(self._mine)
+
+
+class Here:
+    """What the store is doing in each process."""
+
+    def __init__(self, world: World) -> None:
+        object.__setattr__(self, "_world", world)
+
+    def __getattr__(self, name: str) -> Any:
+        return self._world.process.own.setdefault("here", {"depth": 0, "waiting": []})[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._world.process.own.setdefault("here", {"depth": 0, "waiting": []})[name] = value
+
+
+def _by_path(real: Call, simulated: Call, system: System) -> Call:
+    def call(path: Any, *args: Any, dir_fd: int | None = None, **more: Any) -> Any:
+        text = path if type(path) is str and dir_fd is None else _text(path, dir_fd, system)
+        if text.startswith(OURS):
+            return simulated(text, *args, **more)
+        return real(path, *args, **more) if dir_fd is None else real(path, *args, dir_fd=dir_fd, **more)
+
+    return call
+
+
+def _by_paths(real: Call, simulated: Call, system: System) -> Call:
+    def call(path: Any, new: Any, **more: Any) -> Any:
+        text = _text(path, more.get("src_dir_fd"), system)
+        if text.startswith(OURS):
+            return simulated(text, _text(new, more.get("dst_dir_fd"), system))
+        return real(path, new, **more)
+
+    return call
+
+
+def _text(path: Any, folder: int | None, system: System) -> str:
+    """A path as text, empty for a descriptor of the real system."""
+    if type(path) is int:
+        return system.path_of(path) if path >= FIRST else ""
+    text = os.fspath(path)
+    if folder is not None and folder >= FIRST:
+        return f"{system.path_of(folder)}/{text}"
+    return text if type(text) is str else ""
+
+
+def _by_descriptor(real: Call, simulated: Call) -> Call:
+    return lambda fd, *args: (simulated if type(fd) is int and fd >= FIRST else real)(fd, *args)
+
+
+def _by_name(real: Call, system: System) -> Call:
+    def call(path: Any, mode: str = "r", *args: Any, **more: Any) -> Any:
+        text = _text(path, None, system)
+        if text.startswith("/proc/") and system.world.current is not None:
+            return io.StringIO(system.proc(text))
+        if not text.startswith(ROOT):
+            return real(path, mode, *args, **more)
+        assert mode in ("r", "rb"), "only reading is simulated"
+        data = system.whole(text)
+        return io.BytesIO(data) if "b" in mode else io.StringIO(data.decode())
+
+    return call

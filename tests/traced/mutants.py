@@ -1,0 +1,48 @@
+"""Promises of hoptim broken on purpose: `tests/faults.py` must find each one."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from hoptim import clerk, files, journal, store
+
+
+def break_nothing() -> None:
+    """All is as it should be."""
+
+
+def forget_ids() -> None:
+    """A tell with an unknown outcome is not found again when it is repeated."""
+    tell = clerk.Clerk.tell
+
+    def told(self: clerk.Clerk, trial: Any, value: Any, outcome: Any) -> None:
+        trial._id = os.urandom(4).hex()
+        tell(self, trial, value, outcome)
+
+    clerk.Clerk.tell = told  # type: ignore[method-assign]
+
+
+def keep_state() -> None:
+    """What was folded and could not be written is not forgotten."""
+    forget = journal.FileJournal.forget
+    journal.FileJournal.forget = lambda self: None if hasattr(self, "_n") else forget(self)  # type: ignore[method-assign]
+
+
+def drop_early() -> None:
+    """Checkpoints go before the record that says so."""
+    drop = store.Store._drop_spare
+
+    def dropped(self: store.Store) -> None:
+        drop(self)
+        self.checkpoints.drop(self._spare)
+
+    store.Store._drop_spare = dropped  # type: ignore[method-assign]
+
+
+def say_nothing() -> None:
+    """Errors come out as the system made them."""
+    files.explained.__exit__ = lambda *_: None  # type: ignore[method-assign]
+
+
+MUTANTS = {f.__name__: f for f in (forget_ids, keep_state, drop_early, say_nothing)}
