@@ -190,7 +190,6 @@ class Clerk:
             self._store.release(trial, unused)
         except OSError as error:  # an exception may be on its way
             log.warning("Trial %d could not be released: %s", trial.number, error)
-        trial._claim = None  # what could not be released is handed out here again, or taken back later
 
     def draft(self, trial: Trial) -> Path:
         """As `Trial.draft`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -107,6 +108,8 @@ def _write(folder: Path, settings: Settings) -> Settings:
         "uuid": settings.uuid, "study": _digest(data),
     }  # fmt: skip
     make_folder(folder / "workers")
+    if path.name in os.listdir(folder):  # a look-up may be answered from a cache over NFS; a listing is not
+        raise OSError(errno.ESTALE, "another machine has just made the study")
     if journal.exists():
         if read_front(journal, 2 * chain.LONGEST).count(b"\n") > 1:
             raise StudyDamaged(

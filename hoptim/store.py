@@ -165,6 +165,7 @@ class Store:
             claim: The trial and token; fine if the claim is lost already.
             unused: Nobody began it, so it does not count as an interruption.
         """
+        self._lent.pop(claim.token, None)  # should it fail: handed out here again
         with self._hold() as state:
             if state.held(claim.number, claim.token) is None:
                 return

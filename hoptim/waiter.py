@@ -69,7 +69,7 @@ class Waiter:
         """Whether the lock came within some seconds; raises what kept it from coming."""
         came = self._got.wait(seconds)
         if self._error is not None:
-            raise self._error
+            raise OSError(self._error.errno, self._error.strerror)
         return came
 
     def abandon(self) -> None:
