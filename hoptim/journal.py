@@ -148,16 +148,18 @@ class FileJournal:
     @contextmanager
     def hold(self, timeout: float | None) -> Iterator[None]:
         """As `Journal.hold`."""
-        with self._own_lock().hold(timeout):
+        lock = self._own_lock()
+        with lock.hold(timeout):
             # Opened anew in each hold: over NFS an older descriptor may show an older size.
             self._fd = self._open(os.O_RDWR)
             try:
+                lock.lock_written(self._fd, str(self.path), timeout)
                 self._settle()
                 yield
             finally:
-                fd, self._fd = self._fd, None
+                self._fd = None
                 with explained("close", self.path):
-                    os.close(fd)
+                    lock.close_written()
 
     def _settle(self) -> None:
         """Once: whoever made the study may have died before its names were durable."""

@@ -46,6 +46,7 @@ class StudyLock:
         self._waiter: Waiter | None = None
         self._herald: Herald | None = None
         self._inner: int | None = None
+        self._written: int | None = None
         self._name = f"process {os.getpid()} on {os.uname().nodename}"[: _NAME_BYTES - 40]
 
     @staticmethod
@@ -110,6 +111,23 @@ class StudyLock:
         """Leave; the next in line enters."""
         self._leave_line()
         self.mutex.release()
+
+    def lock_written(self, fd: int, path: str, timeout: float | None) -> None:
+        """Within a hold, lock the very file that is written in it, too; closing it lets go.
+
+        Over NFS the bytes of a writer that was killed may arrive after its other locks are gone, but
+        not after that of the file itself; and this lock, unlike another file's, shows its last bytes.
+        """
+        self._written = fd
+        self._lock_file(fd, path, None if timeout is None else time.monotonic() + timeout)
+
+    def close_written(self) -> None:
+        """Close the file of `lock_written`."""
+        fd, self._written = self._written, None
+        if fd is not None:
+            with suppress(OSError):  # closing alone would not do while a foreign child has a copy
+                fcntl.flock(fd, fcntl.LOCK_UN)
+            os.close(fd)
 
     def last_word(self) -> bytes:
         """What the last holder left for the next one; only within a hold, and possibly nothing."""
@@ -188,9 +206,12 @@ class StudyLock:
 
     def _take(self, deadline: float | None) -> None:
         with explained("lock", self._lock_path):
-            from filelock import lock_descriptor  # costs 70 ms to import: only with a directory
-
             self._inner = fd = _open(self._lock_path)
+        self._lock_file(fd, self._lock_path, deadline)
+
+    def _lock_file(self, fd: int, path: str, deadline: float | None) -> None:
+        with explained("lock", path):
+            from filelock import lock_descriptor  # costs 70 ms to import: only with a directory
 
             def attempt(seconds: float) -> bool:
                 end = time.monotonic() + seconds
@@ -264,7 +285,12 @@ def _after_fork() -> None:
     global _registry_guard
     _registry_guard = threading.Lock()
     for lock in _registry.values():
-        for fd in (lock._inner, lock._queue, None if lock._waiter is None else lock._waiter.fd):
+        for fd in (
+            lock._written,
+            lock._inner,
+            lock._queue,
+            None if lock._waiter is None else lock._waiter.fd,
+        ):
             if fd is not None and fd >= 0:
                 os.close(fd)
     _registry.clear()

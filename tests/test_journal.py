@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import logging
 import os
 
 import pytest
 
 from hoptim import chain
-from hoptim.errors import StoreError, StudyDamaged, StudyMismatch
+from hoptim.errors import LockTimeout, StoreError, StudyDamaged, StudyMismatch
 from hoptim.journal import FileJournal, MemoryJournal
 from tests import reader
 
@@ -258,6 +259,18 @@ def test_a_whole_append_is_secured(path, monkeypatch):
     ((data, offset),) = written
     assert data == b"".join(before.splitlines(keepends=True)[-3:])
     assert before[offset:] == data
+
+
+def test_the_journal_itself_is_locked_while_it_is_written(path):
+    """Nobody enters while a file's own lock is kept, as over NFS until a killed writer's bytes are there."""
+    journal = opened(path)
+    with path.open("rb") as file:
+        with journal.hold(None), pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with pytest.raises(LockTimeout), journal.hold(0.1):
+            pass
+    append(journal, "x")
 
 
 def test_the_memory_journal_keeps_the_same_promises():
