@@ -262,7 +262,7 @@ def test_a_whole_append_is_secured(path, monkeypatch):
 
 
 def test_the_journal_itself_is_locked_while_it_is_written(path):
-    """Nobody enters while a file's own lock is kept, as over NFS until a killed writer's bytes are there."""
+    """Nobody enters while its own lock is kept, as over NFS until a killed writer's bytes are there."""
     journal = opened(path)
     with path.open("rb") as file:
         with journal.hold(None), pytest.raises(BlockingIOError):
