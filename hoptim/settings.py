@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from hoptim.lock import StudyLock
 from hoptim.state import FORMAT
 
 _FILE = "study.json"
+_LOOKS = 100  # for a file that is listed but not found
 LONGEST = 1 << 24  # bytes; settings are small, but start= may name many members
 
 
@@ -81,7 +83,8 @@ def create(folder: Path, identity: Mapping[str, Any], steps: int, single_host: b
             Path(os.path.realpath(folder)), parents=True
         )  # the user's own link is as good as its target
     with StudyLock.of(folder, single_host).hold(None), explained("create the study", folder):
-        return read(folder) or _write(folder, Settings(os.urandom(16).hex(), dict(identity), steps))
+        there = _read_anew(folder)
+        return there or _write(folder, Settings(os.urandom(16).hex(), dict(identity), steps))
 
 
 def compare(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
@@ -91,6 +94,16 @@ def compare(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -
             f"The study in {str(folder)!r} was made with other settings. Open it with its own, or use "
             "another directory:\n" + "\n".join(lines)
         )
+
+
+def _read_anew(folder: Path) -> Settings | None:
+    """As `read`; over NFS a look-up may be answered from a cache for some seconds, a listing is not."""
+    for _ in range(_LOOKS):
+        found = read(folder)
+        if found is not None or _FILE not in os.listdir(folder):
+            return found
+        time.sleep(0.1)
+    raise OSError(errno.ESTALE, "study.json is listed but not found")
 
 
 def _write(folder: Path, settings: Settings) -> Settings:
@@ -108,8 +121,6 @@ def _write(folder: Path, settings: Settings) -> Settings:
         "uuid": settings.uuid, "study": _digest(data),
     }  # fmt: skip
     make_folder(folder / "workers")
-    if path.name in os.listdir(folder):  # a look-up may be answered from a cache over NFS; a listing is not
-        raise OSError(errno.ESTALE, "another machine has just made the study")
     if journal.exists():
         if read_front(journal, 2 * chain.LONGEST).count(b"\n") > 1:
             raise StudyDamaged(

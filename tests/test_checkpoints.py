@@ -66,6 +66,15 @@ def test_everything_is_durable_before_it_is_visible(checkpoints, monkeypatch):
     assert calls == ["b", "a", ".draft-study-0.1", "replace", "checkpoints"]
 
 
+def test_the_name_of_their_folder_is_durable_before_any_of_theirs(checkpoints, monkeypatch, tmp_path):
+    """Somebody else may have made the folder and died: its name is synced by whoever uses it first."""
+    (tmp_path / "checkpoints").mkdir()
+    real, synced = os.fsync, []
+    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(os.fstat(fd).st_ino), real(fd)))
+    checkpoints.draft(0, 1)
+    assert synced == [tmp_path.stat().st_ino]
+
+
 def test_a_save_that_writes_elsewhere_is_told_where(checkpoints):
     """A save that adds a suffix, as numpy.savez does, is refused with the suffix it added."""
     with pytest.raises(CheckpointError, match=r"ends in '\.npz'"):

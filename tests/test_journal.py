@@ -261,6 +261,25 @@ def test_a_whole_append_is_secured(path, monkeypatch):
     assert before[offset:] == data
 
 
+def test_names_made_by_others_are_made_durable_first(path, monkeypatch):
+    """Whoever made the study may have died before its names were on the disk: the first hold syncs them."""
+    real, synced = os.fsync, []
+
+    def fsync(fd):
+        synced.append(os.fstat(fd).st_ino)
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    journal = opened(path)
+    with journal.hold(None):
+        pass
+    assert {path.parent.stat().st_ino, path.parent.parent.stat().st_ino} <= set(synced)
+    synced.clear()
+    with journal.hold(None):
+        pass
+    assert synced == []
+
+
 def test_the_journal_itself_is_locked_while_it_is_written(path):
     """Nobody enters while its own lock is kept, as over NFS until a killed writer's bytes are there."""
     journal = opened(path)

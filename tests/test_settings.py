@@ -143,3 +143,19 @@ def test_each_difference_is_listed(tmp_path):
     with pytest.raises(StudyMismatch) as caught:
         settings.compare(tmp_path, {"optimizer": {"name": "A", "a": 1}}, {"optimizer": {"name": "B"}})
     assert str(caught.value).splitlines()[1:] == ['  optimizer.name: recorded "A", asked for "B"']
+
+
+def test_a_file_that_is_listed_but_not_found_is_looked_for_again(tmp_path, monkeypatch):
+    """Over NFS a look-up may miss what another machine has just made; nobody makes it a second time."""
+    made, real, missed = settings.create(tmp_path, IDENTITY, 3), settings.read, []
+
+    def read(folder):
+        missed.append(folder)
+        return None if len(missed) < 3 else real(folder)
+
+    monkeypatch.setattr(settings, "read", read)
+    assert settings.create(tmp_path, IDENTITY, 3) == made
+    monkeypatch.setattr(settings, "read", lambda folder: None)
+    monkeypatch.setattr(settings, "_LOOKS", 2)
+    with pytest.raises(StoreError, match="listed but not found"):
+        settings.create(tmp_path, IDENTITY, 3)
