@@ -211,3 +211,30 @@ def test_the_holder_is_at_the_head_of_the_line(tmp_path):
     mine.release()
     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(fd)
+
+
+def test_a_lock_file_that_was_replaced_is_not_believed(tmp_path):
+    """Whoever waited for a file that was replaced meanwhile waits for the new one, as all others do."""
+    old = os.open(tmp_path / "queue", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(old, fcntl.LOCK_EX)
+    mine = StudyLock.of(tmp_path)
+    inside, go = threading.Event(), threading.Event()
+
+    def work():
+        with mine.hold(None):
+            inside.set()
+            go.wait(60)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    wait_until(lambda: mine._queue is not None)  # it waits, or is about to
+    (tmp_path / "new").touch()
+    os.replace(tmp_path / "new", tmp_path / "queue")
+    os.close(old)
+    assert inside.wait(60)
+    new = os.open(tmp_path / "queue", os.O_RDWR)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(new, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(new)
+    go.set()
+    thread.join()
