@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from hoptim.files import explained, is_folder, is_there, make_folder, read_front, write_new
 
 BEATS_PER_LEASE = 6
-_LOOKS = 3  # at least, before a lease counts as run out
 _LONGEST = 4096  # bytes of a worker's file
 _LONGEST_LEASE = 1e7  # seconds; a file that says more is no sign of life
 
@@ -112,7 +111,8 @@ class Watch:
     """Tells which of the other workers are dead.
 
     On the same host a death is proven at once. Elsewhere a worker counts as dead when at least
-    three looks over a whole lease, on the looker's own clock, all saw the same sign of life.
+    looks over a whole lease, on the looker's own clock and never more than a beat apart, so seven at
+    least, all saw the same sign of life.
 
     Args:
         folder: The study's directory.
@@ -122,7 +122,7 @@ class Watch:
     def __init__(self, folder: Path, lease: float) -> None:
         self._folder = folder / "workers"
         self._lease = lease
-        self._seen: dict[str, tuple[object, float, float, int]] = {}  # sign, first, last look, looks
+        self._seen: dict[str, tuple[object, float, float]] = {}  # sign, first and last look
 
     def is_dead(self, worker: str) -> bool:
         """Look once; whether this look settles that a worker is dead."""
@@ -130,11 +130,11 @@ class Watch:
         if dead:
             return True
         now = time.monotonic()
-        old, first, last, looks = self._seen.get(worker, (None, now, now, 0))
+        old, first, last = self._seen.get(worker, (None, now, now))
         if old != sign or now - last > lease / BEATS_PER_LEASE:
-            first, looks = now, 0  # a sign could have come and gone unseen between distant looks
-        self._seen[worker] = (sign, first, now, looks + 1)
-        return looks + 1 >= _LOOKS and now - first >= lease
+            first = now  # a sign could have come and gone unseen between distant looks
+        self._seen[worker] = (sign, first, now)
+        return now - first >= lease
 
     def buried(self, worker: str) -> None:
         """Remove a dead worker's file, once nothing is claimed in its name."""

@@ -169,6 +169,22 @@ def test_what_may_still_be_loaded_is_not_droppable():
     assert b2 not in log.state.saved
 
 
+@pytest.mark.parametrize("end", [None, "reclaim", "release"])
+def test_the_parent_of_an_open_trial_stays(end):
+    """A trial in hand, taken back or handed back will be loaded from its parent, however far others are."""
+    log = Log(2, 9)
+    a0, b0 = log.told(0, 5.0, saved=True), log.told(1, 0.1, saved=True)
+    b1, token = log.ask(1, parent=a0)
+    log.told(0, 4.0, parent=a0, saved=True)
+    log.told(0, 3.0, parent=b0, saved=True)
+    if end is not None:
+        log.put(end, trial=b1, token=token, **({"final": False} if end == "reclaim" else {}))
+    assert a0 not in log.state.droppable(None)
+    _, token = (b1, token) if end is None else log.ask(1)
+    log.put("tell", trial=b1, token=token, value=6.0)
+    assert a0 in log.state.droppable(None)
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 99)), max_size=60))
 def test_kept_checkpoints_are_bounded_and_cover_every_choice(events):
     """members x (lead + 1) + 2 x running + 1 at most are kept, and all that a decision may name."""

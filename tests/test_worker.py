@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -154,3 +155,14 @@ def test_a_worker_is_named_for_people(tmp_path):
     watch = Watch(tmp_path, 1.0)
     assert watch.name("gpu07.123.abcdef") == "process 123 on gpu07"
     assert watch.name("odd") == "process ? on odd"
+
+
+def test_a_look_that_fails_proves_no_death(monkeypatch):
+    """With no descriptor left, say, /proc cannot be read; a process that lives is not dead for that."""
+    mine = Identity.mine()
+
+    def fail(path):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(worker, "_read", fail)
+    assert not mine.is_dead()
