@@ -145,9 +145,6 @@ MUTANTS = {
           '            self._batch[-1]["drops"] = spare\n            self.checkpoints.drop(self._spare)\n')],
         "faults",
     ),
-    "a lost claim still publishes": Mutant(
-        "clerk.py", [("if not self._store.told(trial, id):  # saving takes long: is the claim still ours?", "if True:")], "made_anew",
-    ),
     "no lease is waited for": Mutant("worker.py", [("return now - first >= lease", "return now > first")], "worker"),
     "distant looks count": Mutant("worker.py", [(" or now - last > lease / BEATS_PER_LEASE:", ":")], "worker"),
     "another pid namespace is taken for ours": Mutant("worker.py", [(" and self.space == _pid_space()", "")], "worker"),
