@@ -69,7 +69,8 @@ class Waiter:
         """Whether the lock came within some seconds; raises what kept it from coming."""
         came = self._got.wait(seconds)
         if self._error is not None:
-            raise OSError(self._error.errno, self._error.strerror)
+            # A new one: this object would keep the frames of whoever gets it, and all that is in them.
+            raise OSError(self._error.errno, self._error.strerror) from self._error
         return came
 
     def abandon(self) -> None:
