@@ -348,6 +348,7 @@ class Store:
                     yield self._catch_up()
                     if self._batch:
                         self.journal.append(self._batch)
+                    self._bury()
                 except BaseException:
                     if self._batch or self._state.n != self.journal.count:  # folded, not written
                         self.journal.forget()
@@ -357,11 +358,17 @@ class Store:
                 finally:
                     self._batch.clear()
             spare, self._spare = self._spare, []
-            dead, self._dead = self._dead, []
             self.checkpoints.drop(spare)
-            for worker in dead:  # the proof of its death was needed until its claims were taken back
-                if self.watch is not None:
-                    self.watch.buried(worker)
+
+    def _bury(self) -> None:
+        """Only now: until its claims were taken back, the proof of a death was needed.
+
+        And only under the lock: one that comes back must not claim again before its sign is gone.
+        """
+        dead, self._dead = self._dead, []
+        for worker in dead:
+            if self.watch is not None:
+                self.watch.buried(worker)
 
     def _catch_up(self) -> State:
         try:

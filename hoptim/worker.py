@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import threading
@@ -73,7 +72,6 @@ class Worker:
         self._path = folder / "workers" / self.id
         self._lease = lease
         self._stop = threading.Event()
-        self._looked = -math.inf
 
     def start(self) -> None:
         """Write the file and begin to beat; under the lock, before the first claim."""
@@ -84,15 +82,10 @@ class Worker:
 
     def is_shown(self) -> bool:
         """Whether the file is there still; it is removed from one that stood still for too long."""
-        if time.monotonic() - self._looked < self._lease / BEATS_PER_LEASE:
-            return True  # nobody can have waited for a lease since
         try:
-            shown = is_there(self._path)
+            return is_there(self._path)
         except OSError:
             return True  # nothing is known
-        if shown:
-            self._looked = time.monotonic()
-        return shown
 
     def stop(self) -> None:
         """Stop beating and remove the file; after the last claim is released."""
