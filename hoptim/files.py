@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from hoptim import signals
 from hoptim.errors import HoptimError, StoreError
 
 
@@ -212,6 +213,7 @@ def remove(path: str | Path, folder: int | None = None) -> None:
         if stat.S_ISDIR(os.lstat(path, dir_fd=folder).st_mode):
             import shutil  # seldom needed, and slow to import
 
-            shutil.rmtree(path, ignore_errors=True, dir_fd=folder)
+            with signals.undisturbed():  # an interrupt between its close and its note of it closes twice
+                shutil.rmtree(path, ignore_errors=True, dir_fd=folder)
         else:
             os.unlink(path, dir_fd=folder)
