@@ -23,9 +23,11 @@ from hoptim.errors import (
     TrialError,
 )
 from hoptim.initiator import Initiator
+from hoptim.lineage import Exploit, Family, Lineage
 from hoptim.optimizer import Optimizer, Proposal, View
 from hoptim.population import Population
 from hoptim.romul import ROMUL
+from hoptim.schedule import Schedule
 from hoptim.space import Space
 from hoptim.study import Study, load
 from hoptim.trial import FinishedTrial, Trial
@@ -41,11 +43,14 @@ __all__ = [
     "Choice",
     "ClaimLost",
     "Dimension",
+    "Exploit",
+    "Family",
     "FinishedTrial",
     "Float",
     "HoptimError",
     "Initiator",
     "Int",
+    "Lineage",
     "LockTimeout",
     "MissingExtra",
     "NoCheckpoint",
@@ -58,6 +63,7 @@ __all__ = [
     "Ordinal",
     "Population",
     "Proposal",
+    "Schedule",
     "Space",
     "SpaceError",
     "StoreError",

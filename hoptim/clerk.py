@@ -23,6 +23,8 @@ from hoptim.errors import (
     HoptimError,
     StudyDamaged,
 )  # fmt: skip
+from hoptim.events import announce
+from hoptim.lineage import Exploit, Family
 from hoptim.store import Store
 from hoptim.trial import FinishedTrial, Outcome, Trial
 
@@ -53,6 +55,7 @@ class Clerk:
     def __init__(self, store: Store, decide: Decide, path: str | None, uuid: str) -> None:
         self._store, self._decide, self._path = store, decide, path
         self._study = uuid, "" if path is None else os.path.realpath(path)  # a copy is another study
+        self._warned = False
 
     def lend(self, claim: Claim) -> Trial:
         """The trial of a claim, not begun yet."""
@@ -71,7 +74,23 @@ class Clerk:
         last = _told_last.pop(self._study, None)
         here = (os.getpid(), threading.get_ident(), trial.parent)
         trial.continues = trial.parent is not None and last == here
+        if callbacks := self._store.policy.callbacks:
+            announce(callbacks, "asked", trial)
+            if (exploit := self._exploit(trial)) is not None:
+                announce(callbacks, "exploited", exploit)
         return trial
+
+    def _exploit(self, trial: Trial) -> Exploit | None:
+        """The exploit that a trial begins with, from just the trials that it concerns."""
+        state = self._store.state
+        entry = state.open.get(trial.member)
+        if entry is None or entry.parent is None or entry.number != trial.number:
+            return None
+        seen = [t for t in state.level(entry.step - 1) if t.closed < entry.proposed]
+        known = {t.number: t for t in [*seen, state.finished[entry.parent], entry]}
+        mode = "min" if state.sign == 1 else "max"
+        family = Family(map(self.show, known.values()), state.size, mode)
+        return family.exploit(family.trials[entry.number])
 
     def begin_loop(self, hand: list[Trial]) -> None:
         """A loop begins in this thread; an earlier one that it left hanging ends.
@@ -104,8 +123,9 @@ class Clerk:
             metrics={name: float(value) for name, value in (entry.metrics or {}).items()},
             checkpoint=None if token is None else self._store.checkpoints.path(entry.number, token),
             attempt=entry.attempt, interruptions=entry.interruptions, failed=entry.failed,
-            worker=str(entry.worker), asked=entry.asked, ended=entry.ended or math.nan,
-            x=tuple(entry.x), memo=entry.memo,
+            worker=str(entry.worker), asked=entry.asked, claimed=entry.claimed,
+            ended=entry.ended or math.nan, records=(entry.proposed, entry.closed), x=tuple(entry.x),
+            memo=entry.memo,
         )  # fmt: skip
 
     def _named(self, entry: Entry) -> dict[str, Any]:
@@ -143,6 +163,19 @@ class Clerk:
                 _told_last[self._study] = (os.getpid(), threading.get_ident(), trial.number)
                 if claim is not None and trial._following is not None:
                     trial._following.append(self.lend(claim))
+        self._look_at_founders(trial)
+        if callbacks := self._store.policy.callbacks:
+            announce(callbacks, "told", self.show(self._store.state.finished[trial.number]))
+
+    def _look_at_founders(self, trial: Trial) -> None:
+        """Say once in this process, in the first steps, that a single founder took all."""
+        state = self._store.state
+        if trial.member == 0 and not self._warned and 20 * trial.step <= state.steps:
+            from hoptim.status import collapsed_early  # for the first steps alone
+
+            if (early := collapsed_early(state)) is not None:
+                self._warned = True
+                log.warning("%s", early)
 
     def _publish(self, trial: Trial, outcome: Outcome, ended: Mapping[str, Any]) -> None:
         """Bring the checkpoint to its place, if the claim and the study's kind allow."""
@@ -177,6 +210,7 @@ class Clerk:
         with _losing(trial):
             self._store.fail(trial, trial._id, why, retry)
         trial._ended = "failed"
+        announce(self._store.policy.callbacks, "failed", trial, why)
 
     def release(self, trial: Trial) -> None:
         """Hand a trial back that was begun."""

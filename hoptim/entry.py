@@ -23,11 +23,15 @@ class Entry:
         age: The parent's and 1, else 0.
         seed: See `State.seed_of`.
         asked: When it was proposed, seconds since 1970.
+        proposed: Number of the record that proposed it.
+        founder: The trial that its weights began with, itself when it is fresh.
+        claimed: When its holder got it, seconds since 1970.
         token: Record number of its last claim.
         worker: Who holds it; None while nobody does; the last holder once it has ended.
         interruptions: Claims that were released or taken back.
         reasons: Why attempts failed, one for each.
         ended: When it ended, seconds since 1970; None while it is open.
+        closed: Number of the record that ended it; -1 while it is open.
         id: Identifier of the record that ended it, or its last attempt.
         value: What was told; NaN when it failed for good.
         metrics: What else was told.
@@ -44,11 +48,15 @@ class Entry:
     age: int
     seed: int
     asked: float
+    proposed: int
+    founder: int
+    claimed: float = math.nan
     token: int = -1
     worker: str | None = None
     interruptions: int = 0
     reasons: Sequence[str] = ()
     ended: float | None = None
+    closed: int = -1
     id: str = ""
     value: float = math.nan
     metrics: Mapping[str, Any] | None = None

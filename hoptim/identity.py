@@ -114,14 +114,17 @@ def space_of(space: Mapping[str, Dimension] | Space) -> Space:
 
 
 def _built_in(name: str, **settings: Any) -> Optimizer:
-    return _BUILT_IN[name](**settings) if name in _BUILT_IN else _Absent(name)
+    return _BUILT_IN[name](**settings) if name in _BUILT_IN else _Absent(name, settings)
 
 
 class _Absent(Optimizer):
     """Stands in for a user's optimizer, which is never imported from a directory."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, settings: Mapping[str, Any]) -> None:
+        self._name, self._settings = name, settings
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self._name, **self._settings}
 
     def propose(self, view: View, member: int, rng: Any) -> Proposal:
         self._refuse()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hoptim.arguments import check_whole, number_of
 from hoptim.errors import ArgumentError
+from hoptim.events import check_callbacks
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Policy:
         lease: Seconds without a sign of life after which a worker on another host is dead.
         lock_timeout: Seconds to wait for the lock; None waits on.
         single_host: That all processes run on one machine, so that locks need not reach further.
+        callbacks: Objects that are told what happens in this process.
 
     Raises:
         ArgumentError: A value that cannot work.
@@ -36,6 +38,7 @@ class Policy:
     lease: float = 120.0
     lock_timeout: float | None = None
     single_host: bool = False
+    callbacks: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
         check_whole("lead", self.lead, 0)
@@ -46,6 +49,7 @@ class Policy:
                 raise ArgumentError(f"{name} must be a number of seconds above 0, found {value!r}.")
         if self.keep is not None and not callable(self.keep):
             raise ArgumentError(f"keep must be a function of a finished trial, found {self.keep!r}.")
+        object.__setattr__(self, "callbacks", check_callbacks(self.callbacks))
 
     @property
     def ahead(self) -> int:

@@ -156,7 +156,7 @@ class State:
             trial = self._proposed(record)
         if not _WORKER.fullmatch(record["worker"]):
             raise ValueError(f"{record['worker']!r} is no name of a worker")
-        trial.token, trial.worker = self.n, record["worker"]
+        trial.token, trial.worker, trial.claimed = self.n, record["worker"], self.time
 
     def _proposed(self, record: Record) -> Entry:
         member, parent = record["member"], record["parent"]
@@ -166,10 +166,11 @@ class State:
         self._check_named(record["params"], record["x"])
         if member in self.open or record["trial"] != self.count or record["step"] != step:
             raise ValueError(f"member {member} is not due for trial {record['trial']}")
-        age = 0 if parent is None else self.finished[parent].age + 1
+        origin = None if parent is None else self.finished[parent]
+        age, founder = (0, self.count) if origin is None else (origin.age + 1, origin.founder)
         trial = Entry(
             self.count, member, step, parent, record["params"], record["x"], record.get("memo"), age,
-            self.seed_of(self.count), self.time,
+            self.seed_of(self.count), self.time, self.n, founder,
         )  # fmt: skip
         self.open[member] = trial
         self.count += 1
@@ -202,7 +203,8 @@ class State:
                 self.best_ever = trial
 
     def _end(self, trial: Entry, record: Record, failed: str | None = None) -> None:
-        trial.ended, trial.id, trial.failed = self.time, record.get("id", ""), failed
+        trial.ended, trial.closed, trial.failed = self.time, self.n, failed
+        trial.id = record.get("id", "")
         del self.open[trial.member]
         self.members[trial.member].append(trial)
         self.finished[trial.number] = trial

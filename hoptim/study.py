@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hoptim import settings as study_file
-from hoptim import signals
-from hoptim.arguments import check_whole, plain
+from hoptim.arguments import check_whole, number_of, plain
 from hoptim.clerk import Clerk
 from hoptim.decision import Decide
 from hoptim.dimension import Dimension
-from hoptim.errors import (
-    ArgumentError,
-    NoResult,
-    NothingDue,
-    NotTold,
-    StoreError,
-    StudyFailed,
-    StudyMismatch,
-)  # fmt: skip
+from hoptim.errors import ArgumentError, NoResult, StudyMismatch
+from hoptim.events import announce
 from hoptim.identity import Identity, checked, recorded, space_of
+from hoptim.lineage import Family, Lineage, chosen
+from hoptim.loop import Deadline, Loop
 from hoptim.optimizer import Optimizer
 from hoptim.policy import Policy
+from hoptim.schedule import Interval, Schedule
 from hoptim.settings import Settings
 from hoptim.space import Space
 from hoptim.state import State
@@ -36,11 +29,7 @@ from hoptim.trial import FinishedTrial, Trial
 
 if TYPE_CHECKING:
     from hoptim.check.report import Report
-
-log = logging.getLogger("hoptim")
-
-_SAY_EVERY = 60.0  # seconds between two words about whom a loop waits for
-_PAUSES = (0.005, 0.5)  # seconds between looks while nothing is due: first and longest
+    from hoptim.status import Status
 
 
 class Study:
@@ -71,6 +60,9 @@ class Study:
         lock_timeout: Seconds to wait for the study's lock; None waits on, with a warning every 10 s.
         single_host: Your word that all processes run on one machine. Without it a directory on a
             mount whose locks are known not to reach other machines is refused.
+        callbacks: Objects whose methods are called as things happen in this process, each optional:
+            `asked(trial)`, `exploited(exploit)`, `told(finished)`, `failed(trial, why)`, `done(study)`.
+            One that raises is logged, and the study goes on.
 
     Raises:
         ArgumentError: An argument cannot work.
@@ -106,12 +98,14 @@ class Study:
         lease: float = 120.0,
         lock_timeout: float | None = None,
         single_host: bool = False,
+        callbacks: Sequence[Any] = (),
     ) -> None:
         identity = checked(space, optimizer, size, mode, seed, start)
         check_whole("steps", steps, 1)
         policy = Policy(
-            lead, synchronous, keep, max_attempts, max_interruptions, lease, lock_timeout, single_host
-        )
+            lead, synchronous, keep, max_attempts, max_interruptions, lease, lock_timeout, single_host,
+            callbacks,
+        )  # fmt: skip
         wanted = identity.to_json()
         if path is None:
             self._attach(None, Settings(os.urandom(16).hex(), wanted, int(steps)), identity, policy)
@@ -140,6 +134,13 @@ class Study:
             lambda entry: self._clerk.show(entry),  # noqa: PLW0108 - there is no clerk yet
         )
         self._clerk = Clerk(self._store, self._decide, self.path, found.uuid)
+        self._loop = Loop(
+            self._store,
+            self._clerk,
+            self._decide,
+            repr(self),
+            lambda: announce(policy.callbacks, "done", self),
+        )
 
     def _extend(self, steps: int) -> None:
         recorded = self._store.refresh().steps
@@ -152,7 +153,8 @@ class Study:
             self._store.extend(steps)
 
     def __repr__(self) -> str:
-        return f"<hoptim.Study {self.path or 'in memory'}: {self.size} members, {self.steps} steps>"
+        where, steps = self.path or "in memory", self._store.state.steps
+        return f"<hoptim.Study {where}: {self.size} members, {steps} steps>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.path is None:
@@ -201,6 +203,48 @@ class Study:
             raise NoResult(f"{self!r} has no trial with a finite value yet.")
         return self._clerk.show(best)
 
+    @property
+    def family(self) -> Family:
+        """All finished trials by descent: exploits, founders that are left, and who saw what."""
+        return Family(self.trials, self.size, self.mode)
+
+    def lineage(self, trial: FinishedTrial | int | None = None) -> Lineage:
+        """Where a trial's weights came from, and what became of them.
+
+        Args:
+            trial: A finished trial or its number; None takes `best`.
+
+        Raises:
+            NoResult: No member's latest trial has a finite value.
+            ArgumentError: No such trial has ended.
+        """
+        family = self.family
+        return Lineage(family, chosen(family.trials, self.best if trial is None else trial))
+
+    def schedule(self, trial: FinishedTrial | int | None = None) -> Schedule:
+        """What a trial's weights were really trained with, by age, through every exploit.
+
+        Args:
+            trial: A finished trial or its number; None takes `best`.
+
+        Raises:
+            NoResult: No member's latest trial has a finite value.
+            ArgumentError: No such trial has ended, or it failed.
+        """
+        line = self.lineage(trial).line
+        if not line[-1].finite:
+            raise ArgumentError(f"Trial {line[-1].number} failed, so there is nothing to train again.")
+        return Schedule(
+            [Interval(t.age, t.params, t.seed, t.value, t.number, t.member, t.step) for t in line],
+            self.space,
+        )
+
+    def status(self) -> Status:
+        """How the study stands: results, who trains what, failures, diversity, disk; changes nothing."""
+        from hoptim.status import status  # seldom needed
+
+        return status(self)
+
     def check(self) -> Report:
         """All that is wrong in the study's directory, while others may train; changes nothing.
 
@@ -225,27 +269,27 @@ class Study:
             NotTold: The loop went on without `tell` or `fail`.
             StudyFailed: Every member's last trial failed for good.
         """
-        hand: list[Trial] = []  # the user's trial, and behind it the one claimed along with its tell
-        pid = os.getpid()
-        self._clerk.begin_loop(hand)
-        try:
-            while True:
-                with signals.undisturbed():  # no claim gets lost between the store and this hand
-                    hand += [] if hand else self._next(None)
-                if not hand:
-                    return
-                trial = hand[0]
-                trial._following = hand
-                yield self._clerk.begin(trial)
-                if trial._ended is None and self._store.holds(trial):  # else a copy told it elsewhere
-                    raise NotTold(
-                        f"Trial {trial.number} was neither told nor failed before the loop went on. Call "
-                        "trial.tell(value) or trial.fail(why) in every round; the trial is released."
-                    )
-                del hand[0]
-        finally:
-            if pid == os.getpid():
-                self._clerk.end_loop(hand)
+        return self._loop.trials()
+
+    def until(self, deadline: float | datetime, margin: float = 30.0) -> Iterator[Trial]:
+        """As the loop over the study itself, but no trial that would end after a deadline.
+
+        A trial is expected to take as long as the longest of the study's latest; the first ones, of
+        which nothing is known, are handed out up to the deadline. What is left is for the next process:
+        `study.done` tells whether there is any.
+
+        Args:
+            deadline: Seconds since 1970, such as Slurm's SLURM_JOB_END_TIME, or an aware datetime.
+            margin: Seconds to spare, for starting up and for epochs that take a little longer.
+
+        Raises:
+            ArgumentError: No point in time.
+            NotTold, StudyFailed: As for the loop over the study.
+        """
+        if isinstance(deadline, datetime) and deadline.tzinfo is None:
+            raise ArgumentError(f"deadline must say its time zone, found {deadline!r}.")
+        at = deadline.timestamp() if isinstance(deadline, datetime) else number_of("deadline", deadline)
+        return self._loop.trials(Deadline(at, number_of("margin", margin)))
 
     def ask(self, timeout: float | None = None) -> Trial | None:
         """The next trial to train, None when all is done.
@@ -257,50 +301,7 @@ class Study:
             NothingDue: Nothing became due in time.
             StudyFailed: Every member's last trial failed for good.
         """
-        found: list[Trial] = []
-        try:
-            with signals.undisturbed():
-                found = self._next(timeout)
-            return self._clerk.begin(found[0]) if found else None
-        except BaseException:
-            self._clerk.end_loop(found)  # interrupted on its way out
-            raise
-
-    def _next(self, timeout: float | None) -> list[Trial]:
-        """The next trial, an empty list when all is done; signals act while it waits, and only then."""
-        began = said = time.monotonic()
-        pause, longest = _PAUSES
-        while not (state := self._store.refresh()).done:
-            claim = self._store.ask(self._decide) if self._store.may_ask() else None
-            if claim is not None:
-                return [self._clerk.lend(claim)]
-            now = time.monotonic()
-            if timeout is not None and now - began >= timeout:
-                raise NothingDue(f"Nothing became due within {timeout} s: {self._waits_for(state)}.")
-            if now - said >= _SAY_EVERY:
-                said = now
-                log.warning("%r waits: %s.", self, self._waits_for(state))
-            with signals.disturbed():
-                time.sleep(pause if timeout is None else min(pause, began + timeout - now))
-            pause = min(pause * 1.5, longest, self._store.look_every)
-        with suppress(StoreError):  # no sign of life is owed any more
-            self._store.finish()
-        self._check_failed(state)
-        return []
-
-    def _check_failed(self, state: State) -> None:
-        last = [trials[-1] for trials in state.members]
-        if all(trial.failed is not None for trial in last):
-            reasons = sorted({str(trial.failed) for trial in last})
-            raise StudyFailed(f"The last trial of every member failed for good: {'; '.join(reasons)}.")
-
-    def _waits_for(self, state: State) -> str:
-        held = [
-            f"trial {t.number} of member {t.member}, held by {t.worker}"
-            for t in state.open.values()
-            if t.worker
-        ]
-        return "; ".join(held) or "a trial to become due"
+        return self._loop.ask(timeout)
 
 
 def load(

@@ -34,7 +34,10 @@ class FinishedTrial:
         failed: Why it failed for good, None when it was told.
         worker: Who trained it.
         asked: When it was first handed out, seconds since 1970.
+        claimed: When the worker that ended it got it, seconds since 1970.
         ended: When it was told, seconds since 1970.
+        records: Numbers of the records that proposed and that ended it; a proposal is made from
+            exactly the trials that ended before it.
         x: The optimizer's coordinates `(d,)`.
         memo: The optimizer's memo.
     """
@@ -54,7 +57,9 @@ class FinishedTrial:
     failed: str | None
     worker: str
     asked: float
+    claimed: float
     ended: float
+    records: tuple[int, int]
     x: tuple[float, ...] = field(repr=False)
     memo: Any = field(repr=False)
 

@@ -129,6 +129,14 @@ class Watch:
         self._seen[worker] = (sign, first, now)
         return now - first >= lease
 
+    def sign(self, worker: str) -> tuple[float | None, float, bool]:
+        """For people: seconds since a worker's last sign of life, its lease, whether it is proven dead."""
+        _, lease, dead = self._look(worker)
+        try:
+            return max(0.0, time.time() - (self._folder / worker).lstat().st_mtime), lease, dead
+        except OSError:
+            return None, lease, dead
+
     def buried(self, worker: str) -> None:
         """Remove a dead worker's file, once nothing is claimed in its name."""
         self._seen.pop(worker, None)

@@ -26,11 +26,16 @@ STORE = {
 }  # fmt: skip
 MAY_IMPORT = {
     **dict.fromkeys(ALGORITHM, ALGORITHM | {"errors", "trial", "arguments"}),
-    **dict.fromkeys(STORE, STORE | {"errors", "trial", "arguments"}),
+    **dict.fromkeys(STORE, STORE | {"errors", "trial", "arguments", "events"}),
     **dict.fromkeys(("study", "decision", "__init__"), MODULES | {"check"}),
+    "lineage": {"errors", "trial"},
+    "schedule": {"dimension", "space", "files", "errors"},
+    "status": {"entry", "state", "worker", "space", "trial", "study"},
+    "events": {"errors"},
+    "loop": {"store", "state", "signals", "trial", "errors", "decision", "clerk"},
     "__main__": {"check", "errors"},
     "identity": ALGORITHM | {"errors", "arguments"},
-    "clerk": STORE | {"errors", "trial", "arguments", "decision"},
+    "clerk": STORE | {"errors", "trial", "arguments", "decision", "events", "lineage", "status"},
     "arguments": {"errors"},
     "testing": ALGORITHM | {"errors"},
     "trial": {"errors", "study"},  # one that travelled to another process finds its study again
