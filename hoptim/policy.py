@@ -24,6 +24,7 @@ class Policy:
         lease: Seconds without a sign of life after which a worker on another host is dead.
         lock_timeout: Seconds to wait for the lock; None waits on.
         single_host: That all processes run on one machine, so that locks need not reach further.
+        guest: That claims outlive this process, as `hoptim.remote` needs it.
         callbacks: Objects that are told what happens in this process.
 
     Raises:
@@ -39,6 +40,7 @@ class Policy:
     lock_timeout: float | None = None
     single_host: bool = False
     callbacks: Sequence[Any] = ()
+    guest: bool = False
 
     def __post_init__(self) -> None:
         check_whole("lead", self.lead, 0)

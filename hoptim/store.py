@@ -322,13 +322,14 @@ class Store:
                 worker.stop()
             self._lent.clear()
             self.prefer = None
-            worker = Worker(self._folder, self.policy.lease)
+            worker = Worker(self._folder, self.policy.lease, self.policy.guest)
             with self._hold() as state:
                 left = self._left_over(state)
                 worker.start()
             self._worker = worker
-            weakref.finalize(self, worker.stop)
-            leaving.watch_over(self)
+            if not self.policy.guest:  # else the claim outlives this process
+                weakref.finalize(self, worker.stop)
+                leaving.watch_over(self)
         self.checkpoints.remove(left)
 
     def _name(self) -> str:

@@ -63,21 +63,32 @@ class Worker:
     Args:
         folder: The study's directory.
         lease: Seconds without a sign of life after which others may take its trials.
+        guest: It claims for somebody else, who lives on after this process: its parent in a shell. Then
+            no death is ever proven, and only `Watch.beat` gives further signs of life.
     """
 
-    def __init__(self, folder: Path, lease: float) -> None:
+    def __init__(self, folder: Path, lease: float, guest: bool = False) -> None:
         host = re.sub(r"[^A-Za-z0-9]+", "-", os.uname().nodename)[:16]
-        self.id = f"{host}.{os.getpid()}.{os.urandom(3).hex()}"
+        self.id = f"{host}.{os.getppid() if guest else os.getpid()}.{os.urandom(3).hex()}"
         self.pid = os.getpid()
+        self._guest = guest
         self._path = folder / "workers" / self.id
         self._lease = lease
         self._stop = threading.Event()
 
     def start(self) -> None:
         """Write the file and begin to beat; under the lock, before the first claim."""
+        mine = Identity.mine()
+        if self._guest:
+            mine = Identity(mine.host, os.getppid(), start="", boot="", space="")
+        about = {**mine._asdict(), "lease": self._lease} | ({"guest": True} if self._guest else {})
         with explained("write", self._path):
             make_folder(self._path.parent)
-            write_new(self._path, json.dumps({**Identity.mine()._asdict(), "lease": self._lease}).encode())
+            write_new(self._path, json.dumps(about).encode())
+        if not self._guest:
+            self._beat()
+
+    def _beat(self) -> None:
         threading.Thread(target=self._live, daemon=True, name="hoptim-beat").start()
 
     def is_shown(self) -> bool:
@@ -137,6 +148,21 @@ class Watch:
         except OSError:
             return None, lease, dead
 
+    def beat(self, worker: str) -> bool:
+        """Give a sign of life for a guest; whether its file is still there."""
+        with explained("write", self._folder / worker):
+            try:
+                os.utime(self._folder / worker, follow_symlinks=False)
+            except FileNotFoundError:
+                return False
+        return True
+
+    def dismiss(self, worker: str) -> None:
+        """Remove a guest's file, whose one claim has ended; a worker that beats by itself keeps its own."""
+        with suppress(OSError, ValueError, AttributeError, RecursionError):
+            if json.loads(read_front(self._folder / worker, _LONGEST)).get("guest") is True:
+                self.buried(worker)
+
     def buried(self, worker: str) -> None:
         """Remove a dead worker's file, once nothing is claimed in its name."""
         self._seen.pop(worker, None)
@@ -182,6 +208,7 @@ class Watch:
         try:
             found = json.loads(read_front(path, _LONGEST))
             lease = max(self._lease, _seconds(found.pop("lease")))
+            found.pop("guest", None)
             status = path.lstat()
             return (status.st_ino, status.st_mtime_ns), lease, Identity(**found).is_dead()
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):

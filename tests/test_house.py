@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "schedule": {"dimension", "space", "files", "errors"},
     "status": {"entry", "state", "worker", "space", "trial", "study"},
     "events": {"errors"},
+    "remote": {"study", "claim", "trial", "arguments", "errors"},
     "loop": {"store", "state", "signals", "trial", "errors", "decision", "clerk"},
     "__main__": {"check", "errors"},
     "identity": ALGORITHM | {"errors", "arguments"},
