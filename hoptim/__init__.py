@@ -22,6 +22,7 @@ from hoptim.errors import (
     StudyMismatch,
     TrialError,
 )
+from hoptim.fork import fork
 from hoptim.initiator import Initiator
 from hoptim.lineage import Exploit, Family, Lineage
 from hoptim.optimizer import Optimizer, Proposal, View
@@ -75,5 +76,6 @@ __all__ = [
     "TrialError",
     "TruncationSelection",
     "View",
+    "fork",
     "load",
 ]

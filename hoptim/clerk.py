@@ -124,8 +124,8 @@ class Clerk:
             checkpoint=None if token is None else self._store.checkpoints.path(entry.number, token),
             attempt=entry.attempt, interruptions=entry.interruptions, failed=entry.failed,
             worker=str(entry.worker), asked=entry.asked, claimed=entry.claimed,
-            ended=entry.ended or math.nan, records=(entry.proposed, entry.closed), x=tuple(entry.x),
-            memo=entry.memo,
+            ended=entry.ended or math.nan, origin=entry.origin,
+            records=(entry.proposed, entry.closed), x=tuple(entry.x), memo=entry.memo,
         )  # fmt: skip
 
     def _named(self, entry: Entry) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol, TypeVar
 
 from hoptim.errors import ArgumentError
 from hoptim.trial import FinishedTrial
@@ -35,7 +36,7 @@ class Exploit:
 
     def rank(self, member: int) -> int:
         """A member's place in what was seen, 1 for the best; values that are not finite are last."""
-        order = self.family.best_first(self.family.seen(self.trial))
+        order = best_first(self.family.seen(self.trial), self.family.mode)
         return next(rank for rank, trial in enumerate(order, 1) if trial.member == member)
 
     def __str__(self) -> str:
@@ -58,7 +59,7 @@ class Family:
 
     def __init__(self, trials: Iterable[FinishedTrial], size: int, mode: str) -> None:
         self.trials = {trial.number: trial for trial in trials}
-        self._sign = 1 if mode == "min" else -1
+        self.mode = mode
         self._members: list[list[FinishedTrial]] = [[] for _ in range(size)]
         for trial in self.trials.values():
             self._members[trial.member].append(trial)
@@ -107,12 +108,6 @@ class Family:
                 if known.records[1] < trial.records[0]:
                     yield known
                     break
-
-    def best_first(self, trials: Iterable[FinishedTrial]) -> list[FinishedTrial]:
-        """Trials in the order in which optimizers rank them."""
-        return sorted(
-            trials, key=lambda t: (not t.finite, self._sign * t.value if t.finite else 0, t.number)
-        )
 
     @cached_property
     def founders(self) -> Mapping[int, int]:
@@ -191,6 +186,31 @@ class Lineage:
             f"<hoptim.Lineage of trial {self.trial.number}: {len(self.ancestors)} ancestors, "
             f"{len(self.exploits)} exploits, from trial {self.founder.number}>"
         )
+
+
+class Ranked(Protocol):
+    """A trial with a value, finished or as the store knows it."""
+
+    @property
+    def number(self) -> int:
+        """Of the trial."""
+
+    @property
+    def value(self) -> float:
+        """As it was told."""
+
+    @property
+    def finite(self) -> bool:
+        """Whether the value is a finite number."""
+
+
+_Trial = TypeVar("_Trial", bound=Ranked)
+
+
+def best_first(trials: Iterable[_Trial], mode: str) -> list[_Trial]:
+    """Trials in the order in which optimizers rank them: failed ones last, the older of equals first."""
+    sign = 1 if mode == "min" else -1
+    return sorted(trials, key=lambda t: (not t.finite, sign * t.value if t.finite else 0, t.number))
 
 
 def _before(own: Sequence[FinishedTrial], step: int) -> int:

@@ -49,11 +49,11 @@ class Schedule(Sequence[Interval]):
     without a study, gives the same weights where training is a function of params and seed.
 
     Args:
-        intervals: By age, from 0.
+        intervals: By age; from 0, or from where a fork with another space began.
         space: Of the study.
 
     Raises:
-        ArgumentError: The ages are not 0, 1, 2, ...
+        ArgumentError: The ages do not count up.
 
     >>> import hoptim
     >>> space = {"lr": hoptim.Float(1e-4, 1.0, log=True)}
@@ -70,14 +70,15 @@ class Schedule(Sequence[Interval]):
 
     def __post_init__(self) -> None:
         ages = [interval.age for interval in self.intervals]
-        if ages != list(range(len(ages))) or not ages:
-            raise ArgumentError(f"The ages of a schedule must be 0, 1, 2, ..., found {ages}.")
+        if not ages or ages[0] < 0 or ages != list(range(ages[0], ages[0] + len(ages))):
+            raise ArgumentError(f"The ages of a schedule must count up from 0 or more, found {ages}.")
 
     def __call__(self, age: int) -> dict[str, Any]:
         """The hyperparameters at an age; beyond the end those of the last interval."""
-        if age < 0:
-            raise ArgumentError(f"age must be at least 0, found {age}.")
-        return dict(self.intervals[min(int(age), len(self) - 1)].params)
+        begin = self.intervals[0].age
+        if age < begin:
+            raise ArgumentError(f"age must be at least {begin}, found {age}.")
+        return dict(self.intervals[min(int(age) - begin, len(self) - 1)].params)
 
     def __len__(self) -> int:
         return len(self.intervals)

@@ -166,12 +166,15 @@ class State:
         self._check_named(record["params"], record["x"])
         if member in self.open or record["trial"] != self.count or record["step"] != step:
             raise ValueError(f"member {member} is not due for trial {record['trial']}")
-        origin = None if parent is None else self.finished[parent]
-        age, founder = (0, self.count) if origin is None else (origin.age + 1, origin.founder)
+        begun = None if parent is None else self.finished[parent]
+        age, founder = (0, self.count) if begun is None else (begun.age + 1, begun.founder)
         trial = Entry(
             self.count, member, step, parent, record["params"], record["x"], record.get("memo"), age,
             self.seed_of(self.count), self.time, self.n, founder,
         )  # fmt: skip
+        if parent is None and "origin" in record:  # of the study that this one was forked from
+            trial.origin, trial.age = _whole(record["origin"]), _whole(record["age"])
+            trial.seed = _whole(record["seed"])
         self.open[member] = trial
         self.count += 1
         return trial

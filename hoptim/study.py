@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from hoptim.status import Status
 
 
+ORIGIN = "origin"  # folder of a fork with the journal of the study that it was forked from
+
+
 class Study:
     """A population in training, in a directory that any number of processes may share.
 
@@ -224,6 +227,9 @@ class Study:
     def schedule(self, trial: FinishedTrial | int | None = None) -> Schedule:
         """What a trial's weights were really trained with, by age, through every exploit.
 
+        In a fork with another space it begins with the generation that was brought into it; what came
+        before is `study.origin.schedule(...)`.
+
         Args:
             trial: A finished trial or its number; None takes `best`.
 
@@ -234,10 +240,21 @@ class Study:
         line = self.lineage(trial).line
         if not line[-1].finite:
             raise ArgumentError(f"Trial {line[-1].number} failed, so there is nothing to train again.")
-        return Schedule(
-            [Interval(t.age, t.params, t.seed, t.value, t.number, t.member, t.step) for t in line],
-            self.space,
-        )
+        before: Sequence[Interval] = ()
+        if (
+            line[0].origin is not None
+            and (origin := self.origin) is not None
+            and origin.space == self.space
+        ):
+            before, line = origin.schedule(line[0].origin).intervals, line[1:]
+        own = [Interval(t.age, t.params, t.seed, t.value, t.number, t.member, t.step) for t in line]
+        return Schedule([*before, *own], self.space)
+
+    @property
+    def origin(self) -> Study | None:
+        """The study that this one was forked from, as it was then, to look at; None for any other."""
+        folder = None if self.path is None else Path(self.path) / ORIGIN
+        return load(folder) if folder is not None and folder.is_dir() else None
 
     def status(self) -> Status:
         """How the study stands: results, who trains what, failures, diversity, disk; changes nothing."""

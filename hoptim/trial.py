@@ -36,6 +36,7 @@ class FinishedTrial:
         asked: When it was first handed out, seconds since 1970.
         claimed: When the worker that ended it got it, seconds since 1970.
         ended: When it was told, seconds since 1970.
+        origin: Its number in the study that this one was forked from; None for a trial of its own.
         records: Numbers of the records that proposed and that ended it; a proposal is made from
             exactly the trials that ended before it.
         x: The optimizer's coordinates `(d,)`.
@@ -59,6 +60,7 @@ class FinishedTrial:
     asked: float
     claimed: float
     ended: float
+    origin: int | None
     records: tuple[int, int]
     x: tuple[float, ...] = field(repr=False)
     memo: Any = field(repr=False)

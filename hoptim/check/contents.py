@@ -17,6 +17,7 @@ from hoptim.worker import Watch
 
 _FILES = {"study.json", "journal.jsonl", "lock", "queue", "reserve"}
 _MAY_HOLD = {"workers": {"file"}, "checkpoints": {"file", "folder"}, "scratch": {"folder"}}
+_FOLDERS = {"origin"}  # of a fork, and nothing that training writes
 _NOTED = {
     "journal.jsonl.torn-": ("kept-aside", "Bytes of an append that was interrupted, kept by the repair."),
     "before-repair-": ("kept-aside", "Copies from before a repair; remove them once they are not needed."),
@@ -49,7 +50,7 @@ def kind_of(path: Path) -> str:
 def odd(folder: Path, names: Listing) -> Iterator[Finding]:
     """Links and special files where hoptim has files and folders, and names that it does not use."""
     for name in sorted(names[""]):
-        if name in _FILES or name in _MAY_HOLD:
+        if name in _FILES or name in _MAY_HOLD or name in _FOLDERS:
             yield from _wrong_kind(folder, name, {"file"} if name in _FILES else {"folder"})
         elif name.startswith(".study.json-"):
             what = "A draft of study.json, left by a process that was killed while it created the study."
