@@ -238,7 +238,11 @@ def _start_time(pid: int) -> str | None:
         fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if not fields or fields[0] in "ZX" else fields[19]
+    if not fields or fields[0] in "ZX":
+        return None
+    if len(fields) < 20:
+        raise OSError(f"/proc/{pid}/stat is not as Linux writes it")
+    return fields[19]
 
 
 def _read(path: str) -> str:

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import os
+import shutil
 
+import pytest
 from hypothesis import settings
+
+from tests.damaged import begun
 
 # A shared machine may stall for a moment, so no example has a deadline; CI draws the same examples
 # each time.
 settings.register_profile("hoptim", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("hoptim")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """A study that is under way, for tests that damage copies of it."""
+    with begun(tmp_path_factory.mktemp("template") / "study") as folder:
+        yield folder
+
+
+@pytest.fixture
+def folder(template, tmp_path):
+    """A copy of a study that is under way, to be damaged."""
+    return shutil.copytree(template, tmp_path / "study")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,20 +15,7 @@ from hoptim.check import contents
 from hoptim.check.inspection import check
 from hoptim.check.repair import repair
 from tests.builders import acknowledged, append, run, wait_until
-from tests.damaged import begun, checkpoint_of, flipped, found, lines_of, litter, tree, write
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    """A study that is under way."""
-    with begun(tmp_path_factory.mktemp("template") / "study") as folder:
-        yield folder
-
-
-@pytest.fixture
-def folder(template, tmp_path):
-    """A copy of it, to be damaged."""
-    return shutil.copytree(template, tmp_path / "study")
+from tests.damaged import checkpoint_of, flipped, found, lines_of, litter, tree, write
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 from collections.abc import Callable
 
 import pytest
@@ -17,21 +16,7 @@ from hoptim.check.report import NONE
 from hoptim.journal import FileJournal
 from tests import builders
 from tests.builders import append
-from tests.damaged import Lines, begun, flipped, lines_of, tree, write
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    """A study that is under way."""
-    with begun(tmp_path_factory.mktemp("template") / "study") as folder:
-        yield folder
-
-
-@pytest.fixture
-def folder(template, tmp_path):
-    """A copy of it, to be damaged."""
-    return shutil.copytree(template, tmp_path / "study")
-
+from tests.damaged import Lines, flipped, lines_of, tree, write
 
 JOURNALS: dict[str, tuple[Callable[[Lines], Lines], list[tuple[str, int]]]] = {
     "payload changed": (lambda x: flipped(x, 5, 20), [("damaged-line", 6)]),

@@ -15,20 +15,7 @@ from hoptim.check.inspection import check
 from hoptim.check.repair import repair
 from tests import builders, reader
 from tests.builders import acknowledged, run, wait_until
-from tests.damaged import begun, flipped, found, lines_of, litter, tree, write
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    """A study that is under way."""
-    with begun(tmp_path_factory.mktemp("template") / "study") as folder:
-        yield folder
-
-
-@pytest.fixture
-def folder(template, tmp_path):
-    """A copy of it, to be damaged."""
-    return shutil.copytree(template, tmp_path / "study")
+from tests.damaged import flipped, found, lines_of, litter, tree, write
 
 
 def test_leftovers_are_found_and_moved_aside_by_a_repair(folder):

@@ -166,3 +166,10 @@ def test_a_look_that_fails_proves_no_death(monkeypatch):
 
     monkeypatch.setattr(worker, "_read", fail)
     assert not mine.is_dead()
+
+
+def test_a_process_table_of_another_kind_proves_nothing(monkeypatch):
+    """Where /proc is not as Linux writes it, a look fails and the lease decides."""
+    mine = worker.Identity.mine()
+    monkeypatch.setattr(worker, "_read", lambda path: "1 (x) S 1" if path.endswith("stat") else mine.boot)
+    assert not mine.is_dead()
