@@ -1,4 +1,4 @@
-"""The journal: one append-only file that is the truth about a study, or its like in memory."""
+"""The journal: one append-only file that is the truth about a study."""
 
 from __future__ import annotations
 
@@ -7,92 +7,22 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
 
 from hoptim import chain
 from hoptim.chain import Record
 from hoptim.errors import StoreError, StudyDamaged, StudyMismatch
 from hoptim.files import close_read, explained, flush, open_regular, sync, write_all, write_new
 from hoptim.lock import StudyLock
+from hoptim.memory import Take
 from hoptim.reserve import Reserve
 
 log = logging.getLogger("hoptim")
 
-Take = Callable[[bool, list[Record]], None]
-
 _PORTION = 4 * chain.LONGEST  # bytes read at a time
 LONGEST_TAIL = 8 * chain.LONGEST  # bytes; what an append writes are few records
-
-
-class Journal(Protocol):
-    """Records in one order that all processes agree on."""
-
-    @property
-    def mutex(self) -> threading.RLock:
-        """What keeps the threads of this process apart."""
-
-    @property
-    def count(self) -> int:
-        """How many records have been read or appended."""
-
-    def read(self, take: Take) -> None:
-        """Hand over what is new since the last read, in portions.
-
-        Args:
-            take: Given the records, and whether all earlier ones are void.
-        """
-
-    def hold(self, timeout: float | None) -> AbstractContextManager[object]:
-        """Nobody else reads and appends within; `read` in it repairs a torn tail."""
-
-    def append(self, records: Sequence[Record]) -> None:
-        """Add records, durable when this returns; only within `hold`, after `read`."""
-
-    def forget(self) -> None:
-        """Make the next read begin at the first record."""
-
-
-class MemoryJournal:
-    """The counterpart for a study without a directory."""
-
-    def __init__(self) -> None:
-        self._mutex = threading.RLock()
-        self._records: list[Record] = []
-        self._known = 0
-        self._void = False
-
-    @property
-    def mutex(self) -> threading.RLock:
-        """As `Journal.mutex`."""
-        return self._mutex
-
-    @property
-    def count(self) -> int:
-        """As `Journal.count`."""
-        return self._known
-
-    def read(self, take: Take) -> None:
-        """As `Journal.read`."""
-        void, self._void = self._void, False
-        new = self._records[self._known :]
-        self._known = len(self._records)
-        take(void, new)
-
-    def hold(self, timeout: float | None) -> threading.RLock:
-        """As `Journal.hold`."""
-        return self._mutex
-
-    def append(self, records: Sequence[Record]) -> None:
-        """As `Journal.append`."""
-        self._records.extend(records)
-        self._known = len(self._records)
-
-    def forget(self) -> None:
-        """As `Journal.forget`."""
-        self._known, self._void = 0, True
 
 
 class FileJournal:

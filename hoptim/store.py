@@ -17,7 +17,8 @@ from hoptim.checkpoints import Checkpoints
 from hoptim.claim import Claim, Held
 from hoptim.entry import Entry
 from hoptim.errors import AlreadyTold, CheckpointError, ClaimLost, NoCheckpoint, StudyDamaged
-from hoptim.journal import FileJournal, Journal, MemoryJournal
+from hoptim.journal import FileJournal
+from hoptim.memory import Journal, MemoryJournal
 from hoptim.policy import Policy
 from hoptim.state import FORMAT, State
 from hoptim.worker import BEATS_PER_LEASE, Watch, Worker

@@ -23,6 +23,7 @@ ALGORITHM = {
 STORE = {
     "files", "chain", "lock", "journal", "worker", "checkpoints", "settings", "entry", "state", "claim",
     "policy", "store", "leaving", "signals", "mount", "waiter", "reserve",
+    "memory",
 }  # fmt: skip
 MAY_IMPORT = {
     **dict.fromkeys(ALGORITHM, ALGORITHM | {"errors", "trial", "arguments"}),

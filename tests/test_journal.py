@@ -11,7 +11,8 @@ import pytest
 
 from hoptim import chain
 from hoptim.errors import LockTimeout, StoreError, StudyDamaged, StudyMismatch
-from hoptim.journal import FileJournal, MemoryJournal
+from hoptim.journal import FileJournal
+from hoptim.memory import MemoryJournal
 from tests import reader
 
 UUID = "0123456789abcdef"
