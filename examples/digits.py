@@ -184,18 +184,9 @@ def work(studies: list[hoptim.Study], workers: int) -> None:
         sys.exit("Not all is done, and no worker is left. Run the same command again to go on.")
 
 
-def schedule(study: hoptim.Study) -> list[hoptim.FinishedTrial]:
-    """The winner's ancestors from the fresh network on, and the winner."""
-    trials = {trial.number: trial for trial in study.trials}
-    line = [study.best]
-    while (parent := line[0].parent) is not None:
-        line.insert(0, trials[parent])
-    return line
-
-
 def report(pbt: list[hoptim.Study], random: list[hoptim.Study]) -> None:
     """Print the first winner's schedule, and how well the winners do on images never used."""
-    line = schedule(pbt[0])
+    line = pbt[0].lineage().line
     print(f"What the winner of {pbt[0].path} was trained with:")
     print(f"{'age':>4} {'member':>6}" + "".join(f"{name:>10}" for name in SPACE) + f"{'loss':>10}")
     for trial in line:
