@@ -16,6 +16,8 @@ import hoptim
 try:
     import torch
     from sklearn.datasets import load_digits
+
+    import hoptim.torch
 except ImportError as error:
     raise hoptim.MissingExtra(
         "This example needs torch and scikit-learn: pip install 'hoptim[torch,examples]'."
@@ -71,22 +73,13 @@ class Trainer:
     def apply(self, params: Mapping[str, Any]) -> None:
         """Bring a trial's hyperparameters into force; only after `load`, which undoes it."""
         self.dropout.p = params["dropout"]
-        self.scheduler.base_lrs = [params["lr"]]
-        self.optimizer.param_groups[0].update(
-            lr=params["lr"] * warm_up(self.scheduler.last_epoch),
-            momentum=params["momentum"],
-            weight_decay=params["weight_decay"],
-        )
+        hoptim.torch.apply(self.optimizer, params, scheduler=self.scheduler)
 
     def in_force(self, age: int) -> dict[str, float]:
         """The hyperparameters as the optimizer and the model will really use them."""
-        group = self.optimizer.param_groups[0]
-        return {
-            "lr": group["lr"] / warm_up(age),
-            "momentum": group["momentum"],
-            "weight_decay": group["weight_decay"],
-            "dropout": self.dropout.p,
-        }
+        found = hoptim.torch.in_force(self.optimizer, SPACE)
+        rate = self.optimizer.param_groups[0]["lr"] / warm_up(age)  # shows a counter that is off, too
+        return {**found, "lr": rate, "dropout": self.dropout.p}
 
     def save(self, path: str) -> None:
         """Write everything that the next epoch depends on."""

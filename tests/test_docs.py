@@ -14,7 +14,7 @@ import hoptim
 from tests.builders import ROOT
 
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "benchmarks").rglob("*.md")]
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "benchmarks").rglob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
 
 def test_the_code_in_the_readme_runs(tmp_path, monkeypatch, capsys):

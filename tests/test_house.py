@@ -116,6 +116,12 @@ def test_checks_are_of_the_store_half(name):
     assert own(name) <= STORE | {"check", "errors", "arguments"}
 
 
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("torch/")])
+def test_torch_uses_what_a_study_is_opened_with(name):
+    """What is for PyTorch knows neither algorithms nor the store, beyond the file that names a study."""
+    assert own(name) <= {"torch", "study", "trial", "settings", "errors"}
+
+
 def test_errors_import_nothing():
     """The errors can be caught anywhere, so their module imports nothing at all."""
     assert imported("errors.py") == set()

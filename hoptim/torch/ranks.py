@@ -1,0 +1,201 @@
+"""One member trained by several processes: rank 0 asks and tells, all train."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as dist
+
+from hoptim import settings
+from hoptim.errors import AlreadyTold, ArgumentError, ClaimLost, NothingDue, NotTold, TrialError
+from hoptim.study import Study
+from hoptim.torch.group import Group
+from hoptim.trial import Save, Trial
+
+log = logging.getLogger("hoptim")
+
+_LOOK_FOR = 5.0  # seconds that rank 0 waits for a trial before it lets the others know that it lives
+_SAY_EVERY = 60.0  # seconds between two words about whom a job waits for
+_SENT = ("number", "member", "step", "age", "parent", "seed", "attempt", "continues", "token", "_id")
+
+
+def trials(study: Study, group: Any = None) -> Iterator[Trial]:
+    """The trials of a study, each for all processes of a job; the same on every rank.
+
+    Rank 0 asks and tells. On each rank the trial has the same hyperparameters (a `Choice` of
+    objects gives each rank its own), seed, age, checkpoint and `continues`. Without an initialised
+    process group, or in one of one process, this is `iter(study)`.
+
+    - Every rank calls `trial.tell` alike, with the same `checkpoint=`; rank 0's value counts. It
+      waits for all ranks before it publishes, so each may write its shard into the folder
+      `trial.draft` and pass `checkpoint=trial.draft`. `save=` is called on rank 0 alone. An error
+      of rank 0's, `ClaimLost` too, is raised on every rank.
+    - `trial.fail`, and an exception that leaves `with trial:`, count from any rank. They wait for
+      nobody: the others may be inside a collective call. Whoever tells a trial that failed
+      elsewhere gets a `TrialError` that says where and why.
+    - A rank that dies takes the job down, as always with torch: what the others wait for ends in an
+      error of torch's or in its launcher's signal. The trial is handed out again, as it was.
+
+    The process group's timeout must be longer than a checkpoint takes to write. Callbacks of the
+    study are called on rank 0, and `failed` on the rank where a trial failed. All ranks leave the
+    loop at the same trial or none does.
+
+    Args:
+        study: Opened on every rank with the same arguments; its path may differ between hosts.
+        group: A process group whose ranks train together; None means all ranks.
+
+    Raises:
+        ArgumentError: The ranks opened different studies, or one in memory; or this process is not
+            in `group`.
+        NotTold: A rank went on without `tell` or `fail`.
+        StudyFailed: Every member's last trial failed for good.
+    """
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size(group) == 1:
+        yield from study
+        return
+    ranks = Group(group)
+    _check_same(study, ranks)
+    ended = "not begun"
+    while (trial := _next(study, ranks, ended)) is not None:
+        try:
+            yield trial
+            if trial._ended is None:
+                raise NotTold(
+                    f"Trial {trial.number} was neither told nor failed on rank {ranks.rank} before the "
+                    "loop went on. Every rank must call trial.tell(value), not rank 0 alone; the trial "
+                    "is released."
+                )
+        finally:
+            trial._leave()
+        ended = trial._outcome
+
+
+class RankTrial(Trial):
+    """A trial that several processes train."""
+
+    _ranks: Group | None = None  # no field: a pickled copy is told on its own
+    _outcome = ""  # how it ended on this rank, for the others to read
+
+    def tell(
+        self,
+        value: Any,
+        save: Save | None = None,
+        checkpoint: str | Path | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
+        """As `Trial.tell`, on all ranks together.
+
+        Raises:
+            TrialError: The trial has failed on another rank.
+        """
+        ranks = self._ranks
+        if ranks is None:
+            return super().tell(value, save, checkpoint, metrics, params)
+        if params is not None:
+            self.check(**params)
+        self._home()  # raises when it has ended
+        self._meet(ranks)
+        tell = super().tell
+        try:
+            ranks.lead(lambda: tell(value, save, checkpoint, metrics))
+            self._end("told")
+        except (AlreadyTold, ClaimLost) as error:
+            self._end("told" if isinstance(error, AlreadyTold) else "lost to another worker")
+            raise
+
+    def fail(self, why: str, retry: bool = True) -> None:
+        """As `Trial.fail`, for all ranks; waits for none of them, and the first one's reason counts."""
+        try:
+            super().fail(why, retry)
+        except ClaimLost:  # it has failed on another rank already, or nobody asks for it any more
+            self._end("failed")
+        self._outcome = f"failed: {why}"
+
+    def _leave(self) -> None:
+        """The loop goes on or ends: hand back what has not ended."""
+        if self._ended is None:
+            if self._ranks is not None and self._ranks.rank == 0:
+                self._home().release(self)
+            self._end("released")
+
+    def _end(self, how: str) -> None:
+        self._ended = how
+        self._outcome = self._outcome or f"was {how}"
+
+    def _meet(self, ranks: Group) -> None:
+        """Wait until all ranks tell this trial; raise when one has gone on without."""
+        words = ranks.gather({"tells": self.number})
+        gone = [f"on rank {rank} it {word['went']}" for rank, word in enumerate(words) if "went" in word]
+        if gone:
+            self._end("not told, for not all ranks told it")
+            raise TrialError(
+                f"Trial {self.number} was not told, because not all ranks tell it: {'; '.join(gone)}."
+            )
+
+
+def _check_same(study: Study, ranks: Group) -> None:
+    found = None if study.path is None else settings.read(Path(study.path))
+    opened = ranks.gather([study.path, None if found is None else found.uuid])
+    if len({uuid for _, uuid in opened}) > 1 or found is None:
+        raise ArgumentError(
+            "The ranks of a job must all open the same study, in a directory that each can read. By "
+            f"rank, they opened {[path or 'one in memory' for path, _ in opened]}."
+        )
+
+
+def _next(study: Study, ranks: Group, ended: str) -> RankTrial | None:
+    """The next trial on every rank, None when all is done."""
+    while not all("went" in word for word in ranks.gather({"went": ended})):
+        pass  # a rank is about to hear that this one's trial did not end in a tell
+    leader = _Leader(study)
+    while (word := ranks.lead(leader.ask)) == "wait":
+        pass
+    if word is None:
+        return None
+    trial = leader.trial or _following(study, word)
+    trial._ranks = ranks
+    return trial
+
+
+class _Leader:
+    """What rank 0 does to get a trial."""
+
+    def __init__(self, study: Study) -> None:
+        self.trial: RankTrial | None = None
+        self._study, self._said = study, time.monotonic()
+
+    def ask(self) -> dict[str, Any] | str | None:
+        """What the others need to know of the next trial; 'wait' when none is due yet, None at the end."""
+        try:
+            trial = self._study.ask(timeout=_LOOK_FOR)
+        except NothingDue as error:
+            if time.monotonic() - self._said > _SAY_EVERY:
+                self._said = time.monotonic()
+                log.warning("%s", error)
+            return "wait"
+        if trial is None:
+            return None
+        self.trial = RankTrial(**{f.name: getattr(trial, f.name) for f in fields(Trial)})
+        return {
+            **{name: getattr(trial, name) for name in _SENT},
+            "params": self._study.space.record(trial.params),
+            "checkpoint": None if trial.checkpoint is None else Path(trial.checkpoint).name,
+        }
+
+
+def _following(study: Study, word: Mapping[str, Any]) -> RankTrial:
+    """The trial of rank 0 on another rank, with this rank's own objects and paths."""
+    name = word["checkpoint"]
+    own = {
+        "params": study.space.named(word["params"]),
+        "checkpoint": None if name is None else str(Path(str(study.path), "checkpoints", name)),
+        "path": study.path,
+        "_keeper": study._clerk,
+    }
+    return RankTrial(**{**word, **own})
