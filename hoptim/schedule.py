@@ -224,7 +224,9 @@ def _cell(value: Any) -> str:
     """A JSON scalar as it reads best; a string only in quotes where it could be taken for a number."""
     if isinstance(value, str):
         try:
-            json.loads(value)
+            json.loads(value.encode())
+        except UnicodeEncodeError:  # half a surrogate; as JSON it is plain ASCII
+            pass
         except (ValueError, RecursionError):
             return value
     return json.dumps(value)

@@ -122,6 +122,12 @@ def test_torch_uses_what_a_study_is_opened_with(name):
     assert own(name) <= {"torch", "study", "trial", "settings", "errors"}
 
 
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("report/")])
+def test_reports_know_what_users_know(name):
+    """A report is made of the study's public side; of the store it takes only how files are written."""
+    assert own(name) <= {"report", "study", "trial", "dimension", "files"}
+
+
 def test_errors_import_nothing():
     """The errors can be caught anywhere, so their module imports nothing at all."""
     assert imported("errors.py") == set()

@@ -15,14 +15,30 @@ from hoptim.schedule import Interval
 from tests.builders import loss, study, train
 
 WORDS = st.sampled_from(
-    ["relu", "NaN", "1", "1.5", "true", "null", "", " ", 'a"b', "a,b", "a\nb", '"q"', "é", "[1"]
+    ["relu", "NaN", "1", "1.5", "true", "null", "", " ", 'a"b', "a,b", "a\nb", '"q"', "é", "[1", "\ud800"]
 )
 KINDS = hoptim.Space(
     {
         "lr": Float(1e-9, 1e9, log=True),
         "k": Int(-5, 5),
         "word": Choice(
-            ["relu", "NaN", "1", "1.5", "true", "null", "", " ", 'a"b', "a,b", "a\nb", '"q"', "é", "[1"]
+            [
+                "relu",
+                "NaN",
+                "1",
+                "1.5",
+                "true",
+                "null",
+                "",
+                " ",
+                'a"b',
+                "a,b",
+                "a\nb",
+                '"q"',
+                "é",
+                "[1",
+                "\ud800",
+            ]
         ),
         "width": Ordinal([1, 2.5, "x", None]),
         "age": Float(0.0, 1.0),  # a name that a column of its own has, too

@@ -1,0 +1,103 @@
+"""One self-contained HTML page about a study: opens from a file, asks nothing of any network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import os
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+from hoptim.files import explained, try_to_remove, write_new
+from hoptim.report.data import data_of
+
+if TYPE_CHECKING:
+    from hoptim.study import Study
+
+_HERE = Path(__file__).parent
+# In this order, for the page puts them one behind the other.
+_SCRIPTS = ("data", "numbers", "schedule", "axis", "dom", "plot", "panels", "tables", "pointer", "page")
+
+
+def write(study: Study, path: str | os.PathLike[str]) -> None:
+    """Write an interactive report into one file, while others may train.
+
+    The page holds all finished trials. It loads nothing, and its policy forbids every request, so it
+    can be mailed, archived, or opened from a disk without a network.
+
+    Args:
+        study: Finished or under way, on disk or in memory.
+        path: The file, by custom named .html; one that is there is replaced in one step, so that a
+            browser never sees half of it.
+
+    Raises:
+        StoreError: The file cannot be written, as when its folder is not there.
+
+    >>> import hoptim, tempfile
+    >>> study = hoptim.Study(None, space={"x": hoptim.Float(0.0, 1.0)}, size=4, steps=3, mode="min")
+    >>> for trial in study:
+    ...     trial.tell(trial.params["x"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(study, f"{folder}/report.html")
+    ...     os.listdir(folder)
+    ['report.html']
+    """
+    there = Path(os.path.abspath(path))
+    text = page(study).encode()
+    beside = there.with_name(f".{os.urandom(6).hex()}.tmp")  # a long name leaves no room for a longer one
+    with explained("write the report", there):
+        try:
+            write_new(beside, text)
+            os.replace(beside, there)
+        except BaseException:
+            try_to_remove(beside)
+            raise
+
+
+def page(study: Study) -> str:
+    """The report as HTML.
+
+    Args:
+        study: Finished or under way, on disk or in memory.
+
+    >>> import hoptim
+    >>> study = hoptim.Study(None, space={"x": hoptim.Float(0.0, 1.0)}, size=4, steps=3, mode="min")
+    >>> page(study).splitlines()[0]
+    '<!doctype html>'
+    """
+    data = data_of(study)
+    style = _text("page.css")
+    script = "\n".join(_text(f"{name}.js") for name in _SCRIPTS)
+    return Template(_text("page.html")).substitute(
+        policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; "
+        f"script-src '{_hash(script)}'; style-src '{_hash(style)}'",
+        title=_escaped(data["name"]),
+        style=style,
+        script=script,
+        data=_embedded(data),
+    )
+
+
+def _text(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """A text as a Content-Security-Policy names it."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _escaped(text: str) -> str:
+    """HTML of a text that may hold half a surrogate, as names of files do."""
+    return html.escape(text).encode("ascii", "xmlcharrefreplace").decode()
+
+
+def _embedded(data: object) -> str:
+    """JSON that no HTML parser takes for anything else: pure ASCII without <, > and &."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    for mark in "<>&":
+        text = text.replace(mark, f"\\u{ord(mark):04x}")
+    return text

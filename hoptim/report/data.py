@@ -1,0 +1,111 @@
+"""What a report knows of a study, as plain JSON: columns, not an object for each trial."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hoptim.dimension import Dimension
+from hoptim.trial import FinishedTrial
+
+if TYPE_CHECKING:
+    from hoptim.study import Study
+
+_LONGEST = 4000  # characters of a failure's text; a trace's end says most, its beginning where it began
+
+
+def data_of(study: Study) -> dict[str, Any]:
+    """A study's data for the page.
+
+    All of it comes from one look at the trials, for others may train meanwhile. Numbers are exact;
+    those that JSON lacks are "nan", "inf" and "-inf" as in the journal.
+
+    Args:
+        study: Finished or under way.
+
+    Returns:
+        Facts about the study, and under `trials` one list per column, by number of the trial: `asked`
+        in milliseconds after `began`, `took` in milliseconds, all others as in `FinishedTrial`.
+    """
+    trials, steps = study.trials, study.steps
+    latest = list({trial.member: trial for trial in trials}.values())  # a member's come in their order
+    best, best_ever = (_best(some, study.mode) for some in (latest, trials))
+    return {
+        "name": Path(study.path).name if study.path else "study in memory",
+        "optimizer": study.optimizer.describe(),
+        "mode": study.mode,
+        "size": study.size,
+        "steps": steps,
+        "seed": study.seed,
+        "written": time.time(),
+        "began": trials[0].asked if trials else None,
+        "complete": len(trials) >= study.size * steps,
+        "best": None if best is None else best.number,
+        "best_ever": None if best_ever is None else best_ever.number,
+        "space": json.dumps(study.space.to_json()),  # as text: whole numbers may be beyond JavaScript's
+        "params": [_param(name, dim, trials) for name, dim in study.space.dimensions.items()],
+        "metrics": _metrics(trials),
+        "failures": [{"trial": t.number, "why": _cut(t.failed)} for t in trials if t.failed is not None],
+        "trials": _columns(trials),
+    }
+
+
+def _best(trials: Sequence[FinishedTrial], mode: str) -> FinishedTrial | None:
+    sign = 1 if mode == "min" else -1
+    finite = [trial for trial in trials if trial.finite]
+    return min(finite, key=lambda t: (sign * t.value, t.number), default=None)
+
+
+def _columns(trials: Sequence[FinishedTrial]) -> dict[str, list[Any]]:
+    names = ("number", "member", "step", "age", "parent", "seed", "attempt", "interruptions")
+    columns: dict[str, list[Any]] = {name: [getattr(trial, name) for trial in trials] for name in names}
+    columns["value"] = [_number(trial.value) for trial in trials]
+    began = trials[0].asked if trials else 0.0
+    columns["asked"] = [round((trial.asked - began) * 1000) for trial in trials]  # ms, as in the journal
+    columns["took"] = [round((trial.ended - trial.asked) * 1000) for trial in trials]
+    sigma = [_sigma(trial.memo) for trial in trials]
+    if any(step is not None for step in sigma):
+        columns["sigma"] = sigma
+    return columns
+
+
+def _sigma(memo: Any) -> float | None:
+    """ROMUL's step size, where that made the trial."""
+    sigma = memo.get("sigma") if isinstance(memo, Mapping) else None
+    return sigma if isinstance(sigma, float) and math.isfinite(sigma) else None
+
+
+def _param(name: str, dim: Dimension, trials: Sequence[FinishedTrial]) -> dict[str, Any]:
+    """One hyperparameter: its dimension, and a column of numbers or of indices into `choices`."""
+    settings = dim.to_json()
+    column = [dim.record(trial.params[name]) for trial in trials]
+    shown: dict[str, Any] = {"name": name, "type": settings["type"], "inherit": dim.inherit}
+    if "values" in settings:
+        index = {value: i for i, value in enumerate(settings["values"])}
+        choices = [json.dumps(value) for value in settings["values"]]
+        return shown | {"choices": choices, "column": [index[value] for value in column]}
+    return shown | {key: settings[key] for key in ("low", "high", "log")} | {"column": column}
+
+
+def _metrics(trials: Sequence[FinishedTrial]) -> list[dict[str, Any]]:
+    """Each further number that was told, null where it was not."""
+    names = dict.fromkeys(name for trial in trials for name in trial.metrics)
+    return [
+        {"name": name, "column": [_number(trial.metrics.get(name)) for trial in trials]} for name in names
+    ]
+
+
+def _number(value: float | None) -> float | str | None:
+    return value if value is None or math.isfinite(value) else str(value)
+
+
+def _cut(text: str) -> str:
+    """A text that is not too long for a page, with a word about what is left out."""
+    if len(text) <= _LONGEST:
+        return text
+    half = _LONGEST // 2
+    return f"{text[:half]}\n[... {len(text) - 2 * half:,} characters are left out here ...]\n{text[-half:]}"

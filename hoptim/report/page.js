@@ -1,0 +1,242 @@
+// The page: header, controls, plots and tables, put together.
+
+function percent(part, whole) {
+  return `${Math.floor((100 * part) / whole)} %`;
+}
+
+function whose(study, i) {
+  return `member ${study.member[i]}, step ${study.step[i]}, trial ${study.number[i]}`;
+}
+
+// What a visitor wants to know first: name, value, and a word below it.
+function headline(study) {
+  const ever = study.best_ever === null ? -1 : study.index.get(study.best_ever);
+  const best = (i) => (i < 0 ? ["none yet", ""] : [readable(study.value[i]), whose(study, i)]);
+  const all = study.size * study.steps;
+  const failed = study.value.filter((value) => !Number.isFinite(value)).length;
+  const hops = study.winning.filter((i) => study.isExploit(i)).length;
+  return [
+    ["Best value now", ...best(study.winner)],
+    ["Best ever", ...best(ever)],
+    ["Population", `${grouped(study.size)} \u00d7 ${grouped(study.steps)}`, "members \u00d7 steps"],
+    [
+      "Done",
+      percent(study.count, all),
+      `${grouped(study.count)} of ${grouped(all)} trials` +
+        (study.complete ? "" : ", not complete when written"),
+    ],
+    ["Exploits", grouped(study.exploits.length), `${grouped(hops)} in the winner's weights`],
+    ["Failures", grouped(failed), "trials without a finite value"],
+  ];
+}
+
+function details(study) {
+  const { name, ...settings } = study.optimizer;
+  const set = Object.entries(settings).map(([key, value]) => `${key} ${setting(value)}`);
+  const last = study.trials.asked.map((asked, i) => asked + study.trials.took[i]);
+  const ran =
+    study.began === null
+      ? []
+      : [
+          ["Began", moment(study.began)],
+          ["Took", duration(extremes(last)[1] / 1000)],
+        ];
+  return [
+    ["Written", moment(study.written)],
+    ...ran,
+    ["Mode", `${study.mode}, a ${study.mode === "min" ? "lower" : "higher"} value is better`],
+    ["Seed", String(study.seed)],
+    ["Optimizer", set.length ? `${name}: ${set.join(", ")}` : name],
+  ];
+}
+
+function setting(value) {
+  if (Array.isArray(value)) return value.map(setting).join(" to ");
+  return typeof value === "number"
+    ? readable(value)
+    : typeof value === "string"
+      ? value
+      : JSON.stringify(value);
+}
+
+function fillHeader(study) {
+  const big = ([name, value, note]) =>
+    html("div", {}, ...facts([[name, value]]), html("dd", { class: "note" }, note));
+  put("headline", ...headline(study).map(big));
+  put("details", ...details(study).map((pair) => html("div", {}, ...facts([pair]))));
+}
+
+function put(id, ...nodes) {
+  document.getElementById(id).replaceChildren(...nodes);
+}
+
+function offer(text, kind, name) {
+  const url = URL.createObjectURL(new Blob([text], { type: kind }));
+  html("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60000);
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = html("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy"); // where a page from a file may not use the clipboard otherwise
+    area.remove();
+  }
+}
+
+function scheduleButtons(study) {
+  const said = html("span", { role: "status" });
+  const file = `${study.name.replace(/[^\p{L}\p{N}._-]+/gu, "-")}-schedule`;
+  const button = (text, act) =>
+    html("button", { type: "button", disabled: study.winner < 0, onclick: act }, text);
+  const copied = (text) => async () => {
+    await copy(text());
+    said.textContent = "Copied.";
+  };
+  const csv = () => scheduleCsv(study, study.winning);
+  const json = () => scheduleJson(study, study.winning);
+  return [
+    button("Copy CSV", copied(csv)),
+    button("Copy JSON", copied(json)),
+    button("Download CSV", () => offer(csv(), "text/csv", `${file}.csv`)),
+    button("Download JSON", () => offer(json(), "application/json", `${file}.json`)),
+    said,
+  ];
+}
+
+function exploitRows(study, selection, which) {
+  if (which === "winner") return study.winning.filter((i) => study.isExploit(i));
+  const member = selection.pinned < 0 ? -1 : study.member[selection.pinned];
+  if (which === "member")
+    return study.exploits.filter(
+      (i) => study.member[i] === member || study.member[study.parent[i]] === member,
+    );
+  return study.exploits;
+}
+
+function failureNote(study) {
+  const { attempt, interruptions } = study.trials;
+  const again = attempt.filter((n, i) => n > 1 && Number.isFinite(study.value[i])).length;
+  const cut = interruptions.reduce((sum, n) => sum + n, 0);
+  const some = [];
+  if (again) some.push(`${grouped(again)} further trials were told after failed attempts.`);
+  if (cut)
+    some.push(
+      `${grouped(cut)} times a worker was lost or let go of its trial, which was handed out again.`,
+    );
+  return some.join(" ");
+}
+
+function fillTables(study, selection) {
+  const why = new Map(study.failures.map((failure) => [failure.trial, failure.why]));
+  const schedule = scheduleTable(selection);
+  const exploits = exploitTable(selection);
+  const failures = failureTable(selection, why);
+  const which = document.getElementById("exploits-of");
+  const refill = () => exploits.show(exploitRows(study, selection, which.value));
+  which.addEventListener("change", refill);
+  let pinned = -1;
+  selection.watchers.push(() => {
+    if (which.value === "member" && selection.pinned !== pinned) refill();
+    pinned = selection.pinned;
+  });
+  schedule.show(study.winning);
+  refill();
+  failures.show(study.number.map((_, i) => i).filter((i) => !Number.isFinite(study.value[i])));
+  put("schedule", schedule.root);
+  put("schedule-buttons", ...scheduleButtons(study));
+  put("exploits", exploits.root);
+  put("failures", failures.root);
+  put("failure-note", failureNote(study));
+}
+
+function control(selection, tooltip) {
+  const { study } = selection;
+  const said = document.getElementById("said");
+  const member = document.getElementById("member");
+  const release = document.getElementById("release");
+  member.max = study.size - 1;
+  for (const radio of document.querySelectorAll("[name=follow]")) {
+    radio.addEventListener("change", () => selection.followed(radio.value));
+  }
+  member.addEventListener("change", () => {
+    const own = member.value === "" ? [] : (study.members[Number(member.value)] ?? []);
+    selection.letGo();
+    if (own.length) selection.pin(own.at(-1));
+  });
+  const letGo = () => {
+    tooltip.hide();
+    selection.letGo();
+  };
+  release.addEventListener("click", letGo);
+  document.addEventListener("keydown", (event) => event.key === "Escape" && letGo());
+  selection.watchers.push(() => {
+    const pinned = selection.pinned;
+    release.disabled = pinned < 0;
+    member.value = pinned < 0 ? "" : study.member[pinned];
+    said.textContent =
+      pinned < 0 ? "" : `Pinned: member ${study.member[pinned]}, trial ${study.number[pinned]}.`;
+  });
+}
+
+function drawnWhenSized(plots, plot) {
+  plots.add(plot);
+  plot.watch = new ResizeObserver(() => {
+    plot.draw();
+    plot.remark();
+  });
+  plot.watch.observe(plot.box);
+}
+
+function show(study) {
+  const selection = new Selection(study);
+  const tooltip = new Tooltip(selection);
+  const plots = new Set();
+  const add = (plot, id) => {
+    plot.remark = () => plot.mark(selection.line, selection.cursor);
+    listen(plot, selection, tooltip);
+    document.getElementById(id).append(plot.root);
+    drawnWhenSized(plots, plot);
+    return plot;
+  };
+  const choosing = (id, make) => {
+    const box = document.getElementById(id);
+    let plot = add(make(box.checked), `${id}-plot`);
+    box.addEventListener("change", () => {
+      plots.delete(plot);
+      plot.watch.disconnect();
+      plot.root.remove();
+      plot = add(make(box.checked), `${id}-plot`);
+    });
+  };
+  const log = document.getElementById("value");
+  log.checked = wantsLog(study);
+  log.parentElement.hidden = !mayBeLog(study);
+  choosing("value", (checked) => valuePlot(study, checked));
+  plotsOf(study).forEach((plot) => add(plot, "params"));
+  choosing("tree", (checked) => treePlot(study, checked));
+  const redraw = (paper) => () => {
+    document.documentElement.classList.toggle("paper", paper);
+    for (const plot of plots) {
+      plot.draw();
+      plot.remark();
+    }
+  };
+  window.addEventListener("beforeprint", redraw(true));
+  window.addEventListener("afterprint", redraw(false));
+  selection.watchers.push(() => plots.forEach((plot) => plot.remark()));
+  control(selection, tooltip);
+  fillTables(study, selection);
+  document.body.append(tooltip.root);
+}
+
+const study = new Study(JSON.parse(document.getElementById("data").textContent));
+fillHeader(study);
+document.getElementById("none").hidden = study.count > 0;
+for (const part of document.querySelectorAll(".results")) part.hidden = study.count === 0;
+if (study.count) show(study);

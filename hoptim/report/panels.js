@@ -1,0 +1,186 @@
+// Which plots there are, and how each draws its crowd.
+
+// Paler the more there are and the denser they lie, so that a crowd stays readable.
+function grey(many, spacing) {
+  const shade = (2 / Math.sqrt(many + 1)) * clamped(spacing / 2, 0.4, 1);
+  return `rgba(${CROWD}, ${clamped(shade, 0.08, 0.75)})`;
+}
+
+function crowdOfLines(pen) {
+  const { members, size } = this.study;
+  pen.strokeStyle = grey(size, this.inner.width / this.steps);
+  pen.lineWidth = 1.25;
+  pen.lineJoin = "bevel"; // a crowd of round ones takes seconds
+  for (const own of members) {
+    pen.beginPath();
+    this.trace(
+      own.map((i) => [this.x(i), this.y(i)]),
+      pen,
+    );
+    pen.stroke();
+  }
+  this.drawLost(pen);
+}
+
+// Crosses on the lower edge, for trials without a finite value.
+function drawLost(pen) {
+  if (!this.lost) return;
+  pen.strokeStyle = `rgba(${CROWD}, 1)`;
+  pen.lineWidth = 1.5;
+  pen.beginPath();
+  for (let i = 0; i < this.study.count; i++) {
+    if (Number.isFinite(this.column[i])) continue;
+    const [x, y] = this.place(i);
+    pen.moveTo(x - 3, y - 3);
+    pen.lineTo(x + 3, y + 3);
+    pen.moveTo(x + 3, y - 3);
+    pen.lineTo(x - 3, y + 3);
+  }
+  pen.stroke();
+}
+
+// A dash for each trial in its row, where a line between rows would mean nothing.
+function crowdOfDashes(pen) {
+  const width = Math.max(1, (this.inner.width / this.steps) * 0.9);
+  const height = Math.max(
+    0.75,
+    Math.min(4, (0.5 * this.inner.height) / this.axis.names.length / this.study.size),
+  );
+  pen.fillStyle = `rgba(${CROWD}, 0.6)`;
+  for (let i = 0; i < this.study.count; i++) {
+    const [x, y] = this.place(i);
+    pen.fillRect(x - width / 2, y - height / 2, width, height);
+  }
+}
+
+// Every line from parent to child: pale where the weights died out, dark where they live on.
+function crowdOfBranches(pen) {
+  const { study } = this;
+  const alive = study.survivors();
+  const dense = Math.max(0.3, Math.min(1, this.inner.width / this.steps / 12));
+  const kinds = [
+    { of: (i) => !alive[i] && study.isExploit(i), shade: 0.35 * dense, width: 0.75 },
+    { of: (i) => !alive[i] && !study.isExploit(i), shade: 0.6 * dense, width: 1.25 },
+    { of: (i) => alive[i], shade: 1, width: 2 },
+  ];
+  const children = study.number.map((_, i) => i).filter((i) => study.parent[i] >= 0);
+  for (const { of, shade, width } of kinds) {
+    pen.strokeStyle = `rgba(${CROWD}, ${shade})`;
+    pen.lineWidth = width;
+    pen.beginPath();
+    for (const i of children.filter(of)) {
+      pen.moveTo(this.x(study.parent[i]), this.y(study.parent[i]));
+      pen.lineTo(this.x(i), this.y(i));
+    }
+    pen.stroke();
+  }
+}
+
+function valuePlot(study, log) {
+  const finite = study.value.filter(Number.isFinite);
+  const [low, high] = extremes(finite);
+  const lost = study.count - finite.length;
+  const better = study.mode === "min" ? "lower is better" : "higher is better";
+  const crosses = `; \u00d7 on the lower edge: ${grouped(lost)} without a finite value`;
+  return new Plot(study, {
+    title: "Value",
+    note: better + (log ? ", log scale" : "") + (lost ? crosses : ""),
+    label: "value",
+    axis: padded(low, high, log),
+    column: study.value,
+    height: 340,
+    crowd: crowdOfLines,
+    drawLost,
+    lost,
+    wide: true,
+  });
+}
+
+function extremes(values) {
+  let [low, high] = values.length ? [Infinity, -Infinity] : [0, 1];
+  for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  return [low, high];
+}
+
+function padded(low, high, log) {
+  if (log) {
+    const factor = (high / low) ** 0.04 * (low === high ? 2 : 1);
+    return numberAxis(low / factor, high * factor, true);
+  }
+  const room = (high / 2 - low / 2) * 0.08;
+  return numberAxis(low - room, high + room, false);
+}
+
+function mayBeLog(study) {
+  const finite = study.value.filter(Number.isFinite);
+  return finite.length > 0 && finite.every((value) => value > 0);
+}
+
+// Whether a straight scale would hide most of what happens.
+function wantsLog(study) {
+  const [low, high] = extremes(study.value.filter(Number.isFinite));
+  return mayBeLog(study) && high / low > 10;
+}
+
+function paramPlot(study, param) {
+  const shared = { title: param.name, label: shortened(param.name, 24), column: param.column, height: 230 };
+  const inherited = param.inherit ? ", goes with the weights" : "";
+  if (param.choices) {
+    const names = param.choices.map(choiceText);
+    const axis = new RowAxis(names, param.type === "Ordinal");
+    const note = `${param.type} of ${names.length}${inherited}; a row for each member`;
+    return new Plot(study, { ...shared, note, axis, spread: true, crowd: crowdOfDashes });
+  }
+  const whole = param.type === "Int";
+  const range = `${readable(param.low)} to ${readable(param.high)}`;
+  const note = `${param.type}, ${range}${param.log ? ", log scale" : ""}${inherited}`;
+  const axis = numberAxis(param.low, param.high, param.log, whole);
+  return new Plot(study, { ...shared, note, axis, crowd: crowdOfLines, drawLost });
+}
+
+function numberPlot(study, title, note, column) {
+  const finite = column.filter(Number.isFinite);
+  const [low, high] = extremes(finite);
+  const log = finite.length > 0 && low > 0 && high / low > 30;
+  const axis = padded(low, high, log);
+  return new Plot(study, {
+    title,
+    note: note + (log ? ", log scale" : ""),
+    label: shortened(title, 24),
+    axis,
+    column,
+    height: 230,
+    crowd: crowdOfLines,
+    drawLost,
+  });
+}
+
+// Rows by descent show families, rows by member show who copied whom.
+function treePlot(study, byMember) {
+  const names = Array.from({ length: study.size }, (_, member) => String(member));
+  const descent = Object.assign(new LinearAxis(1, 0), { ticks: () => [] });
+  const rows = byMember
+    ? "a row for each member, slanted lines are exploits"
+    : "the children of a trial lie side by side, so that no lines cross";
+  return new Plot(study, {
+    title: "Family tree",
+    note: `${rows}; strong lines lead to some member's latest trial, pale ones died out`,
+    label: byMember ? "member" : "in order of descent",
+    axis: byMember ? new RowAxis(names, false) : descent,
+    column: byMember ? study.member : study.descent(),
+    height: Math.max(220, Math.min(560, 80 + 10 * study.size)),
+    crowd: crowdOfBranches,
+    wide: true,
+  });
+}
+
+function plotsOf(study) {
+  const metrics = study.metrics.map((metric) =>
+    numberPlot(study, metric.name, "metric", decoded(metric.column)),
+  );
+  const { sigma } = study.trials;
+  const steps = sigma
+    ? [numberPlot(study, "Step size", "ROMUL's sigma, in units of each range", decoded(sigma))]
+    : [];
+  return [...study.params.map((param) => paramPlot(study, param)), ...steps, ...metrics];
+}

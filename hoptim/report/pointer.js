@@ -1,0 +1,163 @@
+// What is highlighted, and how pointers and keys move it.
+
+class Selection {
+  constructor(study) {
+    Object.assign(this, { study, follow: "member", pinned: -1, cursor: -1, watchers: [] });
+  }
+
+  // The highlighted line: a member's own trials, or all whose training is in the weights.
+  get line() {
+    const of = this.pinned >= 0 ? this.pinned : this.cursor;
+    if (of < 0) return [];
+    return this.follow === "member" ? this.study.members[this.study.member[of]] : this.study.ancestors(of);
+  }
+
+  hover(i) {
+    if (i === this.cursor || (this.pinned >= 0 && !this.line.includes(i))) return;
+    this.cursor = i;
+    this.tell();
+  }
+
+  leave() {
+    this.cursor = this.pinned;
+    this.tell();
+  }
+
+  pin(i) {
+    this.pinned = i === this.pinned ? -1 : i;
+    this.cursor = i;
+    this.tell();
+  }
+
+  letGo() {
+    this.pinned = this.cursor = -1;
+    this.tell();
+  }
+
+  followed(what) {
+    this.follow = what;
+    this.tell();
+  }
+
+  tell() {
+    for (const watcher of this.watchers) watcher();
+  }
+}
+
+class Tooltip {
+  constructor(selection) {
+    this.selection = selection;
+    this.root = html("div", { class: "tooltip", role: "tooltip", "aria-live": "polite", hidden: true });
+  }
+
+  hide() {
+    this.root.hidden = true;
+  }
+
+  show(i, x, y) {
+    this.root.replaceChildren(...told(this.selection.study, i));
+    this.root.hidden = false;
+    const { width, height } = this.root.getBoundingClientRect();
+    const [right, bottom] = [document.documentElement.clientWidth, window.innerHeight];
+    const left = x + 16 + width > right ? x - 16 - width : x + 16;
+    this.root.style.left = `${Math.max(4, Math.min(left, right - width - 4))}px`;
+    this.root.style.top = `${Math.max(4, Math.min(y + 16, bottom - height - 4))}px`;
+  }
+}
+
+// All that is known of a trial.
+function told(study, i) {
+  const rank = study.rank(i);
+  const place = Number.isNaN(rank) ? "" : ` (rank ${rank} of ${study.levels[study.step[i]].length})`;
+  const pairs = [["value", readable(study.value[i]) + place]];
+  pairs.push(...study.params.map((param) => [param.name, paramText(param, i)]));
+  if (study.trials.sigma) pairs.push(["step size", readable(study.trials.sigma[i] ?? NaN)]);
+  for (const metric of study.metrics) {
+    if (metric.column[i] !== null)
+      pairs.push([metric.name, readable(NUMBERS[metric.column[i]] ?? metric.column[i])]);
+  }
+  pairs.push(["weights", origin(study, i)], ["took", duration(study.trials.took[i] / 1000)]);
+  const title = `Member ${study.member[i]}, step ${study.step[i]}`;
+  return [
+    html("strong", {}, title),
+    html("span", { class: "note" }, ` trial ${study.number[i]}`),
+    html("dl", {}, ...facts(pairs)),
+  ];
+}
+
+function origin(study, i) {
+  const donor = study.parent[i];
+  if (donor < 0) return "fresh";
+  return study.isExploit(i)
+    ? `copied from member ${study.member[donor]}, step ${study.step[donor]}`
+    : "its own";
+}
+
+// Pointer and keys on one plot.
+function listen(plot, selection, tooltip) {
+  const { box, study } = plot;
+  const found = (event) => {
+    const { left, top } = box.getBoundingClientRect();
+    const pinned = selection.pinned >= 0 ? selection.line : null;
+    return [
+      plot.nearest(event.clientX - left, event.clientY - top, event.type === "click" ? null : pinned),
+      event.clientX,
+      event.clientY,
+    ];
+  };
+  const point = (event) => {
+    const [i, x, y] = found(event);
+    if (i < 0) return leave(event);
+    selection.hover(i);
+    tooltip.show(selection.cursor, x, y);
+  };
+  const leave = (event) => {
+    if (event.pointerType === "touch") return; // a finger leaves when it lifts
+    tooltip.hide();
+    selection.leave();
+  };
+  box.addEventListener("pointermove", point);
+  box.addEventListener("pointerleave", leave);
+  box.addEventListener("click", (event) => {
+    const [i, x, y] = found(event);
+    if (i < 0) return selection.letGo();
+    selection.pin(i);
+    tooltip.show(i, x, y);
+  });
+  box.addEventListener("blur", () => {
+    tooltip.hide();
+    selection.leave();
+  });
+  box.addEventListener("keydown", (event) => {
+    const i = walked(study, selection, event.key);
+    if (i === null) return;
+    event.preventDefault();
+    if (event.key === "Enter" || event.key === " ") selection.pin(i);
+    else selection.hover(i);
+    const [x, y] = plot.place(selection.cursor);
+    const { left, top } = box.getBoundingClientRect();
+    tooltip.show(selection.cursor, left + x, top + y);
+  });
+}
+
+// The trial that a key leads to from the present one, null for other keys.
+function walked(study, selection, key) {
+  const at = selection.cursor >= 0 ? selection.cursor : study.winner >= 0 ? study.winner : study.count - 1;
+  if (at < 0) return null;
+  if (key === "Enter" || key === " ") return at;
+  const along = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[key];
+  const across = { ArrowUp: -1, ArrowDown: 1 }[key];
+  if (along === undefined && across === undefined) return null;
+  if (selection.cursor < 0) return at;
+  if (along !== undefined) {
+    const line = selection.line;
+    const k = Math.max(0, Math.min(line.length - 1, line.indexOf(at) + along));
+    return line[k];
+  }
+  if (selection.pinned >= 0) return at;
+  for (let member = study.member[at] + across; member >= 0 && member < study.size; member += across) {
+    const own = study.members[member];
+    if (own.length) return own[Math.min(study.step[at], own.length - 1)];
+  }
+  return at;
+}

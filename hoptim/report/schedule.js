@@ -1,0 +1,64 @@
+// What a trial's weights were trained with, in the formats of hoptim.Schedule.
+
+const FIXED = ["age", "seed", "value", "trial", "member", "step"]; // columns before those of the params
+
+// The JSON text of a hyperparameter's value.
+function paramJson(param, i) {
+  if (param.choices) return param.choices[param.column[i]];
+  return param.type === "Int" ? String(param.column[i]) : exactFloat(param.column[i]);
+}
+
+// A hyperparameter's value as a person reads it; a string as it is.
+function paramText(param, i) {
+  return param.choices ? choiceText(param.choices[param.column[i]]) : readable(param.column[i]);
+}
+
+function choiceText(json) {
+  return json.startsWith('"') ? JSON.parse(json) : json;
+}
+
+function fixedJson(study, i) {
+  const own = study.trials;
+  const whole = [
+    own.age[i],
+    own.seed[i],
+    exactFloat(study.value[i]),
+    own.number[i],
+    own.member[i],
+    own.step[i],
+  ];
+  return whole.map(String);
+}
+
+function scheduleJson(study, line) {
+  const intervals = line.map((i) => {
+    const params = study.params.map((p) => `${JSON.stringify(p.name)}: ${paramJson(p, i)}`);
+    const fixed = fixedJson(study, i).map((text, k) => `"${FIXED[k]}": ${text}`);
+    return `  {${fixed.join(", ")}, "params": {${params.join(", ")}}}`;
+  });
+  return `{"format": 1, "space": ${study.space},\n "intervals": [\n${intervals.join(",\n")}\n]}\n`;
+}
+
+function scheduleCsv(study, line) {
+  const rows = line.map((i) => [...fixedJson(study, i), ...study.params.map((p) => cell(paramJson(p, i)))]);
+  const names = [...FIXED, ...study.params.map((p) => p.name)];
+  return [names, ...rows].map((row) => `${row.map(quoted).join(",")}\n`).join("");
+}
+
+// A JSON scalar as it reads best; a string in quotes only where it could be taken for a number, or holds
+// half a surrogate, which no file can.
+function cell(json) {
+  if (!json.startsWith('"')) return json;
+  const text = JSON.parse(json);
+  if (/^\s*(NaN|-?Infinity)\s*$|\p{Cs}/u.test(text)) return json;
+  try {
+    JSON.parse(text);
+    return json;
+  } catch {
+    return text;
+  }
+}
+
+function quoted(text) {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
