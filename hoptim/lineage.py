@@ -104,9 +104,9 @@ class Family:
 
     def _seen(self, trial: FinishedTrial) -> Iterator[FinishedTrial]:
         for own in self._members:
-            for known in reversed(own[: _before(own, trial.step)]):
-                if known.records[1] < trial.records[0]:
-                    yield known
+            for i in range(_before(own, trial.step) - 1, -1, -1):
+                if own[i].records[1] < trial.records[0]:
+                    yield own[i]
                     break
 
     @cached_property

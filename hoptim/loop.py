@@ -7,12 +7,14 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from itertools import islice
 
 from hoptim import signals
+from hoptim.arguments import number_of
 from hoptim.clerk import Clerk
 from hoptim.decision import Decide
-from hoptim.errors import NothingDue, NotTold, StoreError, StudyFailed
+from hoptim.errors import ArgumentError, NothingDue, NotTold, StoreError, StudyFailed
 from hoptim.state import State
 from hoptim.store import Store
 from hoptim.trial import Trial
@@ -65,12 +67,12 @@ class Loop:
             if pid == os.getpid():
                 self._clerk.end_loop(hand)
 
-    def ask(self, timeout: float | None) -> Trial | None:
+    def ask(self, timeout: float | None, deadline: Deadline | None = None) -> Trial | None:
         """As `Study.ask`."""
         found: list[Trial] = []
         try:
             with signals.undisturbed():
-                found = self._next(timeout)
+                found = self._next(timeout, deadline)
             return self._clerk.begin(found[0]) if found else None
         except BaseException:
             self._clerk.end_loop(found)  # interrupted on its way out
@@ -120,6 +122,15 @@ class Deadline:
 
     def __init__(self, at: float, margin: float) -> None:
         self._at, self._margin = at, margin
+
+    @classmethod
+    def of(cls, at: float | datetime, margin: float) -> Deadline:
+        """A user's deadline; raises `ArgumentError` when it is no point in time."""
+        if isinstance(at, datetime):
+            if at.tzinfo is None:
+                raise ArgumentError(f"deadline must say its time zone, found {at!r}.")
+            at = at.timestamp()
+        return cls(number_of("deadline", at), number_of("margin", margin))
 
     def is_near(self, state: State) -> bool:
         """Whether the next trial, should it take as long as the longest of late, would end too late."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hoptim import settings as study_file
-from hoptim.arguments import check_whole, number_of, plain
+from hoptim.arguments import check_whole, plain
 from hoptim.clerk import Clerk
 from hoptim.decision import Decide
 from hoptim.dimension import Dimension
@@ -28,6 +27,8 @@ from hoptim.store import Store
 from hoptim.trial import FinishedTrial, Trial
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from hoptim.check.report import Report
     from hoptim.status import Status
 
@@ -303,22 +304,23 @@ class Study:
             ArgumentError: No point in time.
             NotTold, StudyFailed: As for the loop over the study.
         """
-        if isinstance(deadline, datetime) and deadline.tzinfo is None:
-            raise ArgumentError(f"deadline must say its time zone, found {deadline!r}.")
-        at = deadline.timestamp() if isinstance(deadline, datetime) else number_of("deadline", deadline)
-        return self._loop.trials(Deadline(at, number_of("margin", margin)))
+        return self._loop.trials(Deadline.of(deadline, margin))
 
-    def ask(self, timeout: float | None = None) -> Trial | None:
+    def ask(
+        self, timeout: float | None = None, deadline: float | datetime | None = None, margin: float = 30.0
+    ) -> Trial | None:
         """The next trial to train, None when all is done.
 
         Args:
             timeout: Seconds to wait for one that is due; None waits on.
+            deadline: As for `until`; then None is returned, too, when no trial would end before it.
+            margin: As for `until`.
 
         Raises:
             NothingDue: Nothing became due in time.
             StudyFailed: Every member's last trial failed for good.
         """
-        return self._loop.ask(timeout)
+        return self._loop.ask(timeout, None if deadline is None else Deadline.of(deadline, margin))
 
 
 def load(

@@ -47,7 +47,7 @@ MAY_IMPORT = {
         "arguments",
     },
     "remote": {"study", "claim", "trial", "arguments", "errors"},
-    "loop": {"store", "state", "signals", "trial", "errors", "decision", "clerk"},
+    "loop": {"store", "state", "signals", "trial", "errors", "decision", "clerk", "arguments"},
     "__main__": {"check", "errors"},
     "identity": ALGORITHM | {"errors", "arguments"},
     "clerk": STORE | {"errors", "trial", "arguments", "decision", "events", "lineage", "status"},

@@ -756,3 +756,11 @@ def test_a_deadline_is_a_point_in_time(wrong):
     """A text, nothing, or a time without a zone is refused before anything is handed out."""
     with pytest.raises(ArgumentError, match="deadline"):
         study(None).until(wrong)
+
+
+def test_asking_up_to_a_deadline_returns_nothing_when_it_is_near(path):
+    """One by one, too, no trial is handed out that would end too late, and nothing is claimed."""
+    made = study(path)
+    assert made.ask(deadline=time.time() + 10) is None
+    assert made._store.state.open == {}
+    assert made.ask(deadline=time.time() + 10, margin=1).number == 0

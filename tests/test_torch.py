@@ -4,12 +4,13 @@ import importlib
 import json
 import signal
 import sys
+import time
 from collections import Counter
 
 import pytest
 
 import hoptim
-from tests.builders import recompute, records, run, wait_until
+from tests.builders import recompute, records, run, study, wait_until
 
 WITHOUT_TORCH = "the extra hoptim[torch] is not installed"
 
@@ -171,12 +172,21 @@ def test_the_extra_is_named_when_torch_is_missing(monkeypatch):
         importlib.import_module("hoptim.torch")
 
 
+def test_a_deadline_ends_the_loop_before_it():
+    """No trial is handed out that would end too late."""
+    pytest.importorskip("torch", reason=WITHOUT_TORCH)
+    trials = importlib.import_module("hoptim.torch").trials
+    assert list(trials(study(None), deadline=time.time() - 1)) == []
+    handed = [trial.tell(1.0) for trial in trials(study(None), deadline=time.time() + 1e6)]
+    assert len(handed) == 20
+
+
 def test_without_a_process_group_the_loop_is_the_studys():
     """A script for many processes runs in one as it is."""
     pytest.importorskip("torch", reason=WITHOUT_TORCH)
     trials = importlib.import_module("hoptim.torch").trials
-    study = hoptim.Study(None, space={"x": hoptim.Float(0, 1)}, size=2, steps=2, mode="min")
-    for trial in trials(study):
+    made = study(None)
+    for trial in trials(made):
         assert type(trial) is hoptim.Trial
         trial.tell(trial.params["x"])
-    assert study.done
+    assert made.done

@@ -107,7 +107,7 @@ class Scenes:
         held = other.ask() if self.rank == 0 else None
         ranks._LOOK_FOR, asked, ask = 0.01, [], made.ask
 
-        def look(timeout: float) -> hoptim.Trial | None:
+        def look(timeout: float, deadline: None) -> hoptim.Trial | None:
             asked.append(timeout)
             if held is not None and len(asked) == 4:
                 other._clerk.release(held)

@@ -24,7 +24,7 @@ _SAY_EVERY = 60.0  # seconds between two words about whom a job waits for
 _SENT = ("number", "member", "step", "age", "parent", "seed", "attempt", "continues", "token", "_id")
 
 
-def trials(study: Study, group: Any = None) -> Iterator[Trial]:
+def trials(study: Study, group: Any = None, deadline: Any = None) -> Iterator[Trial]:
     """The trials of a study, each for all processes of a job; the same on every rank.
 
     Rank 0 asks and tells. On each rank the trial has the same hyperparameters (a `Choice` of
@@ -48,6 +48,7 @@ def trials(study: Study, group: Any = None) -> Iterator[Trial]:
     Args:
         study: Opened on every rank with the same arguments; its path may differ between hosts.
         group: A process group whose ranks train together; None means all ranks.
+        deadline: As for `Study.until`, by rank 0's clock; None trains until all is done.
 
     Raises:
         ArgumentError: The ranks opened different studies, or one in memory; or this process is not
@@ -56,12 +57,12 @@ def trials(study: Study, group: Any = None) -> Iterator[Trial]:
         StudyFailed: Every member's last trial failed for good.
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size(group) == 1:
-        yield from study
+        yield from study if deadline is None else study.until(deadline)
         return
     ranks = Group(group)
     _check_same(study, ranks)
     ended = "not begun"
-    while (trial := _next(study, ranks, ended)) is not None:
+    while (trial := _next(_Leader(study, deadline), ranks, ended)) is not None:
         try:
             yield trial
             if trial._ended is None:
@@ -149,16 +150,15 @@ def _check_same(study: Study, ranks: Group) -> None:
         )
 
 
-def _next(study: Study, ranks: Group, ended: str) -> RankTrial | None:
+def _next(leader: _Leader, ranks: Group, ended: str) -> RankTrial | None:
     """The next trial on every rank, None when all is done."""
     while not all("went" in word for word in ranks.gather({"went": ended})):
         pass  # a rank is about to hear that this one's trial did not end in a tell
-    leader = _Leader(study)
     while (word := ranks.lead(leader.ask)) == "wait":
         pass
     if word is None:
         return None
-    trial = leader.trial or _following(study, word)
+    trial = leader.trial or _following(leader.study, word)
     trial._ranks = ranks
     return trial
 
@@ -166,14 +166,14 @@ def _next(study: Study, ranks: Group, ended: str) -> RankTrial | None:
 class _Leader:
     """What rank 0 does to get a trial."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, deadline: Any) -> None:
         self.trial: RankTrial | None = None
-        self._study, self._said = study, time.monotonic()
+        self.study, self._deadline, self._said = study, deadline, time.monotonic()
 
     def ask(self) -> dict[str, Any] | str | None:
         """What the others need to know of the next trial; 'wait' when none is due yet, None at the end."""
         try:
-            trial = self._study.ask(timeout=_LOOK_FOR)
+            trial = self.study.ask(_LOOK_FOR, self._deadline)
         except NothingDue as error:
             if time.monotonic() - self._said > _SAY_EVERY:
                 self._said = time.monotonic()
@@ -184,7 +184,7 @@ class _Leader:
         self.trial = RankTrial(**{f.name: getattr(trial, f.name) for f in fields(Trial)})
         return {
             **{name: getattr(trial, name) for name in _SENT},
-            "params": self._study.space.record(trial.params),
+            "params": self.study.space.record(trial.params),
             "checkpoint": None if trial.checkpoint is None else Path(trial.checkpoint).name,
         }
 
