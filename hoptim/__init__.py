@@ -21,9 +21,11 @@ from hoptim.errors import (
     StudyFailed,
     StudyMismatch,
     TrialError,
+    WorkersFailed,
 )
 from hoptim.fork import fork
 from hoptim.initiator import Initiator
+from hoptim.launch.run import run
 from hoptim.lineage import Exploit, Family, Lineage
 from hoptim.optimizer import Optimizer, Proposal, View
 from hoptim.population import Population
@@ -76,6 +78,8 @@ __all__ = [
     "TrialError",
     "TruncationSelection",
     "View",
+    "WorkersFailed",
     "fork",
     "load",
+    "run",
 ]

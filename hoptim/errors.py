@@ -9,6 +9,7 @@
     |-- StudyMismatch                     the directory holds another study than the one asked for
     |-- StudyDamaged                      bytes that nobody acknowledged, or files that vanished
     |-- StudyFailed                       every member's last trial failed for good
+    |-- WorkersFailed                     workers that `run` launched failed too often, or were lost
     |-- StoreError (OSError)              the file system refused; retry once that is cured
     |-- LockTimeout (TimeoutError)        the study's lock stayed taken; retry
     |-- NothingDue (TimeoutError)         no trial became due in time; retry
@@ -50,6 +51,10 @@ class StudyDamaged(HoptimError):
 
 class StudyFailed(HoptimError):
     """Every member's last trial failed for good; the message carries the recorded reasons."""
+
+
+class WorkersFailed(HoptimError):
+    """Launched workers failed or were lost too often; the message or its cause has their own text."""
 
 
 class StoreError(HoptimError, OSError):

@@ -28,7 +28,8 @@ STORE = {
 MAY_IMPORT = {
     **dict.fromkeys(ALGORITHM, ALGORITHM | {"errors", "trial", "arguments"}),
     **dict.fromkeys(STORE, STORE | {"errors", "trial", "arguments", "events"}),
-    **dict.fromkeys(("study", "decision", "__init__"), MODULES | {"check"}),
+    **dict.fromkeys(("study", "decision"), MODULES | {"check"}),
+    "__init__": MODULES | {"check", "launch"},
     "lineage": {"errors", "trial"},
     "schedule": {"dimension", "space", "files", "errors"},
     "status": {"entry", "state", "worker", "space", "trial", "study"},
@@ -128,6 +129,12 @@ def test_reports_know_what_users_know(name):
     assert own(name) <= {"report", "study", "trial", "dimension", "files"}
 
 
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("launch/")])
+def test_launching_uses_the_study_as_a_user_would(name):
+    """What starts workers knows neither half, only the study, its errors and how files are written."""
+    assert own(name) <= {"launch", "study", "errors", "arguments", "files", "signals"}
+
+
 def test_errors_import_nothing():
     """The errors can be caught anywhere, so their module imports nothing at all."""
     assert imported("errors.py") == set()
@@ -177,7 +184,10 @@ def test_public_names_say_what_they_are(name):
 
 def test_importing_takes_no_slow_or_optional_package():
     """`import hoptim` alone loads neither scipy nor filelock nor any optional package."""
-    packages = {"scipy", "filelock", "matplotlib", "torch", "sklearn", "pandas", "hypothesis", "pytest"}
+    packages = {
+        "scipy", "filelock", "matplotlib", "torch", "sklearn", "pandas", "hypothesis", "pytest",
+        "multiprocessing", "subprocess", "submitit", "distributed", "ray",
+    }  # fmt: skip
     code = f"import sys, hoptim; print(sorted({packages!r} & sys.modules.keys()))"
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],

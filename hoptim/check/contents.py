@@ -16,7 +16,12 @@ from hoptim.state import State
 from hoptim.worker import Watch
 
 _FILES = {"study.json", "journal.jsonl", "lock", "queue", "reserve"}
-_MAY_HOLD = {"workers": {"file"}, "checkpoints": {"file", "folder"}, "scratch": {"folder"}}
+_MAY_HOLD = {
+    "workers": {"file"},
+    "checkpoints": {"file", "folder"},
+    "scratch": {"folder"},
+    "logs": {"file"},  # of `hoptim run`
+}
 _FOLDERS = {"origin"}  # of a fork, and nothing that training writes
 _NOTED = {
     "journal.jsonl.torn-": ("kept-aside", "Bytes of an append that was interrupted, kept by the repair."),

@@ -1,0 +1,171 @@
+"""Workers in processes of this machine, one for each call.
+
+`concurrent.futures.ProcessPoolExecutor` would not do: when one of its processes is killed, all its
+calls fail and it takes no more. Here a killed process is one failed call.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any
+
+from hoptim.errors import ArgumentError, WorkersFailed
+from hoptim.launch.ending import ending
+
+_STOP_WITHIN = 30.0  # seconds that workers have to hand back their trials before they are killed
+_LONGEST = 16384  # characters of a traceback; fewer bytes than a pipe holds while nobody reads
+_BEGAN = b""
+
+
+class Process:
+    """One call in a process of its own; speaks like a future."""
+
+    def __init__(self, call: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        spawn = multiprocessing.get_context("spawn")  # a fork would inherit threads, locks and a GPU
+        self._said, say = spawn.Pipe(duplex=False)
+        self._process = spawn.Process(target=_work, args=(say, call, args))
+        try:
+            with _without_interrupts():
+                self._process.start()
+        except OSError:
+            raise
+        except Exception as error:
+            if "bootstrapping" in str(error):  # this is a worker itself, so far only imported
+                raise ArgumentError(
+                    "hoptim.run was called while a worker imported the script that launches it. Keep "
+                    "the call under `if __name__ == '__main__':`."
+                ) from None
+            raise ArgumentError(
+                f"{call} cannot be sent to another process: {error}. Define the function at the top "
+                "level of a module, and give it nothing that cannot be pickled."
+            ) from error
+        finally:
+            say.close()
+
+    def done(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.exitcode is not None
+
+    def result(self) -> None:
+        """Wait for the end.
+
+        Raises:
+            WorkersFailed: It was killed, or the call raised an error; the message has its traceback.
+        """
+        self._process.join()
+        status = self._process.exitcode
+        if not status:
+            return
+        said = list(_messages(self._said))
+        why = f"Worker process {self._process.pid} {ending(status)}"
+        if not said:
+            raise WorkersFailed(
+                f"{why} before it began to train. Each worker imports the script that launches it: "
+                "keep the launch under `if __name__ == '__main__':`, and the function in a file."
+            )
+        raise WorkersFailed(said[-1].decode(errors="replace").strip() if said[-1] else f"{why}.")
+
+    def stop(self, number: int) -> None:
+        """Send a signal, if it still runs."""
+        if not self.done() and self._process.pid is not None:
+            os.kill(self._process.pid, number)
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait for the end, at most so long."""
+        self._process.join(seconds)
+
+
+class Processes:
+    """An executor: each `submit` starts a process.
+
+    Left by an exception, as after Ctrl-C, it stops its processes by SIGTERM, so that they hand back
+    their trials; those that do not end within 30 s, or at a second Ctrl-C, are killed. Left without
+    one, it waits for them. Processes whose parent was killed stop by themselves.
+    """
+
+    def __init__(self) -> None:
+        self._live: list[Process] = []
+
+    def submit(self, call: Callable[..., Any], *args: Any) -> Process:
+        """Start a process that calls `call(*args)`."""
+        self._live = [process for process in self._live if not process.done()]
+        self._live.append(Process(call, args))
+        return self._live[-1]
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                for process in self._live:
+                    process.wait()
+        finally:  # whatever interrupts the waiting, nobody is left behind
+            self._stop()
+
+    def _stop(self) -> None:
+        end = time.monotonic() + _STOP_WITHIN
+        try:
+            for process in self._live:
+                process.stop(signal.SIGTERM)
+            for process in self._live:
+                process.wait(max(0.0, end - time.monotonic()))
+        finally:
+            for process in self._live:
+                process.stop(signal.SIGKILL)
+                process.wait()
+
+
+def _work(say: Connection, call: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    """What a process does; Ctrl-C is for the one that started it, which then says what to do."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_with_parent, daemon=True, name="hoptim-parent").start()
+    say.send_bytes(_BEGAN)
+    try:
+        call(*args)
+    except Exception:
+        say.send_bytes(traceback.format_exc()[-_LONGEST:].encode(errors="replace"))
+        raise SystemExit(1) from None
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _messages(said: Connection) -> Iterator[bytes]:
+    """What a process that has ended had to say."""
+    try:
+        while said.poll():
+            yield said.recv_bytes()
+    except EOFError:
+        return
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """What is started within begins with Ctrl-C blocked; here it waits for the end of the block."""
+    resource_tracker.ensure_running()  # else the start of the first process does it, and unblocks
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
