@@ -17,7 +17,7 @@ from hoptim.trial import Trial
 
 
 def ask(
-    path: str | os.PathLike[str], lease: float = 600.0, timeout: float | None = None
+    path: str | os.PathLike[str], lease: float = 600.0, timeout: float | None = None, **options: Any
 ) -> dict[str, Any] | None:
     """Claim the next trial for somebody who lives on after this process.
 
@@ -29,6 +29,7 @@ def ask(
         lease: Seconds without a sign of life after which others may take the trial; 600, as a loop in a
             shell that is killed cannot be proven dead.
         timeout: Seconds to wait for a trial that is due; None waits on.
+        **options: As for `hoptim.load`: `lead`, `synchronous`, `single_host` and the like.
 
     Returns:
         The trial as plain JSON: number, token, member, step, age, parent, params, checkpoint, draft,
@@ -38,7 +39,7 @@ def ask(
         NothingDue: Nothing became due in time.
         StudyFailed: Every member's last trial failed for good.
     """
-    study = load(path, lease=lease, guest=True)
+    study = load(path, lease=lease, guest=True, **options)
     try:
         trial = study.ask(timeout)
     except BaseException:
@@ -52,18 +53,19 @@ def ask(
     return {name: getattr(trial, name) for name in names} | params | paths
 
 
-def beat(path: str | os.PathLike[str], number: int, token: int) -> None:
+def beat(path: str | os.PathLike[str], number: int, token: int, single_host: bool = False) -> None:
     """Show that a trial is still being trained.
 
     Args:
         path: The study's directory.
         number: The trial.
         token: As `ask` gave it.
+        single_host: As for `hoptim.load`.
 
     Raises:
         ClaimLost: The trial was given to another worker meanwhile.
     """
-    study, trial = _found(path, number, token)
+    study, trial = _found(path, number, token, single_host)
     worker, watch = _holder(study, trial), study._store.watch
     if worker is None or watch is None or not watch.beat(worker):
         raise ClaimLost(
@@ -79,6 +81,7 @@ def tell(
     value: float,
     checkpoint: str | os.PathLike[str] | None = None,
     metrics: Mapping[str, float] | None = None,
+    single_host: bool = False,
 ) -> None:
     """End a trial with its value; telling the same again is fine.
 
@@ -89,11 +92,12 @@ def tell(
         value: As for `Trial.tell`.
         checkpoint: File or folder; the draft that `ask` named is moved, anything else is copied.
         metrics: Further numbers to record.
+        single_host: As for `hoptim.load`.
 
     Raises:
         ClaimLost, AlreadyTold, NoCheckpoint, CheckpointError, ArgumentError: As for `Trial.tell`.
     """
-    study, trial = _found(path, number, token)
+    study, trial = _found(path, number, token, single_host)
     number_of(f"Trial {number}: the value", value)
     trial._id = _id(token, repr(float(value)))
     worker = _holder(study, trial)
@@ -110,7 +114,14 @@ def tell(
     _leave(study, worker)
 
 
-def fail(path: str | os.PathLike[str], number: int, token: int, why: str, retry: bool = True) -> None:
+def fail(
+    path: str | os.PathLike[str],
+    number: int,
+    token: int,
+    why: str,
+    retry: bool = True,
+    single_host: bool = False,
+) -> None:
     """End an attempt as a failure; saying the same again is fine.
 
     Args:
@@ -119,20 +130,21 @@ def fail(path: str | os.PathLike[str], number: int, token: int, why: str, retry:
         token: As `ask` gave it.
         why: The reason, kept in the journal.
         retry: As for `Trial.fail`.
+        single_host: As for `hoptim.load`.
 
     Raises:
         ClaimLost: The trial was given to another worker meanwhile.
     """
-    study, trial = _found(path, number, token)
+    study, trial = _found(path, number, token, single_host)
     trial._id = _id(token, why)
     worker = _holder(study, trial)
     trial.fail(why, retry)
     _leave(study, worker)
 
 
-def _found(path: str | os.PathLike[str], number: int, token: int) -> tuple[Study, Trial]:
+def _found(path: str | os.PathLike[str], number: int, token: int, single_host: bool) -> tuple[Study, Trial]:
     """The study, and the trial as whoever asked for it holds it."""
-    study = load(path)
+    study = load(path, single_host=single_host)
     state = study._store.refresh()
     entry = state.finished.get(number) or {t.number: t for t in state.open.values()}.get(number)
     if entry is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hoptim
-from hoptim import remote
+from hoptim import lock, mount, remote
 from tests.builders import recompute, study, train
 
 
@@ -167,3 +167,24 @@ def test_a_value_is_a_number(folder, value):
         remote.tell(folder, trial["number"], trial["token"], value)
     remote.tell(folder, trial["number"], trial["token"], float("nan"))
     assert hoptim.load(folder).status().failed == 1
+
+
+def test_a_remote_loop_may_be_synchronous_and_on_one_host(folder, monkeypatch):
+    """What a process may ask of a study, a remote loop may, too, also where locks do not reach far."""
+
+    def refuse(path):
+        raise hoptim.StoreError("locks do not reach other machines")
+
+    trial = remote.ask(folder)
+    monkeypatch.setattr(mount, "refuse_lies", refuse)
+    hands = [trial, *(remote.ask(folder, single_host=True, synchronous=True) for _ in range(3))]
+    with pytest.raises(hoptim.NothingDue):
+        remote.ask(folder, timeout=0, single_host=True, synchronous=True)
+    for trial in hands:
+        lock._registry.clear()  # as in processes of their own
+        with pytest.raises(hoptim.StoreError):
+            remote.tell(folder, trial["number"], trial["token"], 1.0)
+        remote.beat(folder, trial["number"], trial["token"], single_host=True)
+        remote.tell(folder, trial["number"], trial["token"], 1.0, single_host=True)
+    trial = remote.ask(folder, single_host=True)
+    remote.fail(folder, trial["number"], trial["token"], "x", single_host=True)
