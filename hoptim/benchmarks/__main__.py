@@ -48,8 +48,9 @@ def _rosenbrock(options: argparse.Namespace) -> None:
         _check_writable(file)
     if options.plot is not None:
         from hoptim.benchmarks import plot  # before the work: a missing extra is said at once
+        from hoptim.plot import check_format
 
-        plot.check_format(options.plot)
+        check_format(options.plot)
     began = time.monotonic()
     with _progress() as progress:
         if options.dims is None:

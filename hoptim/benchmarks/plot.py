@@ -8,16 +8,8 @@ from typing import Any
 
 import numpy as np
 
-import hoptim
 from hoptim.benchmarks.rosenbrock import RANGE, START, Row, Run, loss
-
-try:
-    from matplotlib.backend_bases import FigureCanvasBase
-    from matplotlib.figure import Figure
-except ImportError as error:
-    raise hoptim.MissingExtra(
-        "Pictures need matplotlib, which is not installed: pip install 'hoptim[plot]'."
-    ) from error
+from hoptim.plot import Figure, save
 
 # Okabe and Ito's palette, which people see apart whatever their colour vision; the dashes still tell
 # two lines apart where one lies on the other.
@@ -30,13 +22,6 @@ _STYLES: tuple[dict[str, Any], ...] = (
 )
 _TICKS = (0, 0.5, 1, 1.5, 2)
 _MIDDLE = (25, 75)  # percentiles of the runs
-
-
-def check_format(path: Path) -> None:
-    """Raise `ArgumentError` unless a file's name ends like a picture that can be drawn."""
-    kinds = sorted(FigureCanvasBase.get_supported_filetypes())
-    if path.suffix[1:].lower() not in kinds:
-        raise hoptim.ArgumentError(f"A picture's name must end in one of {kinds}, found {str(path)!r}.")
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
@@ -53,7 +38,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     _draw_losses(curves, rows)
     figure.suptitle("Each contender's run with the median final loss, and the losses of all its runs")
     figure.legend(*maps[0].get_legend_handles_labels(), loc="outside lower left", ncols=4, frameon=False)
-    figure.savefig(path, dpi=150)
+    save(figure, path)
 
 
 def _typical(row: Row) -> Run:

@@ -1,0 +1,107 @@
+"""Numbers that trials ended with or were made with, by step: values and step sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import hoptim
+from hoptim.plot import ink
+from hoptim.plot.history import History, step_size
+from hoptim.plot.scale import around, of_values
+
+_SIZE = (6.4, 4.0)  # inches
+
+
+def values(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = None) -> Figure:
+    """Values by step, of all members: the winner's line, the best so far, and what failed.
+
+    The axis is logarithmic when positive values span more than two decades. It shows what is good,
+    and each step's median; it says how many values have exploded beyond.
+
+    Args:
+        study: May be running.
+        trial: Whose line stands out, a trial or its number; None is `study.best`, if there is one.
+
+    Returns:
+        One panel.
+
+    Raises:
+        NoResult: No trial has finished yet.
+        ArgumentError: `trial` is none of the study's finished trials.
+    """
+    history = History.of(study, trial)
+    figure = ink.figure(*_SIZE)
+    ax = figure.add_subplot()
+    draw_values(ax, history)
+    ink.legend(figure, [ax])
+    return figure
+
+
+def step_sizes(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = None) -> Figure:
+    """ROMUL's step size by step, of all members: the winner's line and each step's median.
+
+    Args:
+        study: May be running.
+        trial: Whose line stands out, a trial or its number; None is `study.best`, if there is one.
+
+    Returns:
+        One panel.
+
+    Raises:
+        NoResult: No trial has finished yet.
+        ArgumentError: The optimizer adapts no step size; `trial` is none of the study's finished
+            trials.
+    """
+    history = History.of(study, trial)
+    if not has_step_sizes(history):
+        raise hoptim.ArgumentError(
+            f"The trials of {study!r} have no step size: {type(study.optimizer).__name__} notes no "
+            "'sigma' in its memos, as hoptim.ROMUL does."
+        )
+    figure = ink.figure(*_SIZE)
+    ax = figure.add_subplot()
+    draw_step_sizes(ax, history)
+    ink.legend(figure, [ax], columns=1)
+    return figure
+
+
+def has_step_sizes(history: History) -> bool:
+    """Whether any trial has a step size that can be drawn."""
+    return bool(np.any(history.column(step_size) > 0))
+
+
+def draw_values(ax: Any, history: History) -> None:
+    """Draw values by step into axes."""
+    y = history.value
+    failed = ~np.isfinite(y)
+    ink.steps_axis(ax, history)
+    ax.set_ylabel("value")
+    if not failed.all():
+        scale = of_values(history)
+        ink.value_axis(ax, scale)
+        ink.draw_lines(ax, history, y, faint=scale.clip(y))
+        steps, best = history.best_so_far
+        ax.step(
+            steps, best, "--", where="post", color=ink.text(), linewidth=1.2, zorder=5, label="best so far"
+        )
+        if outside := scale.outside(y):
+            side = "above" if history.sign > 0 else "below"
+            ax.set_title(f"{outside} of {len(y)} values lie {side}", fontsize="small", loc="right")
+    if failed.any():
+        edge = np.full(len(y), 1.0 if history.sign > 0 else 0.0)
+        ink.mark_failed(ax, history, edge, failed, transform=ax.get_xaxis_transform())
+
+
+def draw_step_sizes(ax: Any, history: History) -> None:
+    """Draw step sizes by step into axes."""
+    y = history.column(step_size)
+    y[y <= 0] = np.nan
+    ink.steps_axis(ax, history)
+    ax.set_ylabel("step size")
+    ink.value_axis(ax, around(y[np.isfinite(y)], log=True))
+    ink.draw_lines(ax, history, y)
+    steps, median = history.by_step(y, np.median)
+    ax.plot(steps, median, "-.", color=ink.text(), linewidth=1.2, zorder=5, label="median of the step")

@@ -1,0 +1,37 @@
+"""A picture in a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from matplotlib.backend_bases import FigureCanvasBase
+from matplotlib.figure import Figure
+
+import hoptim
+
+_DPI = 150
+
+
+def check_format(path: str | os.PathLike[str]) -> None:
+    """Raise `ArgumentError` unless a file's name ends like a picture that can be drawn."""
+    kinds = sorted(FigureCanvasBase.get_supported_filetypes())
+    if Path(path).suffix[1:].lower() not in kinds:
+        raise hoptim.ArgumentError(
+            f"A picture's name must end in one of {kinds}, found {os.fspath(path)!r}."
+        )
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure to a file, replacing one that is there.
+
+    Args:
+        figure: What a function of `hoptim.plot` returned.
+        path: The file; its ending says the format, such as .png, .pdf or .svg.
+
+    Raises:
+        ArgumentError: The ending is that of no picture.
+        OSError: The file cannot be written.
+    """
+    check_format(path)
+    figure.savefig(path, dpi=_DPI)
