@@ -225,7 +225,7 @@ def chosen(trials: Mapping[int, FinishedTrial], trial: FinishedTrial | int) -> F
         ArgumentError: No finished trial has that number.
     """
     number = trial.number if isinstance(trial, FinishedTrial) else trial
-    found = trials.get(number) if isinstance(number, int) else None
+    found = trials.get(int(number)) if hasattr(number, "__index__") else None  # numpy's are welcome
     if found is None:
         raise ArgumentError(
             f"trial must be a finished trial or its number, found {trial!r}; "

@@ -49,7 +49,7 @@ MAY_IMPORT = {
     },
     "remote": {"study", "claim", "trial", "arguments", "errors"},
     "loop": {"store", "state", "signals", "trial", "errors", "decision", "clerk", "arguments"},
-    "__main__": {"check", "errors"},
+    "__main__": {"cli", "errors"},
     "identity": ALGORITHM | {"errors", "arguments"},
     "clerk": STORE | {"errors", "trial", "arguments", "decision", "events", "lineage", "status"},
     "arguments": {"errors"},
@@ -135,6 +135,18 @@ def test_launching_uses_the_study_as_a_user_would(name):
     assert own(name) <= {"launch", "study", "errors", "arguments", "files", "signals"}
 
 
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("cli/")])
+def test_the_command_line_sees_no_half(name):
+    """What a command does, a user could do in Python: it knows neither the algorithms nor the store."""
+    assert not own(name) & ((ALGORITHM | STORE) - {"space", "files"})
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if not name.startswith("cli/")])
+def test_only_the_command_line_needs_its_extra(name):
+    """click and rich are for the commands alone."""
+    assert not {module.split(".")[0] for module in imported(name)} & {"click", "rich"}
+
+
 def test_errors_import_nothing():
     """The errors can be caught anywhere, so their module imports nothing at all."""
     assert imported("errors.py") == set()
@@ -192,7 +204,7 @@ def test_importing_takes_no_slow_or_optional_package():
     """`import hoptim` alone loads neither scipy nor filelock nor any optional package."""
     packages = {
         "scipy", "filelock", "matplotlib", "torch", "sklearn", "pandas", "hypothesis", "pytest",
-        "multiprocessing", "subprocess", "submitit", "distributed", "ray",
+        "multiprocessing", "subprocess", "submitit", "distributed", "ray", "click", "rich",
     }  # fmt: skip
     code = f"import sys, hoptim; print(sorted({packages!r} & sys.modules.keys()))"
     ran = subprocess.run(

@@ -7,6 +7,7 @@ import logging
 import math
 from contextlib import suppress
 
+import numpy as np
 import pytest
 
 import hoptim
@@ -165,6 +166,11 @@ def test_a_trial_that_has_not_ended_is_refused(made, wrong):
     """A number that is no finished trial's is an error that says how many there are."""
     with pytest.raises(hoptim.ArgumentError, match="72 trials have ended"):
         hoptim.lineage.chosen(made.family.trials, wrong)
+
+
+def test_numbers_of_any_library_are_welcome(made):
+    """A trial's number may come from an array."""
+    assert made.lineage(np.int64(3)).trial.number == 3
 
 
 def test_without_a_finite_value_there_is_no_best_line():

@@ -1,4 +1,4 @@
-"""The command line: what it prints, and its exit status."""
+"""`check` and `check-dir`: what they print, and their exit status."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ import sys
 
 import pytest
 
+pytest.importorskip("click", reason="the command line needs the extra 'cli'")
+pytest.importorskip("rich", reason="the command line needs the extra 'cli'")
+
 from hoptim import __main__ as command
+from hoptim.check import directory, repair
 from hoptim.check.between import Verdict
 from hoptim.errors import LockTimeout
 from tests.builders import ROOT, study, train
@@ -66,7 +70,7 @@ def test_a_lock_that_stays_taken_is_status_1(folder, capsys, monkeypatch):
     def stays(*_: object, **__: object) -> None:
         raise LockTimeout("It is held.")
 
-    monkeypatch.setattr(command, "repair", stays)
+    monkeypatch.setattr(repair, "repair", stays)
     assert command.main(["check", str(folder), "--repair"]) == 1
     assert capsys.readouterr().err == "hoptim: It is held.\n"
 
@@ -80,7 +84,7 @@ def test_a_directory_is_fit_or_not(tmp_path, capsys, monkeypatch, ok):
         seen.append((folder, machines, seconds))
         yield from (Verdict(True, "One."), Verdict(ok, "Two."), Verdict(True, "Three."))
 
-    monkeypatch.setattr(command, "examine", examined)
+    monkeypatch.setattr(directory, "examine", examined)
     assert command.main(["check-dir", str(tmp_path), "--machines", "3", "--minutes", "2"]) == (not ok)
     assert seen == [(tmp_path, 3, 120.0)]
     assert capsys.readouterr().out.splitlines() == [
@@ -89,22 +93,23 @@ def test_a_directory_is_fit_or_not(tmp_path, capsys, monkeypatch, ok):
     ]  # fmt: skip
 
 
-def test_without_a_command_help_is_status_2(capsys):
-    """No command prints the help, which names both."""
-    assert command.main([]) == 2
-    out = capsys.readouterr().out
-    assert "check-dir" in out
-    assert "Exit status" in out
+def test_the_verdicts_as_json(tmp_path, capsys, monkeypatch):
+    """With --json the verdicts come as one object."""
+    monkeypatch.setattr(directory, "examine", lambda *_: (Verdict(ok, "Word.") for ok in (True, False)))
+    assert command.main(["check-dir", str(tmp_path), "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told == {
+        "ok": False,
+        "verdicts": [{"ok": True, "what": "Word."}, {"ok": False, "what": "Word."}],
+    }
 
 
 @pytest.mark.parametrize(
     "arguments", [["dance"], ["check"], ["check", "a", "b"], ["check-dir", ".", "--machines", "x"]]
 )
 def test_wrong_usage_is_status_2(arguments):
-    """What argparse refuses ends with its status 2."""
-    with pytest.raises(SystemExit) as ended:
-        command.main(arguments)
-    assert ended.value.code == 2
+    """What click refuses ends with its status 2."""
+    assert command.main(arguments) == 2
 
 
 def test_it_runs_as_a_module(folder):

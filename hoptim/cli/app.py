@@ -1,0 +1,96 @@
+"""The group of all commands: their order in the help, and what an error's exit status is."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+import hoptim
+from hoptim.cli.best import best
+from hoptim.cli.check import check, check_dir
+from hoptim.cli.export import export
+from hoptim.cli.fork import fork
+from hoptim.cli.launch import run
+from hoptim.cli.lineage import lineage
+from hoptim.cli.output import shown
+from hoptim.cli.picture import plot, report
+from hoptim.cli.remote import ask, beat, fail, tell
+from hoptim.cli.schedule import schedule
+from hoptim.cli.status import status, watch
+from hoptim.errors import ArgumentError, HoptimError, MissingExtra
+
+SECTIONS: dict[str, tuple[click.Command, ...]] = {
+    "Look at a run": (status, watch, best, schedule, lineage, plot, report, export),
+    "Train": (run, fork),
+    "Train from a shell or another language": (ask, beat, tell, fail),
+    "Look after the files": (check, check_dir),
+}
+_INTERRUPTED, _NO_READER = 130, 141  # as a shell has it for SIGINT and SIGPIPE
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [str(command.name) for commands in SECTIONS.values() for command in commands]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.list_commands(ctx)))
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                lines = [(str(c.name).ljust(width), c.get_short_help_str(100)) for c in commands]
+                formatter.write_dl(lines)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):  # a terminal without the letters of some name
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            super().invoke(ctx)
+            sys.stdout.flush()
+        except HoptimError as error:
+            click.echo(f"hoptim: {shown(str(error))}", err=True)
+            ctx.exit(2 if isinstance(error, (ArgumentError, MissingExtra)) else 1)
+        except KeyboardInterrupt:
+            ctx.exit(_INTERRUPTED)
+        except BrokenPipeError:  # as in `hoptim export DIR | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+            ctx.exit(_NO_READER)
+
+
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit status: 0 fine; 1 something is wrong, or there is no result yet; 2 wrong usage, or no "
+    "such study; 130 after Ctrl-C. Each command with -h tells more.",
+)
+@click.version_option(hoptim.__version__, prog_name="hoptim")
+@click.pass_context
+def commands(ctx: click.Context) -> None:
+    """Population based training: look at runs while they go on, and steer them.
+
+    DIR is the directory of a study. Looking at one writes nothing and locks nobody out.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+        ctx.exit(2)
+
+
+for _command in (command for section in SECTIONS.values() for command in section):
+    commands.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit status."""
+    try:
+        status = commands.main(arguments, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return _INTERRUPTED
+    return int(status or 0)

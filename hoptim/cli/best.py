@@ -1,0 +1,44 @@
+"""`hoptim best`: what population based training delivers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hoptim.cli import options
+from hoptim.cli.output import brief, print_json, shown, trial_json
+from hoptim.trial import FinishedTrial
+
+
+@click.command()
+@options.folder
+@click.option("--ever", is_flag=True, help="The best of all trials, not only of the members' latest.")
+@options.as_json
+def best(folder: Path, ever: bool, as_json: bool) -> None:
+    """The best trial: its value, hyperparameters and checkpoint.
+
+    Exit status: 0; 1 when no trial has a finite value yet.
+    """
+    study = options.opened(folder)
+    trial = study.best_ever if ever else study.best
+    if as_json:
+        print_json(trial_json(trial, study.space))
+        return
+    for name, text in _rows(trial):
+        click.echo(f"{name:<12}{text}")
+    click.echo("params")
+    width = max(map(len, map(shown, trial.params)))
+    for name, value in study.space.record(trial.params).items():
+        click.echo(f"  {shown(name):<{width}}  {brief(value)}")
+
+
+def _rows(trial: FinishedTrial) -> list[tuple[str, str]]:
+    metrics = [(shown(name), brief(value)) for name, value in trial.metrics.items()]
+    return [
+        ("value", repr(trial.value)),
+        *metrics,
+        ("trial", f"{trial.number}, step {trial.step} of member {trial.member}"),
+        ("trained", f"{trial.age + 1} intervals"),
+        ("checkpoint", shown(trial.checkpoint or "none")),
+    ]

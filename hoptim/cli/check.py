@@ -1,0 +1,76 @@
+"""`hoptim check` and `hoptim check-dir`: look after the directories of studies."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from hoptim.cli import options
+from hoptim.cli.output import print_json
+
+
+@click.command()
+@options.folder
+@click.option(
+    "--repair", is_flag=True,
+    help="Copy study.json and the journal, then cut off an interrupted append and move leftovers aside; "
+    "nothing else is touched and nothing deleted.",
+)  # fmt: skip
+@click.option(
+    "--single-host", is_flag=True,
+    help="Your word that all processes of the study run on this machine, as for Study.",
+)  # fmt: skip
+@options.as_json
+@click.pass_context
+def check(ctx: click.Context, folder: Path, repair: bool, single_host: bool, as_json: bool) -> None:
+    """List everything that is wrong with a study's directory.
+
+    Others may train meanwhile. Exit status: 0 no errors, though there may be leftovers; 1 errors; 2 no
+    study.
+    """
+    from hoptim.check import inspection
+    from hoptim.check import repair as repairing
+
+    look = repairing.repair if repair else inspection.check
+    report = look(folder.absolute(), single_host=single_host)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        click.echo(str(report))
+    ctx.exit(0 if report.ok else 1)
+
+
+@click.command("check-dir")
+@options.folder
+@click.option(
+    "--machines", type=int, default=1, metavar="N",
+    help="Wait until this command runs N times on the same directory, then test between them.",
+)  # fmt: skip
+@click.option(
+    "--minutes", type=float, default=5.0, metavar="M", show_default=True,
+    help="Wait so long for the others.",
+)  # fmt: skip
+@options.as_json
+@click.pass_context
+def check_dir(ctx: click.Context, folder: Path, machines: int, minutes: float, as_json: bool) -> None:
+    """Test whether a directory is fit for a study.
+
+    Also from several machines at once. Works in a hidden folder of its own and removes it. Exit status: 0
+    fit; 1 not; 2 no directory.
+    """
+    from hoptim.check import directory
+
+    found = []
+    with closing(directory.examine(folder.absolute(), machines, minutes * 60)) as verdicts:
+        for verdict in verdicts:
+            found.append(verdict)
+            if not as_json:
+                click.echo(str(verdict))
+    fit = all(verdict.ok for verdict in found)
+    if as_json:
+        print_json({"ok": fit, "verdicts": [verdict._asdict() for verdict in found]})
+    else:
+        click.echo(f"The directory is {'fit' if fit else 'NOT fit'} for a study.")
+    ctx.exit(0 if fit else 1)

@@ -1,0 +1,131 @@
+"""A study's status on a screen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from hoptim.cli.output import counted, shown
+from hoptim.cli.screen import duration, size, tables
+from hoptim.status import Running, Status
+from hoptim.trial import FinishedTrial
+
+_MOST_FOUNDERS = 6
+_LINES = 18  # that a screen needs besides the trials under way
+_BAR = 40  # columns
+_RUNNING = ("trial", "member", "step", "attempt", "interrupted", "held for", "last sign", "process", "host")
+
+
+def overview(status: Status, screen: Console, height: int | None = None) -> RenderableType:
+    """All of a status.
+
+    Args:
+        status: The status.
+        screen: Where it goes.
+        height: Lines that it may take; None takes what it needs.
+    """
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="bold", no_wrap=True)
+    facts.add_column(overflow="fold")
+    for name, fact in _facts(status, screen):
+        facts.add_row(name, fact)
+    parts: list[RenderableType] = [facts]
+    if status.running:
+        most = len(status.running) if height is None else max(height - _LINES, 3)
+        rows = [_row(running) for running in status.running[:most]]
+        parts += ["", *tables(_RUNNING, rows, 3, screen.width, left=("host",))]
+        if len(status.running) > most:
+            parts.append(f"and {len(status.running) - most} more")
+    for warning in status.warnings:
+        parts += ["", Text(f"Warning: {shown(warning)}", style="yellow")]
+    return Group(*parts)
+
+
+def summary(status: Status) -> str:
+    """A status in one line."""
+    best = "no result yet" if status.best is None else f"best {status.best.value:.6g}"
+    parts = [_progress(status), best, f"{len(status.running)} under way", *_pace(status)]
+    more = [counted(len(status.warnings), "warning")] if status.warnings else []
+    return f"{time.strftime('%H:%M:%S', time.localtime(status.at))}  {', '.join([*parts, *more])}"
+
+
+def _facts(status: Status, screen: Console) -> Iterator[tuple[str, RenderableType]]:
+    yield (
+        "study",
+        f"{shown(str(status.path))}, {shown(status.optimizer)}, {status.size} members, mode {status.mode}",
+    )
+    yield "progress", f"{_progress(status)}, members at {_steps(status)}"
+    if screen.is_terminal:
+        yield (
+            "",
+            ProgressBar(status.size * status.steps, status.finished, width=min(_BAR, screen.width - 12)),
+        )
+    yield "time", ", ".join(_pace(status)) or "unknown"
+    yield "best", _result(status.best)
+    yield "best ever", _result(status.best_ever)
+    yield "failures", _failures(status)
+    yield "founders", _founders(status)
+    yield "diversity", ", ".join(_diversity(status)) or "unknown"
+    yield "disk", ", ".join(f"{name} {size(count)}" for name, count in status.bytes.items())
+    yield "running", counted(len(status.running), "trial")
+
+
+def _progress(status: Status) -> str:
+    total = status.size * status.steps
+    return f"{status.finished} of {total} trials, {100 * status.finished // total} %"
+
+
+def _steps(status: Status) -> str:
+    low, high = min(status.progress), max(status.progress)
+    return f"step {low if low == high else f'{low} to {high}'} of {status.steps}"
+
+
+def _pace(status: Status) -> list[str]:
+    if status.done:
+        return ["all done"]
+    found = []
+    if status.rate is not None:
+        unit, rate = ("minute", 60 * status.rate) if 60 * status.rate >= 1 else ("hour", 3600 * status.rate)
+        found.append(f"{rate:,.{0 if rate >= 100 else 1}f} trials a {unit}")
+    if status.remaining is not None:
+        found.append(f"about {duration(status.remaining)} left")
+    return found
+
+
+def _result(trial: FinishedTrial | None) -> str:
+    if trial is None:
+        return "none yet"
+    return f"{trial.value:.6g} in trial {trial.number}, step {trial.step} of member {trial.member}"
+
+
+def _failures(status: Status) -> str:
+    kinds = {
+        "failed trial": status.failed,
+        "failed attempt": status.attempts,
+        "interruption": status.interruptions,
+    }
+    return ", ".join(counted(count, kind) for kind, count in kinds.items() if count) or "none"
+
+
+def _diversity(status: Status) -> list[str]:
+    return [f"{shown(name)} {x:.2f}" for name, x in status.diversity.items() if status.founders]
+
+
+def _founders(status: Status) -> str:
+    if not status.founders:
+        return "none yet"
+    each = [f"trial {number} in {counted(count, 'member')}" for number, count in status.founders.items()]
+    more = [f"{len(each) - _MOST_FOUNDERS} more"] if len(each) > _MOST_FOUNDERS else []
+    return f"{len(each)} left: {', '.join([*each[:_MOST_FOUNDERS], *more])}"
+
+
+def _row(running: Running) -> list[str]:
+    sign = "none" if running.silent is None else f"{duration(running.silent)} ago"
+    numbers = (running.number, running.member, running.step, running.attempt, running.interruptions)
+    sign = "lost" if running.lost else sign
+    return [*map(str, numbers), duration(running.seconds), sign, running.pid, running.host]

@@ -1,0 +1,148 @@
+"""`hoptim ask`, `beat`, `tell` and `fail`: for loops in a shell or another language."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hoptim.cli import options
+from hoptim.cli.output import print_line, shown
+from hoptim.errors import ArgumentError, NothingDue
+
+_ALL_DONE, _NOTHING_DUE = 3, 4
+
+_number = click.argument("number", type=int)
+_token = click.option("--token", type=int, required=True, metavar="T", help="As `ask` gave it.")
+
+
+@click.command()
+@options.folder
+@click.option(
+    "--lease", type=float, default=600.0, metavar="S", show_default=True,
+    help="Seconds without a sign of life, such as `beat`, after which others may take the trial.",
+)  # fmt: skip
+@click.option(
+    "--timeout", type=float, metavar="S", help="Seconds to wait for one that is due; else it waits on."
+)
+@click.option("--shell", is_flag=True, help="Print NAME=value lines that are safe for eval in sh.")
+@click.option("--json", "_json", is_flag=True, help="Print JSON, as without --shell.")
+@click.pass_context
+def ask(
+    ctx: click.Context, folder: Path, lease: float, timeout: float | None, shell: bool, _json: bool
+) -> None:
+    """Claim the next trial and print it, as a line of JSON.
+
+    In sh the fields are trial_number, trial_token, trial_checkpoint and so on, and the hyperparameters
+    param_NAME, with _ for what is no letter or digit. Exit status: 0 a trial; 3 all is done; 4 nothing was
+    due in time.
+    """
+    from hoptim import remote
+
+    names = _names(options.opened(folder).space.dimensions) if shell else {}
+    try:
+        trial = remote.ask(folder, lease, timeout)
+    except NothingDue as error:
+        click.echo(f"hoptim: {shown(str(error))}", err=True)
+        ctx.exit(_NOTHING_DUE)
+    if trial is None:
+        ctx.exit(_ALL_DONE)
+    if shell:
+        click.echo(
+            os.fsencode("\n".join(_assignments(trial, names)))
+        )  # a path is bytes, whatever the locale
+    else:
+        print_line(trial)
+
+
+@click.command()
+@options.folder
+@_number
+@_token
+def beat(folder: Path, number: int, token: int) -> None:
+    """Show that a trial is still being trained.
+
+    More often than the lease says. Exit status: 1 when the trial was given to somebody else.
+    """
+    from hoptim import remote
+
+    remote.beat(folder, number, token)
+
+
+@click.command()
+@options.folder
+@_number
+@_token
+@click.option("--value", type=float, required=True, metavar="V", help="In your own sign; nan is a failure.")
+@click.option(
+    "--checkpoint", type=options.PATH, metavar="PATH",
+    help="File or folder; the draft that `ask` named is moved, anything else copied.",
+)  # fmt: skip
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME=V", help="A further number; may be repeated."
+)
+def tell(
+    folder: Path, number: int, token: int, value: float, checkpoint: Path | None, metrics: tuple[str, ...]
+) -> None:
+    """End a trial with its value; durable when this returns.
+
+    Telling the same again is fine. Exit status: 1 when nothing was recorded, with the reason.
+    """
+    from hoptim import remote
+
+    remote.tell(folder, number, token, value, checkpoint, dict(map(_metric, metrics)) or None)
+
+
+@click.command()
+@options.folder
+@_number
+@_token
+@click.option("--why", required=True, metavar="TEXT", help="The reason, kept in the journal.")
+@click.option("--no-retry", is_flag=True, help="End the trial for good.")
+def fail(folder: Path, number: int, token: int, why: str, no_retry: bool) -> None:
+    """End an attempt as a failure; the trial is tried again.
+
+    Saying the same again is fine.
+    """
+    from hoptim import remote
+
+    remote.fail(folder, number, token, why, retry=not no_retry)
+
+
+def _names(params: Iterable[str]) -> dict[str, str]:
+    """Names of shell variables, by hyperparameter."""
+    names: dict[str, str] = {}
+    for param in params:
+        name = "param_" + re.sub("[^A-Za-z0-9_]", "_", param)
+        if name in names.values():
+            raise ArgumentError(f"Two hyperparameters would be {name!r} in a shell; take the JSON instead.")
+        names[param] = name
+    return names
+
+
+def _assignments(trial: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+    fields = {f"trial_{key}": value for key, value in trial.items() if key != "params"}
+    params = {names[param]: value for param, value in trial["params"].items()}
+    return [f"{name}={shlex.quote(_word(value))}" for name, value in {**fields, **params}.items()]
+
+
+def _word(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _metric(text: str) -> tuple[str, float]:
+    name, equals, value = text.rpartition("=")
+    try:
+        if not name or not equals:
+            raise ValueError
+        return name, float(value)
+    except ValueError:
+        raise ArgumentError(f"--metric must be NAME=number, found {text!r}.") from None

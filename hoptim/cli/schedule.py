@@ -1,0 +1,52 @@
+"""`hoptim schedule`: the hyperparameters by age that a run found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from hoptim.cli import options
+from hoptim.cli.output import brief, written
+from hoptim.schedule import Schedule
+
+
+@click.command()
+@options.folder
+@options.trial
+@click.option("--csv", "form", flag_value="csv", help="Print a table with exact floats.")
+@click.option("--json", "form", flag_value="json", help="Print JSON, as Schedule.load reads it.")
+@options.output
+def schedule(folder: Path, trial: int | None, form: str | None, output: Path | None) -> None:
+    """The hyperparameters that trained the winner, by age.
+
+    From its fresh weights on, through every exploit. A file has the form that its name says, .csv or
+    else JSON.
+    """
+    found = options.opened(folder).schedule(trial)
+    if output is not None and form is None:
+        form = "csv" if output.suffix.lower() == ".csv" else "json"
+    if form is None:
+        _show(found)
+        return
+    with written(output) as file:
+        file.write(found.to_csv() if form == "csv" else json.dumps(found.to_json(), indent=1) + "\n")
+
+
+def _show(schedule: Schedule) -> None:
+    from hoptim.cli.screen import console, tables
+
+    screen = console()
+    names = list(schedule.space.dimensions)
+    rows = [
+        [
+            str(it.age),
+            str(it.member),
+            f"{it.value:.6g}",
+            *map(brief, schedule.space.record(it.params).values()),
+        ]
+        for it in schedule
+    ]
+    for table in tables(["age", "member", "value", *names], rows, 3, screen.width):
+        screen.print(table)

@@ -1,0 +1,80 @@
+"""What commands show to people in a terminal or a pipe: tables that fit, durations, sizes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.table import Table
+
+from hoptim.cli.output import shown
+
+_UNBOUND = 10_000  # columns of a pipe: nothing is cut or wrapped
+_GAP = 2  # columns between two of a table
+
+
+class _Screen(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the caller, as everywhere else; called while the error is handled."""
+        raise BrokenPipeError
+
+
+def console() -> Console:
+    """The terminal, or the pipe in its place; text is taken as it is, without markup."""
+    screen = _Screen(markup=False, emoji=False, highlight=False)
+    if not screen.is_terminal and "COLUMNS" not in os.environ:
+        screen.width = _UNBOUND
+    return screen
+
+
+def tables(
+    header: Sequence[str], rows: Sequence[Sequence[str]], keys: int, width: int, left: Sequence[str] = ()
+) -> Iterator[Table]:
+    """A table as several below each other, each of which fits a width.
+
+    Args:
+        header: Names of the columns.
+        rows: Their cells.
+        keys: So many columns from the left are repeated in each.
+        width: Of the terminal.
+        left: Names of columns that hold words, not numbers.
+    """
+    cells = [[shown(cell) for cell in column] for column in zip(header, *rows, strict=True)]
+    widths = [max(map(len, column)) + _GAP for column in cells]
+    rest = list(range(keys, len(cells)))
+    while rest or keys == len(cells):
+        taken = list(range(keys))
+        while rest and (len(taken) == keys or sum(widths[i] for i in [*taken, rest[0]]) <= width):
+            taken.append(rest.pop(0))
+        yield _table([cells[i] for i in taken], left)
+        if not rest:
+            return
+
+
+def _table(columns: Sequence[Sequence[str]], left: Sequence[str]) -> Table:
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
+    for name, *_ in columns:
+        table.add_column(name, justify="left" if name in left else "right", overflow="fold")
+    for row in list(zip(*columns, strict=True))[1:]:
+        table.add_row(*row)
+    return table
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units, such as 3 h 05 min."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if hours < 1:
+        return f"{minutes} min {whole % 60:02} s"
+    if days < 1:
+        return f"{hours} h {minutes % 60:02} min"
+    return f"{days} d {hours % 24:02} h"
+
+
+def size(count: int) -> str:
+    """A number of bytes, such as 1.2 MB."""
+    return decimal(count)

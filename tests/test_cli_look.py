@@ -1,0 +1,323 @@
+"""The commands that look at a study: what they say is what the study says."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("rich", reason="the command line needs the extra 'cli'")
+pytest.importorskip("click", reason="the command line needs the extra 'cli'")
+
+import hoptim
+from hoptim.__main__ import main
+from hoptim.cli import export
+from hoptim.cli import status as looks
+from tests.builders import loss, saving, study
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A study that is done, with objects behind names, metrics of some trials, and failures."""
+    path = tmp_path_factory.mktemp("look") / "study"
+    space = {
+        "x": hoptim.Float(0.0, 1.0),
+        "k": hoptim.Int(1, 9),
+        "act": hoptim.Choice({"abs": abs, "max": max}),
+    }
+    there = study(path, space=space, size=6, steps=8)
+    for trial in there:
+        metrics = {"loss, train": trial.number / 3} if trial.number > 4 else None
+        value = (
+            float("inf") if trial.number == 7 else loss(trial) + trial.step / 10
+        )  # so that one was better
+        trial.tell(value, save=saving("x"), metrics=metrics)
+    return there
+
+
+@pytest.fixture
+def said(capsys):
+    """What a command prints, its status being 0."""
+
+    def run(*arguments):
+        assert main([str(argument) for argument in arguments]) == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_best_is_exact(done, said):
+    """The value and the checkpoint can be copied from the text, and the JSON is exact and has names."""
+    best = done.best
+    text = said("best", done.path)
+    assert repr(best.value) in text
+    assert best.checkpoint in text
+    found = json.loads(said("best", done.path, "--json"))
+    assert (found["number"], found["value"], found["checkpoint"]) == (
+        best.number,
+        best.value,
+        best.checkpoint,
+    )
+    assert found["params"] == done.space.names(best.x)
+    assert found["metrics"] == best.metrics
+    ever = json.loads(said("best", done.path, "--ever", "--json"))
+    assert ever["number"] == done.best_ever.number != best.number
+
+
+def test_an_export_has_every_trial_exactly(done, said):
+    """Each finished trial is a line of the table, with exact floats and the names of objects."""
+    rows = list(csv.DictReader(io.StringIO(said("export", done.path))))
+    assert len(rows) == len(done.trials) == 48
+    for row, trial in zip(rows, done.trials, strict=True):
+        assert (int(row["number"]), float(row["value"]), float(row["params.x"])) == (
+            trial.number, trial.value, trial.params["x"],
+        )  # fmt: skip
+        assert row["params.act"] == trial.params["act"].__name__
+        assert float(row["ended"]) - float(row["claimed"]) == trial.ended - trial.claimed
+        assert row["metrics.loss, train"] == (str(trial.number / 3) if trial.number > 4 else "")
+    assert rows[7]["value"] == "inf"
+
+
+def test_an_export_in_lines_says_the_same(done, said):
+    """The lines of JSON have the same columns, those that a trial has."""
+    lines = [json.loads(line) for line in said("export", done.path, "--json").splitlines()]
+    table = csv.DictReader(io.StringIO(said("export", done.path)))
+    for line, row in zip(lines, table, strict=True):
+        assert {key: "" if value is None else str(value) for key, value in line.items()} == {
+            key: value for key, value in row.items() if key in line
+        }
+    assert said("export", done.path, "--format", "jsonl") == said("export", done.path, "--json")
+
+
+def test_a_file_is_there_whole_or_not_at_all(done, tmp_path, monkeypatch, capsys):
+    """An export that fails halfway leaves what was there before, and nothing beside it."""
+    file = tmp_path / "all.csv"
+    file.write_text("before")
+
+    def fails(trial, space):
+        if trial.number == 20:
+            raise hoptim.StoreError("The disk is gone.")
+        return {"params": {}, "metrics": {}}
+
+    with monkeypatch.context() as broken:
+        broken.setattr(export, "trial_json", fails)
+        assert main(["export", done.path, "--json", "-o", str(file)]) == 1
+    assert capsys.readouterr().err == "hoptim: The disk is gone.\n"
+    assert file.read_text() == "before"
+    assert os.listdir(tmp_path) == ["all.csv"]
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(done, tmp_path, capsys):
+    """A folder that is not there is status 1, with its name."""
+    assert main(["export", done.path, "-o", str(tmp_path / "none" / "all.csv")]) == 1
+    assert "none/all.csv': No such file or directory." in capsys.readouterr().err
+
+
+def test_a_link_stays_a_link_and_a_pipe_a_pipe(done, tmp_path, said):
+    """What -o names is written, not replaced by something else."""
+    (tmp_path / "target").touch()
+    (tmp_path / "link").symlink_to("target")
+    said("export", done.path, "-o", tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_text() == said("export", done.path)
+    os.mkfifo(tmp_path / "pipe")
+    read = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_text()), daemon=True)
+    reader.start()
+    said("export", done.path, "-o", tmp_path / "pipe")
+    reader.join(60)
+    assert read == [said("export", done.path)]
+
+
+def test_a_schedule_is_the_studys(done, said, tmp_path):
+    """Text, table, JSON and file are those of study.schedule()."""
+    schedule = hoptim.load(done.path).schedule()
+    assert said("schedule", done.path, "--csv") == schedule.to_csv()
+    assert json.loads(said("schedule", done.path, "--json")) == schedule.to_json()
+    assert len(said("schedule", done.path).splitlines()) == len(schedule) + 1
+    for name, text in (("a.csv", schedule.to_csv()), ("a.json", said("schedule", done.path, "--json"))):
+        said("schedule", done.path, "-o", tmp_path / name)
+        assert (tmp_path / name).read_text() == text
+    first = json.loads(said("schedule", done.path, "--trial", "0", "--json"))
+    assert [interval["trial"] for interval in first["intervals"]] == [0]
+
+
+def test_a_lineage_is_the_studys(done, said):
+    """Ancestors, descendants and exploits are those of study.lineage()."""
+    lineage = done.lineage()
+    found = json.loads(said("lineage", done.path, "--json"))
+    assert found["trial"]["number"] == done.best.number
+    assert found["founder"] == lineage.founder.number
+    assert found["ancestors"] == [trial.number for trial in lineage.ancestors]
+    assert [exploit["trial"] for exploit in found["exploits"]] == [e.trial.number for e in lineage.exploits]
+    assert found["exploits"]
+    rows = [line.split() for line in said("lineage", done.path).splitlines()]
+    assert [row[1] for row in rows if row and row[0].isdigit()] == [str(t.number) for t in lineage.line]
+    first = json.loads(said("lineage", done.path, "--trial", lineage.founder.number, "--json"))
+    assert done.best.number in first["descendants"]
+    assert "descended from it." in said("lineage", done.path, "--trial", lineage.founder.number)
+
+
+def test_a_member_means_its_latest_trial(done, said):
+    """--member takes the trial that the member finished last."""
+    found = json.loads(said("lineage", done.path, "--member", "2", "--json"))
+    assert (found["trial"]["member"], found["trial"]["step"]) == (2, done.steps - 1)
+
+
+def test_exploits_show_what_was_seen(done, said):
+    """Each exploit comes with the values that were compared; of the study, or of one line."""
+    exploits = done.family.exploits
+    found = json.loads(said("lineage", done.path, "--exploits", "--json"))
+    assert [exploit["trial"] for exploit in found] == [exploit.trial.number for exploit in exploits]
+    for told, exploit in zip(found, exploits, strict=True):
+        assert {int(k): float(v) for k, v in told["seen"].items()} == exploit.seen
+    text = said("lineage", done.path, "--exploits")
+    assert all(str(exploit) in text for exploit in exploits)
+    line = json.loads(said("lineage", done.path, "--exploits", "--member", "1", "--json"))
+    mine = done.lineage(max((t for t in done.trials if t.member == 1), key=lambda t: t.step)).exploits
+    assert [exploit["trial"] for exploit in line] == [exploit.trial.number for exploit in mine]
+
+
+def test_a_status_says_who_trains_what(tmp_path, said):
+    """While somebody holds a trial, it is in the table; results, failures and the time left are there."""
+    there = study(tmp_path)
+    for _ in range(6):
+        there.ask().tell(0.25)
+    there.ask().fail("tired")
+    held = there.ask()
+    found = json.loads(said("status", tmp_path, "--json"))
+    assert found == json.loads(json.dumps({**there.status().to_json(there.space), "at": found["at"]})) | {
+        key: found[key] for key in ("running", "remaining", "rate")
+    }
+    assert [running["number"] for running in found["running"]] == [held.number]
+    text = said("status", tmp_path)
+    assert "6 of 20 trials, 30 %" in text
+    assert "best ever  0.25 in trial 0, step 0 of member 0" in text
+    assert "1 failed attempt" in text
+    row = next(line for line in text.splitlines() if str(os.getpid()) in line).split()
+    assert row[:4] == [str(held.number), str(held.member), str(held.step), str(held.attempt)]
+    held.tell(0.5)
+
+
+def test_a_status_before_the_first_trial(tmp_path, said):
+    """An empty study has a status, too, and nobody trains it."""
+    study(tmp_path)
+    assert "Warning: Nobody trains, and 20 trials are left" in said("status", tmp_path)
+
+
+def watched(monkeypatch, there) -> None:
+    """Between two looks of a watch a trial is trained instead of sleeping."""
+    trials = iter(there)
+    monkeypatch.setattr(looks, "time", SimpleNamespace(sleep=lambda _: train_one(trials)))
+
+
+def train_one(trials) -> None:
+    """Tell the next trial, and come back for one more at the end."""
+    for trial in trials:
+        trial.tell(loss(trial))
+        return
+
+
+@pytest.mark.parametrize("form", ["--json", "--every=0.5"])
+def test_a_watch_goes_on_until_all_is_done(tmp_path, said, monkeypatch, form):
+    """A line for each look, each with what is new, and the last when all is done."""
+    watched(monkeypatch, study(tmp_path))
+    lines = said("watch", tmp_path, form).splitlines()
+    if form == "--json":
+        states = [json.loads(line) for line in lines]
+        assert [state["finished"] for state in states] == list(range(21))
+        assert [state["done"] for state in states] == [False] * 20 + [True]
+    else:
+        assert [line.split()[1] for line in lines] == [str(count) for count in range(21)]
+        assert "all done" in lines[-1]
+
+
+def test_a_watch_opens_the_study_once(tmp_path, said, monkeypatch):
+    """One study stays open, so that each look reads only what is new."""
+    opened = []
+    load = looks.options.opened
+    monkeypatch.setattr(looks.options, "opened", lambda folder: opened.append(folder) or load(folder))
+    watched(monkeypatch, study(tmp_path))
+    said("watch", tmp_path, "--json")
+    assert len(opened) == 1
+
+
+def test_a_live_watch_keeps_to_its_screen(tmp_path, monkeypatch, capsys):
+    """On a terminal the trials under way are cut to its height, and their number is said."""
+    from rich.console import Console
+
+    from hoptim.cli.overview import overview
+
+    there = study(tmp_path, size=40, steps=2)
+    held = [there.ask() for _ in range(40)]
+    screen = Console(width=80, height=24, force_terminal=True, color_system=None)
+    screen.print(overview(there.status(), screen, screen.height))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 24
+    assert any(line.startswith("and 34 more") for line in lines)
+    assert len(held) == 40
+
+
+def test_pictures_and_pages(done, tmp_path, said):
+    """`plot` and `report` write their file and say so."""
+    pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
+    assert said("plot", done.path, "values", "-o", tmp_path / "a.png") == f"Wrote {tmp_path / 'a.png'}.\n"
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    told = json.loads(said("report", done.path, "-o", tmp_path / "a.html", "--json"))
+    assert told == {"file": str(tmp_path / "a.html")}
+    assert "<html" in (tmp_path / "a.html").read_text()
+
+
+def test_a_picture_that_cannot_be_written_is_one_sentence(done, tmp_path, capsys):
+    """An unknown sort of picture is wrong usage, a folder that is not there status 1."""
+    pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
+    assert main(["plot", done.path, "values", "-o", str(tmp_path / "a.xyz")]) == 2
+    assert "must end in one of" in capsys.readouterr().err
+    assert main(["plot", done.path, "values", "-o", str(tmp_path / "none" / "a.png")]) == 1
+    assert "none/a.png': No such file or directory." in capsys.readouterr().err
+    assert os.listdir(tmp_path) == []
+
+
+def test_every_picture_can_be_asked_for():
+    """The kinds that the command offers are those there are."""
+    pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
+    from hoptim.cli.picture import KINDS
+    from hoptim.plot import PLOTS
+
+    assert set(KINDS) == PLOTS.keys()
+
+
+def test_run_starts_workers_and_says_what_became_of_them(tmp_path, capsys):
+    """The command runs as often as asked, finds the study's directory, and its endings are the status."""
+    script = 'echo "$HOPTIM_STUDY" "$HOPTIM_WORKER"; exit "$HOPTIM_WORKER"'
+    assert (
+        main(["run", "-n", "2", "--restarts", "0", "--json", str(tmp_path), "--", "sh", "-c", script]) == 1
+    )
+    told = json.loads(capsys.readouterr().out)
+    assert [(worker["number"], worker["status"]) for worker in told["workers"]] == [(0, 0), (1, 1)]
+    assert [Path(worker["log"]).read_text().split()[-2:] for worker in told["workers"]] == [
+        [str(tmp_path), "0"], [str(tmp_path), "1"],
+    ]  # fmt: skip
+    assert main(["run", str(tmp_path), "--", "true"]) == 0
+    assert "There is no study in" in capsys.readouterr().out
+
+
+def test_a_fork_goes_on_in_a_directory_of_its_own(done, tmp_path, said, capsys):
+    """A fork begins with the generation and the size asked for; where something is, none is made."""
+    new = tmp_path / "new"
+    told = json.loads(said("fork", done.path, new, "--size", 3, "--steps", 5, "--json"))
+    assert told == {"path": str(new), "size": 3, "steps": 5, "seed": done.seed + 1}
+    assert "3 of 15 trials" in said("status", new)
+    lineage = said("lineage", new)
+    assert f"from trial {done.best.number} of the study it was forked from on" in lineage
+    assert "  forked" in lineage
+    assert main(["fork", done.path, str(tmp_path / "other"), "--at-step", "99"]) == 2
+    assert "99" in capsys.readouterr().err
+    assert main(["fork", done.path, str(new)]) == 2
+    assert "is not empty" in capsys.readouterr().err
