@@ -104,9 +104,8 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     print(f"another look by the same process            {again:6.2f} s")
     print(f"trials a second, nobody looks               {statistics.median(alone):6.1f}   of {ideal:.0f}")
     print(f"trials a second, a watch looks every 2 s    {statistics.median(looked):6.1f}")
-    print(
-        f"ratio                                       {statistics.median(ratios):6.2f}   ({ratios[0]:.2f} .. {ratios[-1]:.2f})"
-    )
+    spread = f"({ratios[0]:.2f} .. {ratios[-1]:.2f})"
+    print(f"ratio                                       {statistics.median(ratios):6.2f}   {spread}")
 
 
 def main() -> None:
