@@ -97,7 +97,8 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     again = time.monotonic() - began
     ratios = sorted(b / a for a, b in zip(alone, looked, strict=True))
     for worker in workers:
-        worker.terminate()
+        worker.kill()
+        worker.join()
     ideal = options.workers / _PAUSE
     print(f"status of {options.trials} trials, nobody trains        {statistics.median(idle):6.2f} s")
     print(f"status, {options.workers} workers train                  {statistics.median(busy):6.2f} s")
