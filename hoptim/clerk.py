@@ -98,18 +98,18 @@ class Clerk:
         Args:
             hand: What the loop will hold: the user's trial, then those claimed ahead.
         """
-        self.end_loop(_loops.pop(self._here(), []))
+        self.end_loop(_loops.get(self._here(), []))
         _loops[self._here()] = hand
 
     def end_loop(self, hand: list[Trial]) -> None:
-        """Hand back what a loop has in hand."""
-        if _loops.get(self._here()) is hand:
-            del _loops[self._here()]
+        """Hand back what a loop has in hand; interrupted before it began, the next loop does it."""
         with signals.undisturbed():
             for i, trial in enumerate(hand):
                 if trial._ended is None:
                     self.let_go(trial, unused=i > 0)
-        hand.clear()  # a trial refers to its hand: that circle would keep a claim in use for long
+            hand.clear()  # a trial refers to its hand: that circle would keep a claim in use for long
+            if _loops.get(self._here()) is hand:
+                del _loops[self._here()]
 
     def _here(self) -> tuple[_Study, int, int]:
         return self._study, os.getpid(), threading.get_ident()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -30,6 +31,15 @@ def test_the_code_in_the_readme_runs(tmp_path, monkeypatch, capsys):
         printed.append(capsys.readouterr().out)
     assert printed[0] == printed[1]
     assert len(printed[0].splitlines()) == 4
+
+
+def test_the_launching_script_of_the_readme_trains_a_study(tmp_path):
+    """Pasted into a file, the block that launches workers trains its study to the end."""
+    block = next(b for b in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "hoptim.run(" in b)
+    (tmp_path / "script.py").write_text(f"import hoptim\n\n{block}")
+    command = [sys.executable, "script.py"]
+    subprocess.run(command, check=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert hoptim.load(tmp_path / "runs" / "four").done
 
 
 def test_the_first_value_of_the_readme_is_beaten(tmp_path, monkeypatch):
@@ -79,11 +89,11 @@ def test_table_3_in_the_readme_is_the_committed_result():
         assert line in README
 
 
-@pytest.mark.parametrize("name", ["tell_and_ask", "contention", "growth"])
-def test_the_costs_in_the_readme_are_the_committed_result(name):
-    """The README quotes the committed output of the cost benchmarks, line by line."""
+@pytest.mark.parametrize("name", ["tell_and_ask", "contention", "growth", "looking"])
+def test_the_costs_in_the_documents_are_the_committed_result(name):
+    """The documents quote the committed output of the cost benchmarks, line by line."""
     text = (ROOT / "benchmarks" / "results" / f"{name}.txt").read_text()
-    assert text.strip() in README
+    assert text.strip() in README + (ROOT / "docs" / "costs.md").read_text()
 
 
 def test_the_accuracies_in_the_readme_are_the_committed_result():
