@@ -298,17 +298,6 @@ def test_the_help_has_every_command_in_80_columns(capsys, monkeypatch):
     assert set(commands.commands) == {command.name for listed in SECTIONS.values() for command in listed}
 
 
-def test_every_command_and_option_is_in_the_docs():
-    """Each command has its line in the table, with each option but the ones that all have."""
-    text = (ROOT / "docs" / "shell.md").read_text()
-    for command in commands.commands.values():
-        assert re.search(rf"^\| `hoptim {command.name} [^|]+\| .+ \|$", text, re.MULTILINE), command.name
-        options = {option for parameter in command.params for option in parameter.opts if option[0] == "-"}
-        assert {o for o in options if not re.search(rf"{o}\b", text)} <= {"--workers", "--output"}, (
-            command.name
-        )
-
-
 def test_without_a_command_the_help_is_status_2(capsys):
     """No command at all prints the help."""
     assert main([]) == 2

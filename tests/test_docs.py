@@ -13,20 +13,21 @@ import pytest
 
 import hoptim
 from tests.builders import ROOT
+from tests.documents import blocks, links, paths
 
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "benchmarks").rglob("*.md"), *(ROOT / "docs").rglob("*.md")]
+CODE = [block.text for block in blocks(README) if block.language == "python"]
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "benchmarks").rglob("*.md")]  # docs/ has a file of its own
 
 
 def test_the_code_in_the_readme_runs(tmp_path, monkeypatch, capsys):
     """All Python blocks run one after another, as a reader would paste them, and once more."""
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) >= 3
+    assert len(CODE) >= 3
     printed = []
     for _ in range(2):
         names = {}
-        for block in blocks:
+        for block in CODE:
             exec(block, names)
         printed.append(capsys.readouterr().out)
     assert printed[0] == printed[1]
@@ -45,7 +46,7 @@ def test_the_launching_script_of_the_readme_trains_a_study(tmp_path):
 def test_the_first_value_of_the_readme_is_beaten(tmp_path, monkeypatch):
     """The quickstart trains: its best value is far below that of fresh weights."""
     monkeypatch.chdir(tmp_path)
-    exec(re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0], {})
+    exec(CODE[0], {})
     assert hoptim.load("runs/quickstart").best.value < 0.1 * 3.0**2
 
 
@@ -63,10 +64,9 @@ def test_ci_runs_the_readmes_own_commands():
 def test_links_and_paths_resolve(document):
     """Relative links, and files of this repository named in code marks, are there."""
     text = document.read_text()
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
-    paths = re.findall(r"`((?:hoptim|tests|examples|benchmarks|\.ci)/[\w./]+)`", text)
-    missing = [path for path in links + paths if not (ROOT / path).exists()]
-    assert missing == []
+    linked = [document.parent / link.partition("#")[0] for link in links(text)]
+    named = [ROOT / path for path in paths(text)]
+    assert [str(path) for path in linked + named if not path.exists()] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

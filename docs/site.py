@@ -1,0 +1,36 @@
+"""For the site alone: examples in docstrings are shown as code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from markdown import Extension, Markdown
+from markdown.preprocessors import Preprocessor
+
+
+def on_config(config: Any) -> None:
+    """Add the extension to those of mkdocs.yml; called by MkDocs."""
+    config.markdown_extensions.append(Examples())
+
+
+class Examples(Extension):
+    """Fences what begins with `>>>` up to the next empty line, before Markdown takes it for a quotation."""
+
+    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 - the name is Markdown's
+        """Register; ahead of the fences, which have 25."""
+        md.preprocessors.register(_Fences(md), "examples", 26)
+
+
+class _Fences(Preprocessor):
+    def run(self, lines: list[str]) -> list[str]:
+        return list(_fenced(lines))
+
+
+def _fenced(lines: list[str]) -> Iterator[str]:
+    inside = False
+    for line in [*lines, ""]:
+        if inside != (line.startswith(">>> ") or (inside and bool(line.strip()))):
+            yield "```" if inside else "```pycon"
+            inside = not inside
+        yield line
