@@ -18,10 +18,7 @@ from hoptim.cli.output import print_json
     help="Copy study.json and the journal, then cut off an interrupted append and move leftovers aside; "
     "nothing else is touched and nothing deleted.",
 )  # fmt: skip
-@click.option(
-    "--single-host", is_flag=True,
-    help="Your word that all processes of the study run on this machine, as for Study.",
-)  # fmt: skip
+@options.single_host
 @options.as_json
 @click.pass_context
 def check(ctx: click.Context, folder: Path, repair: bool, single_host: bool, as_json: bool) -> None:

@@ -23,6 +23,12 @@ trial = click.option(
     help="Number of the trial; without it the best of the members' latest.",
 )
 
+single_host = click.option(
+    "--single-host",
+    is_flag=True,
+    help="Your word that all processes of the study run on this machine, as for Study.",
+)
+
 
 def opened(folder: Path) -> hoptim.Study:
     """The study in a directory, for reading.

@@ -31,11 +31,18 @@ _token = click.option("--token", type=int, required=True, metavar="T", help="As 
 @click.option(
     "--timeout", type=float, metavar="S", help="Seconds to wait for one that is due; else it waits on."
 )
+@options.single_host
 @click.option("--shell", is_flag=True, help="Print NAME=value lines that are safe for eval in sh.")
 @click.option("--json", "_json", is_flag=True, help="Print JSON, as without --shell.")
 @click.pass_context
 def ask(
-    ctx: click.Context, folder: Path, lease: float, timeout: float | None, shell: bool, _json: bool
+    ctx: click.Context,
+    folder: Path,
+    lease: float,
+    timeout: float | None,
+    single_host: bool,
+    shell: bool,
+    _json: bool,
 ) -> None:
     """Claim the next trial and print it, as a line of JSON.
 
@@ -47,7 +54,7 @@ def ask(
 
     names = _names(options.opened(folder).space.dimensions) if shell else {}
     try:
-        trial = remote.ask(folder, lease, timeout)
+        trial = remote.ask(folder, lease, timeout, single_host=single_host)
     except NothingDue as error:
         click.echo(f"hoptim: {shown(str(error))}", err=True)
         ctx.exit(_NOTHING_DUE)
@@ -65,14 +72,15 @@ def ask(
 @options.folder
 @_number
 @_token
-def beat(folder: Path, number: int, token: int) -> None:
+@options.single_host
+def beat(folder: Path, number: int, token: int, single_host: bool) -> None:
     """Show that a trial is still being trained.
 
     More often than the lease says. Exit status: 1 when the trial was given to somebody else.
     """
     from hoptim import remote
 
-    remote.beat(folder, number, token)
+    remote.beat(folder, number, token, single_host)
 
 
 @click.command()
@@ -87,8 +95,15 @@ def beat(folder: Path, number: int, token: int) -> None:
 @click.option(
     "--metric", "metrics", multiple=True, metavar="NAME=V", help="A further number; may be repeated."
 )
+@options.single_host
 def tell(
-    folder: Path, number: int, token: int, value: float, checkpoint: Path | None, metrics: tuple[str, ...]
+    folder: Path,
+    number: int,
+    token: int,
+    value: float,
+    checkpoint: Path | None,
+    metrics: tuple[str, ...],
+    single_host: bool,
 ) -> None:
     """End a trial with its value; durable when this returns.
 
@@ -96,7 +111,8 @@ def tell(
     """
     from hoptim import remote
 
-    remote.tell(folder, number, token, value, checkpoint, dict(map(_metric, metrics)) or None)
+    numbers = dict(map(_metric, metrics)) or None
+    remote.tell(folder, number, token, value, checkpoint, numbers, single_host)
 
 
 @click.command()
@@ -105,14 +121,15 @@ def tell(
 @_token
 @click.option("--why", required=True, metavar="TEXT", help="The reason, kept in the journal.")
 @click.option("--no-retry", is_flag=True, help="End the trial for good.")
-def fail(folder: Path, number: int, token: int, why: str, no_retry: bool) -> None:
+@options.single_host
+def fail(folder: Path, number: int, token: int, why: str, no_retry: bool, single_host: bool) -> None:
     """End an attempt as a failure; the trial is tried again.
 
     Saying the same again is fine.
     """
     from hoptim import remote
 
-    remote.fail(folder, number, token, why, retry=not no_retry)
+    remote.fail(folder, number, token, why, not no_retry, single_host)
 
 
 def _names(params: Iterable[str]) -> dict[str, str]:
