@@ -85,6 +85,17 @@ def test_a_worker_that_fails_is_given_up(folder, caplog):
     assert rows[2].startswith("1       3       ended with exit status 3  ")
 
 
+@pytest.fixture(autouse=True)
+def signals_arrive():
+    """Started in the background or by nohup, the suite would hand on that it ignores signals."""
+    ignored = [n for n in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(n) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_are_passed_on(tmp_path, number):
     """Each worker gets the signal once, and the status says which it was; nothing is restarted."""
