@@ -187,7 +187,7 @@ def work(studies: list[hoptim.Study], workers: int) -> None:
 def report(pbt: list[hoptim.Study], random: list[hoptim.Study]) -> None:
     """Print the first winner's schedule, and how well the winners do on images never used."""
     line = pbt[0].lineage().line
-    print(f"What the winner of {pbt[0].path} was trained with:")
+    print(f"What the winner of {os.path.relpath(str(pbt[0].path))} was trained with:")
     print(f"{'age':>4} {'member':>6}" + "".join(f"{name:>10}" for name in SPACE) + f"{'loss':>10}")
     for trial in line:
         values = [*trial.params.values(), trial.value]

@@ -174,7 +174,7 @@ def test_a_draft_may_be_written_by_anyone(made):
     trial.draft.mkdir()
     (trial.draft / "rank0").write_text("a")
     with pytest.raises(CheckpointError, match=r"must be trial\.draft"):
-        trial.tell(1.0, checkpoint="/tmp/elsewhere")
+        trial.tell(1.0, checkpoint="/elsewhere")
     with pytest.raises(ArgumentError, match="either save or checkpoint"):
         trial.tell(1.0, save=saving("a"), checkpoint=trial.draft)
     trial.tell(1.0, checkpoint=str(trial.draft))
