@@ -34,7 +34,7 @@ def test_the_second_creator_gets_what_the_first_made(tmp_path):
         ready.wait()
         found.append(settings.create(tmp_path / "s", {"size": size}, size))
 
-    threads = [threading.Thread(target=create, args=(i,)) for i in range(8)]
+    threads = [threading.Thread(target=create, args=(i + 1,)) for i in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
