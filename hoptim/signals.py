@@ -14,9 +14,10 @@ class _Here(threading.local):
 
     depth = 0
     waiting: list[int]
+    wrapped: dict[int, Any]  # handlers that were set after ours, for the time of an operation
 
     def __init__(self) -> None:
-        self.waiting = []
+        self.waiting, self.wrapped = [], {}
 
 
 _here = _Here()
@@ -30,12 +31,19 @@ class undisturbed:
 
     def __enter__(self) -> None:
         self._before = _here.depth
+        if not self._before:
+            _wrap()
         _here.depth = self._before + 1
 
     def __exit__(self, *_: object) -> None:
         _here.depth = self._before
-        if _here.waiting and not _here.depth:
-            _deliver()
+        if not self._before:
+            try:
+                if _here.waiting:
+                    _deliver()
+            finally:
+                if _here.wrapped:
+                    _unwrap()
 
 
 class disturbed:
@@ -83,8 +91,30 @@ def _deliver() -> None:
         _act(_here.waiting.pop(0), None)
 
 
+def _wrap() -> None:
+    """Let a handler that was set after ours wait as well; `_unwrap` puts it back, for it is the user's."""
+    for number in _theirs:
+        found = signal.getsignal(number)
+        if found is _on_signal or found is None or found == signal.SIG_IGN:
+            continue
+        if threading.current_thread() is threading.main_thread():
+            _here.wrapped[number] = found
+            signal.signal(number, _on_signal)
+
+
+def _unwrap() -> None:
+    while _here.wrapped:
+        number, handler = _here.wrapped.popitem()
+        if signal.getsignal(number) is _on_signal:
+            signal.signal(number, handler)
+
+
 def _act(number: int, frame: FrameType | None) -> None:
-    handler = _theirs[number]
+    handler = _here.wrapped.pop(number, None)  # taken out: it may itself call ours, as the one it found
+    if handler is not None:
+        signal.signal(number, handler)
+    else:
+        handler = _theirs[number]
     if callable(handler):
         handler(number, frame)
     elif handler == signal.SIG_DFL:

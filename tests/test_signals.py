@@ -75,10 +75,15 @@ def work(made: hoptim.Study, acks: list[tuple[int, float]]) -> None:
         acks.append((trial.number, trial.number / 10))
 
 
-def interrupted_at(folder: Path, n: int, every: bool) -> bool:
-    """Work with an interrupt at the n-th point, then go on; whether there were so many points."""
+def interrupted_at(folder: Path, n: int, every: bool, late: bool = False) -> bool:
+    """Work with an interrupt at the n-th point, then go on; whether there were so many points.
+
+    With `late` by a handler that the user has set after the store's.
+    """
     acks: list[tuple[int, float]] = []
     made = study(folder, size=2, steps=3)
+    if late:
+        signal.signal(signal.SIGINT, lambda *_: signal.default_int_handler(signal.SIGINT, None))
     with Interrupt(n, every) as interrupt, contextlib.suppress(KeyboardInterrupt):
         work(made, acks)
     assert lock_is_free(folder)
@@ -100,6 +105,20 @@ def test_ctrl_c_at_any_point_loses_nothing(tmp_path, step, every):
     tried = 0
     while interrupted_at(tmp_path / str(tried), next(points), every):
         tried += 1
+    assert tried > 50
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_handler_that_was_set_later_waits_too(tmp_path):
+    """As asyncio and notebooks set theirs: it loses nothing either, and is still there afterwards."""
+    before, tried = signal.getsignal(signal.SIGINT), 0
+    points = itertools.count(11, 31)
+    try:
+        while interrupted_at(tmp_path / str(tried), next(points), False, late=True):
+            assert "<lambda>" in repr(signal.getsignal(signal.SIGINT))
+            tried += 1
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert tried > 50
 
 

@@ -79,6 +79,7 @@ def _of_hoptim(world: World) -> Iterator[tuple[Any, str, Any]]:
     yield clerk, "_told_last", Own(world, "told")
     yield leaving, "watch_over", lambda leaver: None  # the simulated scripts leave by themselves
     yield signals, "defer", lambda number: None
+    yield signals, "_wrap", lambda: None  # the simulated scripts set no handlers of their own
     yield signals, "_here", Here(world)
     yield signals, "_theirs", {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
     world.signal = lambda number: signals._on_signal(number, None)
@@ -117,10 +118,10 @@ class Here:
         object.__setattr__(self, "_world", world)
 
     def __getattr__(self, name: str) -> Any:
-        return self._world.process.own.setdefault("here", {"depth": 0, "waiting": []})[name]
+        return self._world.process.own.setdefault("here", {"depth": 0, "waiting": [], "wrapped": {}})[name]
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._world.process.own.setdefault("here", {"depth": 0, "waiting": []})[name] = value
+        self._world.process.own.setdefault("here", {"depth": 0, "waiting": [], "wrapped": {}})[name] = value
 
 
 def _by_path(real: Call, simulated: Call, system: System) -> Call:
