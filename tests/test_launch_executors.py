@@ -32,10 +32,20 @@ def submitit(folder: Path) -> Iterator[Any]:
     package = pytest.importorskip("submitit", reason="needs hoptim[slurm]")
     executor = package.AutoExecutor(folder=folder / "jobs", cluster="local")
     executor.update_parameters(timeout_min=10)
+    local, controllers = package.local.local, []
+
+    def started(*args: Any, **options: Any) -> Any:
+        controllers.append(start(*args, **options))
+        return controllers[-1]
+
     with pytest.MonkeyPatch.context() as patch:
+        start = local.start_controller
+        patch.setattr(local, "start_controller", started)
         # seconds that it looks for what a lost job may have left
-        patch.setattr(package.local.local.LocalJob, "_results_timeout_s", 0)
+        patch.setattr(local.LocalJob, "_results_timeout_s", 0)
         yield executor
+    for process in controllers:  # a job's result is there a moment before its controller ends
+        process.wait(launched.LIMIT)
 
 
 @contextmanager
