@@ -38,7 +38,7 @@ class Decide:
         step = len(state.members[member]) - 1
         population = self._population(state, step)
         view = View(
-            self.space, state.size, population, self.start,
+            self.space, state.size, population, self.start, state.steps,
             _history=lambda: gather(state.history(), len(self.space), state.sign),
             _running=lambda: gather(state.open.values(), len(self.space), state.sign),
         )  # fmt: skip

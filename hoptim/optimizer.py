@@ -46,12 +46,14 @@ class View:
         population: Per member its finished trial with the largest step at most the asker's, so a
             late asker is not compared with neighbours that have trained longer.
         start: Known first configurations by member; partial, may be shorter than `size`.
+        steps: Trials of each member, as far as is known when it asks; a study may be extended.
     """
 
     space: Space
     size: int
     population: Population
     start: Sequence[Mapping[str, Any]] = ()
+    steps: int = 1
     _history: Callable[[], Population] = dataclasses.field(default=Population.empty, repr=False)
     _running: Callable[[], Population] = dataclasses.field(default=Population.empty, repr=False)
 
@@ -135,7 +137,8 @@ class Optimizer(ABC):
                 f"{type(self).__name__} must be a frozen dataclass, so that its settings can be "
                 "recorded: decorate it with @dataclasses.dataclass(frozen=True)."
             )
-        settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        found = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        settings = {k: v.describe() if isinstance(v, Optimizer) else v for k, v in found.items()}
         try:
             described: dict[str, Any] = plain(
                 {"name": type(self).__name__, **settings}, f"The settings of {self!r}"

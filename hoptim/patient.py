@@ -1,0 +1,151 @@
+"""Patience: few decisions, by what lasts, around any optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hoptim.errors import ArgumentError, OptimizerError
+from hoptim.optimizer import Optimizer, Proposal, View, check_between
+from hoptim.population import Population
+from hoptim.romul import ROMUL
+
+if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+_EARLY = 0.15  # of a period: when what a change does at once has happened, and little else
+_WAIT = 2  # periods left, from which on what happens at once counts as much as what lasts
+
+
+@dataclass(frozen=True)
+class Patient(Optimizer):
+    """Answers short-sightedness: another optimizer decides seldom, and sees what lasts.
+
+    Hyperparameters such as the learning rate or dropout lower the loss at once when they are lowered,
+    and that gain is to be had at any later time, while what is learned slower meanwhile is lost.
+    Deciding after every trial takes the gain first, always. This is our own answer; what it is made of:
+
+    * **Few decisions.** The run is cut into `decisions` periods. Within one every member goes on with
+      its own weights and hyperparameters. Over the last period the decisions come closer, each half as
+      far from the end as the one before, since near the end what helps at once is what helps.
+    * **What lasts.** Early in each period the population shows what a change of each hyperparameter did
+      to the loss at once: a regression of the first change of the loss on the change of hyperparameters
+      since the trial before. When the period ends, that much is taken off each member's loss before the
+      optimizer ranks them, as if all had had the same hyperparameters. Not so in the last two periods.
+
+    With fewer than two trials in a period it decides as the optimizer alone, after every trial. It needs
+    to know where the run ends: extending a study begins a new plan.
+
+    Args:
+        optimizer: Who decides when it is time.
+        decisions: Periods in a run. The default did well on all three problems of
+            `python -m hoptim.benchmarks horizon`; from 8 to 14 little changes.
+
+    Raises:
+        ArgumentError: No optimizer, or fewer than 1 decision.
+
+    >>> Patient().optimizer
+    ROMUL(fraction=0.25, step=0.1, rate=0.1823215567939546, bounds=(0.0001, 0.5), resample_choice=0.25, \
+burn_in=0)
+    """
+
+    optimizer: Optimizer = field(default_factory=ROMUL)
+    decisions: int = 10
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.optimizer, Optimizer):
+            raise ArgumentError(
+                f"Patient: optimizer must be an Optimizer such as hoptim.ROMUL(), found {self.optimizer!r}."
+            )
+        check_between(self, "decisions", 1, np.inf)
+
+    def propose(self, view: View, member: int, rng: np.random.Generator) -> Proposal:
+        population = view.population
+        row = population.row(member)
+        if row is None:
+            return self._begin(view, member, rng, population)
+        done = int(population.step[row]) + 1
+        if population.healthy[row] and not self._decides(done, view.steps):
+            return self._go_on(view, row, done)
+        period = self._period(view.steps)
+        judged = population
+        if view.steps - done >= _WAIT * period:
+            judged = _lasting(population, row, view.space.stepped)
+        return self._begin(view, member, rng, judged)
+
+    def _period(self, steps: int) -> int:
+        return max(1, round(steps / self.decisions))
+
+    def _decides(self, done: int, steps: int) -> bool:
+        period, left = self._period(steps), steps - done
+        if left >= period:
+            return done % period == 0
+        return left in {period >> halvings for halvings in range(1, period.bit_length())}
+
+    def _begin(
+        self, view: View, member: int, rng: np.random.Generator, judged: Population
+    ) -> Proposal:
+        """The optimizer's proposal, and what its first effect will be measured against."""
+        inner = replace(judged, memo=[_part(memo, "inner") for memo in judged.memo])
+        made = self.optimizer.propose(replace(view, population=inner), member, rng)
+        memo: dict[str, Any] = {"inner": made.memo, "early": None, "before": None}
+        parent = np.flatnonzero(view.population.number == made.parent) if made.parent is not None else ()
+        for row in parent:
+            memo["before"] = [float(view.population.loss[row]), *view.population.x[row].tolist()]
+        row = view.population.row(member)
+        memo["begun"] = 0 if row is None else int(view.population.step[row]) + 1
+        return Proposal(made.parent, made.x, memo)
+
+    def _go_on(self, view: View, row: int, done: int) -> Proposal:
+        """The member's own weights and hyperparameters; notes the loss when it is early in a period."""
+        population = view.population
+        memo = dict(population.memo[row])
+        if done - _part(memo, "begun") == max(1, round(_EARLY * self._period(view.steps))):
+            memo["early"] = float(population.loss[row])
+        return Proposal(int(population.number[row]), population.x[row], memo)
+
+
+def _lasting(population: Population, row: int, ordered: NDArray[np.bool_]) -> Population:
+    """The population with losses `(n,)` less what their hyperparameters did to them at once.
+
+    A ridge regression: a change of loss, from before this period to early in it, on the change of the
+    coordinates. The penalty shrinks what few members say of many hyperparameters.
+    """
+    begun = _part(population.memo[row], "begun")
+    rows = [
+        r
+        for r in np.argsort(population.number)  # in one order, that sums agree to the last bit
+        if population.healthy[r]
+        and _part(population.memo[r], "begun") == begun
+        and None not in (_part(population.memo[r], "early"), _part(population.memo[r], "before"))
+    ]
+    if len(rows) < 3:
+        return population
+    before = np.array([population.memo[r]["before"] for r in rows], dtype=float)
+    early = np.array([population.memo[r]["early"] for r in rows], dtype=float)
+    with np.errstate(all="ignore"):
+        moved = (population.x[rows] - before[:, 1:])[:, ordered]
+        moved, changed = moved - moved.mean(axis=0), early - before[:, 0]
+        squares = moved.T @ moved
+        penalty = np.trace(squares) / len(rows)
+        if not 0 < penalty < np.inf:
+            return population
+        effect = np.linalg.solve(
+            squares + penalty * np.eye(len(squares)), moved.T @ (changed - changed.mean())
+        )
+        lasting = population.loss - population.x[:, ordered] @ effect
+    if not np.isfinite(lasting[population.healthy]).all():
+        return population
+    return replace(population, loss=np.where(population.healthy, lasting, population.loss))
+
+
+def _part(memo: Any, name: str) -> Any:
+    """One of the things that `Patient` notes with a trial."""
+    if not isinstance(memo, Mapping) or name not in memo:
+        raise OptimizerError(f"The memo of a trial should hold Patient's {name!r}, found {memo!r}.")
+    return memo[name]
