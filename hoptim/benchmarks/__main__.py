@@ -1,4 +1,4 @@
-"""The command line: `python -m hoptim.benchmarks rosenbrock`."""
+"""The command line: `python -m hoptim.benchmarks rosenbrock` and `horizon`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hoptim
 from hoptim.benchmarks import report, rosenbrock
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        _rosenbrock(options)
+        options.work(options)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except hoptim.ArgumentError as error:
@@ -42,15 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _rosenbrock(options: argparse.Namespace) -> None:
-    amounts = {name: getattr(options, name) for name in ("runs", "steps", "members", "seed", "workers")}
-    setup = rosenbrock.Setup(**amounts, store=options.store)
-    for file in filter(None, (options.json, options.plot)):
-        _check_writable(file)
+    setup = rosenbrock.Setup(**_amounts(options, "steps"), store=options.store)
+    _check_files(options)
     if options.plot is not None:
         from hoptim.benchmarks import plot  # before the work: a missing extra is said at once
-        from hoptim.plot import check_format
-
-        check_format(options.plot)
     began = time.monotonic()
     with _progress() as progress:
         if options.dims is None:
@@ -66,28 +62,44 @@ def _rosenbrock(options: argparse.Namespace) -> None:
         plot.draw(rows, options.plot)
 
 
+def _horizon(options: argparse.Namespace) -> None:
+    from hoptim.benchmarks import horizon, horizon_report
+
+    chosen = tuple(options.problems or horizon.TESTBEDS), options.intervals and tuple(options.intervals)
+    setup = horizon.Setup(**_amounts(options), problems=chosen[0], intervals=chosen[1])
+    _check_files(options)
+    if options.plot is not None:
+        from hoptim.benchmarks import horizon_plot
+    began = time.monotonic()
+    with _progress() as progress:
+        found = horizon.measure(setup, progress)
+    print(f"{horizon_report.heading(setup)}\n\n{horizon_report.tables(found)}")
+    print(f"\n{time.monotonic() - began:.1f} s, --workers {setup.workers}")
+    if options.json is not None:
+        options.json.write_text(horizon_report.to_json(setup, found), encoding="ascii")
+    if options.plot is not None:
+        horizon_plot.draw(found, options.plot)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m hoptim.benchmarks", description="Testbeds with published results."
+        prog="python -m hoptim.benchmarks", description="Testbeds with results that are known."
     )
     testbeds = parser.add_subparsers(title="testbeds", required=True, metavar="TESTBED")
+    _add_rosenbrock(testbeds)
+    _add_horizon(testbeds)
+    return parser
+
+
+def _add_rosenbrock(testbeds: Any) -> None:
     testbed = testbeds.add_parser(
         "rosenbrock",
         help="Table 3 and Figures 1 to 3 of the ROMUL paper",
         description="Measures how close optimizers come to the minimum of Rosenbrock's function when the "
         "hyperparameters are the point itself, beside the figures of Table 3 of the ROMUL paper.",
     )
-    cores: int = getattr(os, "process_cpu_count", os.cpu_count)() or 1
-    for name, default, meaning in (
-        ("runs", 20, "runs of each row, at least 2"),
-        ("steps", 100, "steps of each member"),
-        ("members", 16, "members of each population"),
-        ("seed", 0, "seed of the first run; the others count on from it"),
-        ("workers", cores, "processes that share the runs"),
-    ):
-        testbed.add_argument(
-            f"--{name}", type=int, default=default, metavar="N", help=f"{meaning} (default: {default})"
-        )
+    testbed.set_defaults(work=_rosenbrock)
+    _add_amounts(testbed, runs=20, steps=100)
     testbed.add_argument("--store", metavar="DIR", help="keep every study, in DIR/ROW/SEED")
     testbed.add_argument(
         "--json", type=Path, metavar="FILE", help="write the table and each run's final loss to FILE"
@@ -99,7 +111,64 @@ def _parser() -> argparse.ArgumentParser:
     either.add_argument(
         "--dims", type=int, nargs="+", metavar="N", help="measure Figure 3 instead, in N dimensions each"
     )
-    return parser
+
+
+def _add_horizon(testbeds: Any) -> None:
+    testbed = testbeds.add_parser(
+        "horizon",
+        help="short-sightedness: three problems on which greedy choices lose",
+        description="Measures final losses by method and by the interval between decisions on three small "
+        "problems with known answers, on which what is best for the next steps is bad in the end.",
+    )
+    testbed.set_defaults(work=_horizon)
+    _add_amounts(testbed, runs=5)
+    testbed.add_argument(
+        "--problems", nargs="+", metavar="NAME",
+        help="some of quadratic, deceptive and regularisation (needs scikit-learn); all by default",
+    )  # fmt: skip
+    testbed.add_argument(
+        "--intervals",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="steps between decisions, instead of each problem's",
+    )
+    testbed.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the tables and each run's final loss to FILE"
+    )
+    testbed.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw losses and schedules (needs matplotlib)"
+    )
+
+
+def _add_amounts(testbed: argparse.ArgumentParser, **defaults: int) -> None:
+    """Options for how much is run, in the order in which help lists them."""
+    cores: int = getattr(os, "process_cpu_count", os.cpu_count)() or 1
+    for name, default, meaning in (
+        ("runs", defaults["runs"], "runs of each row, at least 2"),
+        ("steps", defaults.get("steps"), "steps of each member"),
+        ("members", 16, "members of each population"),
+        ("seed", 0, "seed of the first run; the others count on from it"),
+        ("workers", cores, "processes that share the runs"),
+    ):
+        if default is not None:
+            testbed.add_argument(
+                f"--{name}", type=int, default=default, metavar="N", help=f"{meaning} (default: {default})"
+            )
+
+
+def _amounts(options: argparse.Namespace, *more: str) -> dict[str, int]:
+    return {name: getattr(options, name) for name in ("runs", "members", "seed", "workers", *more)}
+
+
+def _check_files(options: argparse.Namespace) -> None:
+    """Raise now rather than after the work where a file cannot be written or drawn."""
+    for file in filter(None, (options.json, options.plot)):
+        _check_writable(file)
+    if options.plot is not None:
+        from hoptim.plot import check_format
+
+        check_format(options.plot)
 
 
 @contextmanager

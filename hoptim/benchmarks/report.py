@@ -31,7 +31,7 @@ def table3(rows: Sequence[Row]) -> str:
         paper = () if row.published is None else astuple(row.published)
         p = "" if row.p_value is None else f"{row.p_value:.1e}"
         cells.append((row.name, *map("{:g}".format, paper), f"{row.mean:.3f}", f"{row.std:.3f}", p))
-    return _aligned(cells)
+    return aligned(cells)
 
 
 def figure3(rows: Sequence[Row]) -> str:
@@ -40,16 +40,20 @@ def figure3(rows: Sequence[Row]) -> str:
     cells = [("dimensions", *(row.name for row in by_dims[0][1]))]
     for n, group in by_dims:
         cells.append((str(n), *(f"{row.mean:.3f} ({row.standard_error:.3f})" for row in group)))
-    return _aligned(cells) + "\n\nMeans, with standard errors in brackets."
+    return aligned(cells) + "\n\nMeans, with standard errors in brackets."
 
 
 def to_json(setup: Setup, rows: Sequence[Row]) -> str:
     """Everything but the trials, with the versions that it was measured with."""
     settings = asdict(setup)
     del settings["workers"], settings["store"]  # the figures do not depend on them
-    versions = {"hoptim": hoptim.__version__, "numpy": np.__version__, "python": platform.python_version()}
-    found = {"settings": {**settings, **versions}, "rows": [_plain(row) for row in rows]}
+    found = {"settings": {**settings, **versions()}, "rows": [_plain(row) for row in rows]}
     return json.dumps(found, indent=1, allow_nan=False) + "\n"
+
+
+def versions() -> dict[str, str]:
+    """Of what figures may depend on."""
+    return {"hoptim": hoptim.__version__, "numpy": np.__version__, "python": platform.python_version()}
 
 
 def _plain(row: Row) -> dict[str, Any]:
@@ -60,7 +64,7 @@ def _plain(row: Row) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _aligned(cells: Sequence[Sequence[str]]) -> str:
+def aligned(cells: Sequence[Sequence[str]]) -> str:
     """Lines whose first column is set to the left and all others to the right."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = (
