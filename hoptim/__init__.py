@@ -27,7 +27,9 @@ from hoptim.fork import fork
 from hoptim.initiator import Initiator
 from hoptim.launch.run import run
 from hoptim.lineage import Exploit, Family, Lineage
+from hoptim.multifrequency import MultiFrequency
 from hoptim.optimizer import Optimizer, Proposal, View
+from hoptim.patient import Patient
 from hoptim.population import Population
 from hoptim.romul import ROMUL
 from hoptim.schedule import Schedule
@@ -56,6 +58,7 @@ __all__ = [
     "Lineage",
     "LockTimeout",
     "MissingExtra",
+    "MultiFrequency",
     "NoCheckpoint",
     "NoResult",
     "NotApplied",
@@ -64,6 +67,7 @@ __all__ = [
     "Optimizer",
     "OptimizerError",
     "Ordinal",
+    "Patient",
     "Population",
     "Proposal",
     "Schedule",

@@ -9,13 +9,15 @@ from hoptim.arguments import check_whole, plain
 from hoptim.dimension import Dimension
 from hoptim.errors import ArgumentError, HoptimError, OptimizerError, StudyDamaged
 from hoptim.initiator import Initiator
+from hoptim.multifrequency import MultiFrequency
 from hoptim.optimizer import Optimizer, Proposal, View
+from hoptim.patient import Patient
 from hoptim.romul import ROMUL
 from hoptim.space import Space
 from hoptim.truncation import TruncationSelection
 
 _BUILT_IN: dict[str, type[Optimizer]] = {
-    kind.__name__: kind for kind in (ROMUL, Initiator, TruncationSelection)
+    kind.__name__: kind for kind in (ROMUL, Initiator, TruncationSelection, MultiFrequency, Patient)
 }
 _MOST_MEMBERS = 1_000_000  # more is a slip, or a hand at work in study.json
 
@@ -114,7 +116,11 @@ def space_of(space: Mapping[str, Dimension] | Space) -> Space:
 
 
 def _built_in(name: str, **settings: Any) -> Optimizer:
-    return _BUILT_IN[name](**settings) if name in _BUILT_IN else _Absent(name, settings)
+    if name not in _BUILT_IN:
+        return _Absent(name, settings)
+    if isinstance(within := settings.get("optimizer"), Mapping):
+        settings["optimizer"] = _built_in(**within)
+    return _BUILT_IN[name](**settings)
 
 
 class _Absent(Optimizer):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
     Floats = NDArray[np.float64]
 
 _EARLY = 0.15  # of a period: when what a change does at once has happened, and little else
+_FEWEST = 3  # members, of which to learn what happens at once
+_KEY = "patient"  # of our note in a memo
 _WAIT = 2  # periods left, from which on what happens at once counts as much as what lasts
 
 
@@ -87,26 +89,24 @@ burn_in=0)
             return done % period == 0
         return left in {period >> halvings for halvings in range(1, period.bit_length())}
 
-    def _begin(
-        self, view: View, member: int, rng: np.random.Generator, judged: Population
-    ) -> Proposal:
+    def _begin(self, view: View, member: int, rng: np.random.Generator, judged: Population) -> Proposal:
         """The optimizer's proposal, and what its first effect will be measured against."""
-        inner = replace(judged, memo=[_part(memo, "inner") for memo in judged.memo])
+        inner = replace(judged, memo=[_inner(memo) for memo in judged.memo])
         made = self.optimizer.propose(replace(view, population=inner), member, rng)
-        memo: dict[str, Any] = {"inner": made.memo, "early": None, "before": None}
-        parent = np.flatnonzero(view.population.number == made.parent) if made.parent is not None else ()
-        for row in parent:
-            memo["before"] = [float(view.population.loss[row]), *view.population.x[row].tolist()]
-        row = view.population.row(member)
-        memo["begun"] = 0 if row is None else int(view.population.step[row]) + 1
-        return Proposal(made.parent, made.x, memo)
+        now, row = view.population, view.population.row(member)
+        before = None
+        for parent in () if made.parent is None else np.flatnonzero(now.number == made.parent):
+            before = [float(now.loss[parent]), *now.x[parent].tolist()]
+        note = {"begun": 0 if row is None else int(now.step[row]) + 1, "before": before, "early": None}
+        return Proposal(made.parent, made.x, _outer(made.memo, note))
 
     def _go_on(self, view: View, row: int, done: int) -> Proposal:
         """The member's own weights and hyperparameters; notes the loss when it is early in a period."""
         population = view.population
-        memo = dict(population.memo[row])
-        if done - _part(memo, "begun") == max(1, round(_EARLY * self._period(view.steps))):
-            memo["early"] = float(population.loss[row])
+        memo = population.memo[row]
+        note = _note(memo)
+        if done - note["begun"] == max(1, round(_EARLY * self._period(view.steps))):
+            memo = {**memo, _KEY: {**note, "early": float(population.loss[row])}}
         return Proposal(int(population.number[row]), population.x[row], memo)
 
 
@@ -116,18 +116,18 @@ def _lasting(population: Population, row: int, ordered: NDArray[np.bool_]) -> Po
     A ridge regression: a change of loss, from before this period to early in it, on the change of the
     coordinates. The penalty shrinks what few members say of many hyperparameters.
     """
-    begun = _part(population.memo[row], "begun")
+    notes = [_note(memo) for memo in population.memo]
     rows = [
         r
-        for r in np.argsort(population.number)  # in one order, that sums agree to the last bit
-        if population.healthy[r]
-        and _part(population.memo[r], "begun") == begun
-        and None not in (_part(population.memo[r], "early"), _part(population.memo[r], "before"))
+        for r in np.argsort(population.number)  # in one order, so that sums agree to the last bit
+        if notes[r]["begun"] == notes[row]["begun"]
+        and None not in (notes[r]["early"], notes[r]["before"])
+        and population.healthy[r]
     ]
-    if len(rows) < 3:
+    if len(rows) < _FEWEST:
         return population
-    before = np.array([population.memo[r]["before"] for r in rows], dtype=float)
-    early = np.array([population.memo[r]["early"] for r in rows], dtype=float)
+    before = np.array([notes[r]["before"] for r in rows], dtype=float)
+    early = np.array([notes[r]["early"] for r in rows], dtype=float)
     with np.errstate(all="ignore"):
         moved = (population.x[rows] - before[:, 1:])[:, ordered]
         moved, changed = moved - moved.mean(axis=0), early - before[:, 0]
@@ -144,8 +144,20 @@ def _lasting(population: Population, row: int, ordered: NDArray[np.bool_]) -> Po
     return replace(population, loss=np.where(population.healthy, lasting, population.loss))
 
 
-def _part(memo: Any, name: str) -> Any:
-    """One of the things that `Patient` notes with a trial."""
-    if not isinstance(memo, Mapping) or name not in memo:
-        raise OptimizerError(f"The memo of a trial should hold Patient's {name!r}, found {memo!r}.")
-    return memo[name]
+def _outer(memo: Any, note: Mapping[str, Any]) -> dict[str, Any]:
+    """The optimizer's memo and ours; its own names stay where whoever looks at a run finds them."""
+    return {**memo, _KEY: note} if isinstance(memo, Mapping) else {_KEY: {**note, _KEY: memo}}
+
+
+def _inner(memo: Mapping[str, Any]) -> Any:
+    """The optimizer's memo."""
+    note = _note(memo)
+    return note[_KEY] if _KEY in note else {name: value for name, value in memo.items() if name != _KEY}
+
+
+def _note(memo: Any) -> Any:
+    """What `Patient` noted with a trial."""
+    note = memo.get(_KEY) if isinstance(memo, Mapping) else None
+    if not isinstance(note, Mapping) or not note.keys() >= {"begun", "before", "early"}:
+        raise OptimizerError(f"The memo of a trial should hold Patient's note, found {memo!r}.")
+    return note
