@@ -56,10 +56,10 @@ def train(study: hoptim.Study) -> None:
 
 
 @dataclass(frozen=True)
-class RandomSearch(hoptim.Optimizer):
+class RescuedSearch(hoptim.Optimizer):
     """Each member keeps its first draw: the baseline, and how an optimizer of your own is made.
 
-    A diverged member goes on as a copy of one of the best, which is kinder than plain random search.
+    A diverged member goes on as a copy of one of the best; `hoptim.RandomSearch` lets it begin anew.
     """
 
     def propose(self, view: hoptim.View, member: int, rng: np.random.Generator) -> hoptim.Proposal:
@@ -226,7 +226,7 @@ def main() -> None:
 
     seeds = range(args.seed, args.seed + args.repeats)
     pbt = [study("pbt", hoptim.ROMUL(), seed) for seed in seeds]
-    random = [study("random", RandomSearch(), seed) for seed in seeds]
+    random = [study("random", RescuedSearch(), seed) for seed in seeds]
     if left := [study for study in pbt + random if not study.done]:
         work(left, args.workers)
     report(pbt, random)

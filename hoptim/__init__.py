@@ -1,5 +1,6 @@
 """hoptim: population based training that leaves the training loop to you."""
 
+from hoptim.asha import ASHA
 from hoptim.dimension import Choice, Dimension, Float, Int, Ordinal
 from hoptim.errors import (
     AlreadyTold,
@@ -23,6 +24,7 @@ from hoptim.errors import (
     TrialError,
     WorkersFailed,
 )
+from hoptim.fixed import Fixed
 from hoptim.fork import fork
 from hoptim.initiator import Initiator
 from hoptim.launch.run import run
@@ -31,6 +33,7 @@ from hoptim.multifrequency import MultiFrequency
 from hoptim.optimizer import Optimizer, Proposal, View
 from hoptim.patient import Patient
 from hoptim.population import Population
+from hoptim.random_search import RandomSearch
 from hoptim.romul import ROMUL
 from hoptim.schedule import Schedule
 from hoptim.space import Space
@@ -41,6 +44,7 @@ from hoptim.truncation import TruncationSelection
 __version__ = "0.1.0"
 
 __all__ = [
+    "ASHA",
     "ROMUL",
     "AlreadyTold",
     "ArgumentError",
@@ -51,6 +55,7 @@ __all__ = [
     "Exploit",
     "Family",
     "FinishedTrial",
+    "Fixed",
     "Float",
     "HoptimError",
     "Initiator",
@@ -70,6 +75,7 @@ __all__ = [
     "Patient",
     "Population",
     "Proposal",
+    "RandomSearch",
     "Schedule",
     "Space",
     "SpaceError",

@@ -11,7 +11,8 @@ import numpy as np
 
 from hoptim.arguments import plain
 from hoptim.entry import Entry
-from hoptim.errors import OptimizerError
+from hoptim.errors import OptimizerError, SpaceError
+from hoptim.history import History
 from hoptim.optimizer import Optimizer, Proposal, View
 from hoptim.population import Population
 from hoptim.space import Space
@@ -32,6 +33,10 @@ class Decide:
     optimizer: Optimizer
     start: Sequence[Mapping[str, Any]] = ()
     _cache: dict[int, tuple[list[Entry], Population]] = field(default_factory=dict, repr=False)
+    _history: History = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._history = History(len(self.space))
 
     def __call__(self, state: State, member: int, number: int) -> dict[str, Any]:
         """Fields of the record that proposes trial `number` for a member."""
@@ -39,17 +44,19 @@ class Decide:
         population = self._population(state, step)
         view = View(
             self.space, state.size, population, self.start, state.steps,
-            _history=lambda: gather(state.history(), len(self.space), state.sign),
+            _history=lambda: self._history(state),
             _running=lambda: gather(state.open.values(), len(self.space), state.sign),
         )  # fmt: skip
         # The stream of np.random.default_rng([seed, number]), made in two thirds of the time.
         rng = np.random.Generator(np.random.PCG64([state.seed, number]))
         proposal = self.optimizer.propose(view, member, rng)
         x = self._coordinates(proposal)
-        self._check(proposal.parent, state)
-        fields = {"parent": proposal.parent, "params": self.space.names(x), "x": x}
+        self._check(proposal, state)
+        fields = {"parent": proposal.parent, "params": self._params(proposal, x), "x": x}
         if proposal.memo is not None:
             fields["memo"] = _memo(proposal.memo, self.optimizer)
+        if proposal.retain:
+            fields["retain"] = True
         return fields
 
     def _population(self, state: State, step: int) -> Population:
@@ -73,7 +80,21 @@ class Decide:
             self._refuse(f"x must be an array {shape} of floats within the bounds, found {x!r}")
         return coordinates
 
-    def _check(self, parent: int | None, state: State) -> None:
+    def _params(self, proposal: Proposal, x: list[float]) -> dict[str, Any]:
+        if proposal.params is None:
+            return self.space.names(x)
+        try:
+            given, stands_for = self.space.record(proposal.params), self.space.encode(proposal.params)
+        except SpaceError as error:
+            self._refuse(f"its params do not fit the space: {error}")
+        if stands_for.tolist() != x:
+            self._refuse(f"x must be the coordinates of its params, {stands_for.tolist()}, found {x}")
+        return {name: given[name] for name in self.space.dimensions}
+
+    def _check(self, proposal: Proposal, state: State) -> None:
+        parent = proposal.parent
+        if type(proposal.retain) is not bool:
+            self._refuse(f"retain must be True or False, found {proposal.retain!r}")
         if parent is None:
             return
         if type(parent) is not int:  # numpy's are no JSON
@@ -82,7 +103,10 @@ class Decide:
         if found is None or not found.finite:
             self._refuse(f"parent {parent!r} is no healthy finished trial")
         if state.stateful and parent not in state.saved:
-            self._refuse(f"the checkpoint of parent {parent} was dropped; keep it with Study(keep=...)")
+            self._refuse(
+                f"the checkpoint of parent {parent} was dropped; propose such a trial with retain=True, "
+                "or keep it with Study(keep=...)"
+            )
 
     def _refuse(self, why: str) -> NoReturn:
         raise OptimizerError(f"{self.optimizer!r} made a proposal that cannot be trained: {why}.")
@@ -108,10 +132,13 @@ def gather(trials: Iterable[Entry], d: int, sign: int) -> Population:
     rows = list(trials)
     if not rows:
         return Population.empty(d)
-    number, member, step, age = np.array([(t.number, t.member, t.step, t.age) for t in rows]).T.copy()
+    parents = (-1 if t.parent is None else t.parent for t in rows)
+    counts = [(t.number, t.member, t.step, t.age, p) for t, p in zip(rows, parents, strict=True)]
+    number, member, step, age, parent = np.array(counts).T.copy()
     return Population(
         number, member, step, age,
         x=np.array([t.x for t in rows], dtype=float).reshape(len(rows), d),
         loss=sign * np.array([t.value for t in rows], dtype=float),
         memo=[t.memo for t in rows],
+        parent=parent,
     )  # fmt: skip

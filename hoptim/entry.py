@@ -25,6 +25,7 @@ class Entry:
         asked: When it was proposed, seconds since 1970.
         proposed: Number of the record that proposed it.
         founder: The trial that its weights began with, itself when it is fresh.
+        retain: Whether its checkpoint stays until a trial continues from it.
         origin: Its number in the study that this one was forked from; None for a trial of its own.
         claimed: When its holder got it, seconds since 1970.
         token: Record number of its last claim.
@@ -51,6 +52,7 @@ class Entry:
     asked: float
     proposed: int
     founder: int
+    retain: bool = False
     origin: int | None = None
     claimed: float = math.nan
     token: int = -1

@@ -123,16 +123,18 @@ def _members(generation: Sequence[Entry], size: int, mode: str) -> list[Entry]:
 def _begin(new: Study, old: Study, state: State, chosen: Sequence[Entry]) -> None:
     """Record the generation as the new study's first, each as asked and told at once."""
     same = new.space == old.space
-    keeps_memo = new.optimizer.describe()["name"] == old.optimizer.describe()["name"]
+    now, before = new.optimizer.describe(), old.optimizer.describe()
     store = new._store
     with store._hold() as begun:
         for member, entry in enumerate(chosen):
             x = entry.x if same else _brought(entry.params, new.space, [new.seed, member])
-            memo = entry.memo if keeps_memo else new._decide(begun, member, member).get("memo")
+            first = {} if now == before else new._decide(begun, member, member)
+            memo = entry.memo if now["name"] == before["name"] else first.get("memo")
+            stays = first.get("retain", now == before and entry.retain)
             store._add(
                 "ask", trial=member, member=member, step=0, parent=None, x=list(x),
-                params=new.space.names(x), memo=memo, worker="fork",
-                origin=entry.number, age=entry.age, seed=entry.seed,
+                params=entry.params if same else new.space.names(x), memo=memo, worker="fork",
+                origin=entry.number, age=entry.age, seed=entry.seed, **({"retain": True} if stays else {}),
             )  # fmt: skip
             token = begun.open[member].token
             saved = entry.finite and bool(state.stateful)

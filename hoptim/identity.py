@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any, NamedTuple, NoReturn
 
 from hoptim.arguments import check_whole, plain
+from hoptim.asha import ASHA
 from hoptim.dimension import Dimension
 from hoptim.errors import ArgumentError, HoptimError, OptimizerError, StudyDamaged
+from hoptim.fixed import Fixed
 from hoptim.initiator import Initiator
 from hoptim.multifrequency import MultiFrequency
 from hoptim.optimizer import Optimizer, Proposal, View
 from hoptim.patient import Patient
+from hoptim.random_search import RandomSearch
 from hoptim.romul import ROMUL
 from hoptim.space import Space
 from hoptim.truncation import TruncationSelection
 
 _BUILT_IN: dict[str, type[Optimizer]] = {
-    kind.__name__: kind for kind in (ROMUL, Initiator, TruncationSelection, MultiFrequency, Patient)
+    kind.__name__: kind
+    for kind in (
+        ROMUL, Initiator, TruncationSelection, MultiFrequency, Patient, RandomSearch, ASHA, Fixed,
+    )  # fmt: skip
 }
 _MOST_MEMBERS = 1_000_000  # more is a slip, or a hand at work in study.json
 
@@ -62,7 +69,7 @@ def checked(
     seed: int,
     start: Sequence[Mapping[str, Any]] | None,
 ) -> Identity:
-    """A user's arguments, as `hoptim.Study` documents them; raises `ArgumentError`."""
+    """A user's arguments, as `hoptim.Study` documents them; raises as its documentation says."""
     space = space_of(space)
     optimizer = ROMUL() if optimizer is None else optimizer
     if not isinstance(optimizer, Optimizer):
@@ -79,6 +86,7 @@ def checked(
     for entry in entries:
         if not isinstance(entry, Mapping):
             raise ArgumentError(f"start must be a list of mappings from name to value, found {entry!r}.")
+    optimizer.check_space(space)
     return Identity(
         space, optimizer, int(size), mode, int(seed), [space.record(entry) for entry in entries]
     )
@@ -116,11 +124,12 @@ def space_of(space: Mapping[str, Dimension] | Space) -> Space:
 
 
 def _built_in(name: str, **settings: Any) -> Optimizer:
-    if name not in _BUILT_IN:
-        return _Absent(name, settings)
+    kind = _BUILT_IN.get(name)
+    if kind is None or settings.keys() != {f.name for f in fields(kind)}:  # type: ignore[arg-type]
+        return _Absent(name, settings)  # a user's may have the name of one of ours
     if isinstance(within := settings.get("optimizer"), Mapping):
         settings["optimizer"] = _built_in(**within)
-    return _BUILT_IN[name](**settings)
+    return kind(**settings)
 
 
 class _Absent(Optimizer):

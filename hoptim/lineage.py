@@ -39,10 +39,16 @@ class Exploit:
         order = best_first(self.family.seen(self.trial), self.family.mode)
         return next(rank for rank, trial in enumerate(order, 1) if trial.member == member)
 
+    def place(self, trial: FinishedTrial) -> str:
+        """Where `left` or `donor` stood: its rank in what was seen, or that it was kept from earlier."""
+        if trial in self.family.seen(self.trial):
+            return f"rank {self.rank(trial.member)} of {len(self.seen)}"
+        return f"kept from step {trial.step}"
+
     def __str__(self) -> str:
         """As one sentence."""
         places = (
-            f"member {trial.member} ({trial.value:.6g}, rank {self.rank(trial.member)} of {len(self.seen)})"
+            f"member {trial.member} ({trial.value:.6g}, {self.place(trial)})"
             for trial in (self.left, self.donor)
         )
         return f"step {self.trial.step}: {' copied '.join(places)}"

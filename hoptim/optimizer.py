@@ -29,11 +29,17 @@ class Proposal:
         parent: Number of the trial whose weights it continues from; None starts fresh.
         x: Internal coordinates `(d,)` of its hyperparameters.
         memo: Anything the optimizer wants to find again with this trial; plain JSON.
+        retain: Keep this trial's checkpoint until a trial has it as parent, though its member goes on
+            elsewhere. Else it is only kept while `view.population` can hold the trial.
+        params: All hyperparameters as they are to be trained, where decoding `x` would miss the last bit
+            of a given value; None decodes `x`. Either way `x` is their coordinates.
     """
 
     parent: int | None
     x: NDArray[np.float64]
     memo: Any = None
+    retain: bool = False
+    params: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +65,10 @@ class View:
 
     @cached_property
     def history(self) -> Population:
-        """All finished trials in the order of their numbers, built when first read."""
+        """All finished trials in the order of their numbers, built when first read.
+
+        Later steps than the asker's among them: compare what has trained equally long, by `age`.
+        """
         return self._history()
 
     @cached_property
@@ -102,15 +111,21 @@ class Optimizer(ABC):
     ordered, an index otherwise. Inherited dimensions of a child equal its parent's.
 
     **Parents.** `parent` is the number, a plain int, of a healthy trial in `view.population`, or
-    None; a parent other than the member's own trial is an *exploit*. Dropped checkpoints are not to
-    be had.
+    None; a parent other than the member's own trial is an *exploit*. An older trial, of
+    `view.history`, may be a parent once if it was proposed with `retain=True`: until then its
+    checkpoint is kept. What is retained and never continued stays on the disk, so retain no more
+    than may be wanted. Other checkpoints are dropped and not to be had.
 
-    **Failures.** A trial whose loss is not finite never donates and is never an opponent. Its
-    member is rescued: a parent from the best healthy trials or, when nobody is healthy, a fresh
-    draw that ignores `init`.
+    **Failures.** A trial whose loss is not finite never donates and is never an opponent. In
+    population based training its member is rescued: a parent from the best healthy trials or, when
+    nobody is healthy, a fresh draw that ignores `init`. A baseline whose members are on their own
+    gives it up and begins afresh.
 
     **Order.** The order of the population's rows carries no meaning.
     """
+
+    def check_space(self, space: Space) -> None:  # noqa: B027 - most can work in any
+        """Raise `OptimizerError` unless it can work in a space; asked before a study is made."""
 
     @abstractmethod
     def propose(self, view: View, member: int, rng: np.random.Generator) -> Proposal:
@@ -122,7 +137,7 @@ class Optimizer(ABC):
             rng: Generator made from the study's seed and the trial's number.
 
         Returns:
-            Parent, coordinates and memo.
+            Parent, coordinates, and what else the trial is to have.
         """
 
     def describe(self) -> dict[str, Any]:

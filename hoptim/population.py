@@ -28,6 +28,7 @@ class Population:
         x: Internal coordinates `(n, d)`.
         loss: Losses `(n,)`, lower is better whatever the study's mode; NaN while running.
         memo: What the optimizer wrote when it proposed each trial, plain JSON.
+        parent: Numbers `(n,)` of the trials whose weights they continued from; -1 for fresh ones.
     """
 
     number: Ints
@@ -37,18 +38,21 @@ class Population:
     x: NDArray[np.float64]
     loss: NDArray[np.float64]
     memo: Sequence[Any]
+    parent: Ints
 
     @staticmethod
     def empty(d: int = 0) -> Population:
         """No trials of d hyperparameters."""
         none = np.empty(0, dtype=np.int64)
-        return Population(none, none, none, none, x=np.empty((0, d)), loss=np.empty(0), memo=())
+        x, loss = np.empty((0, d)), np.empty(0)
+        return Population(none, none, none, none, x, loss, memo=(), parent=none)
 
     def __len__(self) -> int:
         return len(self.number)
 
     def __post_init__(self) -> None:
-        for array in (self.number, self.member, self.step, self.age, self.x, self.loss):
+        counts = (self.number, self.member, self.step, self.age, self.parent)
+        for array in (*counts, self.x, self.loss):
             array.setflags(write=False)
 
     @cached_property

@@ -37,6 +37,7 @@ class State:
         count: Number of trials proposed.
         stateful: Whether trials have checkpoints; None until the first finite value.
         saved: Trials whose checkpoint exists, with the token that its name carries.
+        retained: Trials to be kept until a trial continues from them, and none has yet.
         best_ever: The finished trial with the best finite value, the first of equals.
     """
 
@@ -53,6 +54,7 @@ class State:
         self.count = 0
         self.stateful: bool | None = None
         self.saved: dict[int, int] = {}
+        self.retained: set[int] = set()
         self.best_ever: Entry | None = None
 
     def apply(self, record: Record) -> None:
@@ -121,8 +123,8 @@ class State:
         """Trials whose checkpoint nobody may load any more.
 
         Needed are: what an ask could still choose at any step that somebody may ask after, the
-        parents of open trials, the best ever (the best latest is among the first), what `keep`
-        says.
+        parents of open trials, what was proposed to be retained, the best ever (the best latest is
+        among the first), what `keep` says.
         """
         if not self.saved:
             return []
@@ -131,7 +133,7 @@ class State:
             for member, trials in enumerate(self.members)
         ]
         floor = max(min(asking), 0)
-        needed = {trial.parent for trial in self.open.values()}
+        needed = {trial.parent for trial in self.open.values()} | self.retained
         if self.best_ever is not None:
             needed.add(self.best_ever.number)
         for trials in self.members:
@@ -170,11 +172,12 @@ class State:
         age, founder = (0, self.count) if begun is None else (begun.age + 1, begun.founder)
         trial = Entry(
             self.count, member, step, parent, record["params"], record["x"], record.get("memo"), age,
-            self.seed_of(self.count), self.time, self.n, founder,
+            self.seed_of(self.count), self.time, self.n, founder, _truth(record.get("retain", False)),
         )  # fmt: skip
         if parent is None and "origin" in record:  # of the study that this one was forked from
             trial.origin, trial.age = _whole(record["origin"]), _whole(record["age"])
             trial.seed = _whole(record["seed"])
+        self.retained.discard(parent)
         self.open[member] = trial
         self.count += 1
         return trial
@@ -201,6 +204,8 @@ class State:
                 self.stateful = record.get("saved", False)
             if self.stateful:
                 self.saved[trial.number] = trial.token
+                if trial.retain:
+                    self.retained.add(trial.number)
             best = self.best_ever
             if best is None or self.sign * trial.value < self.sign * best.value:
                 self.best_ever = trial
@@ -251,6 +256,12 @@ def _is_finite(value: Any) -> bool:
 def _whole(value: Any) -> int:
     if type(value) is not int:
         raise TypeError(f"{value!r} is no whole number")
+    return value
+
+
+def _truth(value: Any) -> bool:
+    if type(value) is not bool:
+        raise TypeError(f"{value!r} is neither true nor false")
     return value
 
 

@@ -70,6 +70,7 @@ class Study:
 
     Raises:
         ArgumentError: An argument cannot work.
+        OptimizerError: The optimizer cannot work in this space.
         StudyMismatch: The directory holds a study with other settings; lists each difference.
         StudyDamaged: The directory's files are not what hoptim wrote.
         StoreError: The directory cannot be read or written.

@@ -130,6 +130,12 @@ MUTANTS = {
           "needed = {trial.parent for trial in self.open.values() if trial.worker}")],
         "state",
     ),
+    "what waits to be continued is not kept": Mutant(
+        "state.py", [("                    self.retained.add(trial.number)", "                    pass")], "state",
+    ),
+    "what was continued is kept for ever": Mutant(
+        "state.py", [("        self.retained.discard(parent)\n", "")], "state",
+    ),
     "a checkpoint is published after its tell": Mutant(
         "clerk.py",
         [("                self._store.checkpoints.publish(trial.number, trial.token)\n        except Exception",

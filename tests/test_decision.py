@@ -108,6 +108,46 @@ def test_no_memo_leaves_no_field():
     assert "memo" not in decide(good(memo=None))
 
 
+def test_only_what_is_to_be_retained_says_so():
+    """The flag is in the record when it is set, and else the record is what it always was."""
+    assert decide(good(retain=True))["retain"] is True
+    assert "retain" not in decide(good())
+
+
+@pytest.mark.parametrize("retain", [1, None, "yes", np.True_])
+def test_retain_is_true_or_false(retain):
+    """Anything else is refused, for JSON would hold something else."""
+    with pytest.raises(OptimizerError, match=r"(?s)^Scripted\(.* retain must be True or False, found"):
+        decide(good(retain=retain))
+
+
+def test_params_are_recorded_as_given():
+    """Values whose coordinates decode to something else in the last bit are trained as they are."""
+    space = Space({"a": Float(1e-4, 1.0, log=True), "b": Float(0.0, 10.0)})
+    x = space.encode(given := {"a": 0.1, "b": 0.7})
+    assert space.names(x) != given
+    answer = Proposal(None, x, params={"b": np.float64(0.7), "a": 0.1})
+    fields = Decide(space, Scripted(answer))(Told().state, 0, 0)
+    assert (fields["params"], list(fields["params"])) == (given, ["a", "b"])
+    assert [type(value) for value in fields["params"].values()] == [float, float]
+
+
+@pytest.mark.parametrize(
+    ("params", "why"),
+    [
+        ({"x": 5.1, "c": "two"}, r"x must be the coordinates of its params, \[0\.51, 1\.0\], found"),
+        ({"x": 5.0, "c": "one"}, "x must be the coordinates of its params"),
+        ({"x": 5.0}, r"its params do not fit the space: Hyperparameters lack \['c'\]"),
+        ({"x": 50.0, "c": "two"}, "its params do not fit the space: Hyperparameter 'x'"),
+        ({"x": 5.0, "c": "two", "z": 1}, r"its params do not fit the space: \['z'\] are no"),
+    ],
+)
+def test_params_that_are_not_what_x_stands_for_are_refused(params, why):
+    """Children inherit x, so it must stand for what was trained."""
+    with pytest.raises(OptimizerError, match=rf"(?s)^Scripted\(.* cannot be trained: {why}"):
+        decide(good(params=params))
+
+
 @pytest.mark.parametrize(
     ("memo", "recorded"),
     [((1, 2), [1, 2]), ({1: "a"}, {"1": "a"}), ({"a": np.float64(0.5)}, {"a": 0.5}), ([], []), (0, 0)],
@@ -198,7 +238,9 @@ def test_parents_whose_checkpoint_was_dropped_are_refused():
     told = Told().add(1.0, 2.0, saved=True)
     assert decide(good(parent=1), told)["parent"] == 1
     del told.state.saved[1]
-    with pytest.raises(OptimizerError, match=r"(?s)^Scripted\(.* checkpoint of parent 1 was dropped.*keep"):
+    with pytest.raises(
+        OptimizerError, match=r"(?s)^Scripted\(.* checkpoint of parent 1 was dropped.*retain.*keep"
+    ):
         decide(good(parent=1), told)
 
 
@@ -242,6 +284,8 @@ def test_the_view_has_what_was_recorded():
     assert (seen.space, seen.size) == (SPACE, 2)
     assert (now.number.tolist(), now.member.tolist(), now.step.tolist()) == ([2, 3], [0, 1], [1, 1])
     assert (now.age.tolist(), now.x.tolist(), list(now.memo)) == ([1, 0], [X, X], [{"m": 0}, {"m": 1}])
+    assert now.parent.tolist() == [1, -1]
+    assert seen.history.parent.tolist() == [-1, -1, 1, -1]
 
 
 def test_a_late_asker_is_not_compared_with_later_steps():
@@ -263,6 +307,8 @@ def test_history_has_all_finished_trials_and_running_the_others():
     assert (seen.history.number.tolist(), seen.history.loss.tolist()) == ([0, 2], [4.0, 5.0])
     assert (seen.running.number.tolist(), seen.running.member.tolist()) == ([1], [0])
     assert np.isnan(seen.running.loss).all()
+    told.ask(2, parent=numbers[2])
+    assert shown(told, member=1).running.parent.tolist() == [-1, numbers[2]]
 
 
 def test_populations_of_nobody_have_as_many_dimensions():

@@ -21,7 +21,13 @@ from tests.builders import ROOT, records, wait_until
 from tests.documents import DOCS, Reader, anchors, blocks, commands_in, links, paths, shell
 
 PAGES = {str(path.relative_to(DOCS)): path for path in sorted(DOCS.rglob("*.md"))}
-READ = ("concepts.md", "looking.md", "forking.md", "coming-from.md")  # alone, from top to bottom
+READ = (
+    "concepts.md",
+    "optimizers.md",
+    "looking.md",
+    "forking.md",
+    "coming-from.md",
+)  # alone, from top to bottom
 API = (DOCS / "api.md").read_text()
 
 needs_cli = pytest.mark.skipif(

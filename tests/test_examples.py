@@ -161,7 +161,7 @@ def test_digits_network_continues_exactly_from_its_checkpoint(example, tmp_path)
 def test_digits_random_search_begins_as_pbt_does_and_keeps_its_draws(example):
     """The baseline has the same starts and seeds, and each member keeps its own to the end."""
     digits = example("digits")
-    random = search(digits.RandomSearch(), digits, lambda trial: trial.member)
+    random = search(digits.RescuedSearch(), digits, lambda trial: trial.member)
     pbt = search(hoptim.ROMUL(), digits, lambda trial: trial.member)
     first = [(t.member, t.params, t.seed) for t in random[:4]]
     assert first == [(t.member, t.params, t.seed) for t in pbt[:4]]
@@ -172,10 +172,10 @@ def test_digits_random_search_begins_as_pbt_does_and_keeps_its_draws(example):
 def test_digits_random_search_rescues_a_member_that_failed(example):
     """Who failed goes on from one that is healthy; when nobody is, from a fresh draw."""
     digits = example("digits")
-    one = search(digits.RandomSearch(), digits, lambda t: math.nan if t.number == 0 else 1.0)
+    one = search(digits.RescuedSearch(), digits, lambda t: math.nan if t.number == 0 else 1.0)
     rescued = next(t for t in one if t.member == 0 and t.step == 1)
     assert rescued.params == one[rescued.parent].params != one[0].params
-    everybody = search(digits.RandomSearch(), digits, lambda t: math.nan if t.step == 0 else 1.0)
+    everybody = search(digits.RescuedSearch(), digits, lambda t: math.nan if t.step == 0 else 1.0)
     assert all(t.parent is None for t in everybody[:8])
     assert len({t.params["lr"] for t in everybody[:8]}) == 8
 

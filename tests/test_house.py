@@ -19,6 +19,7 @@ MODULES = {name.removesuffix(".py") for name in FILES if "/" not in name}
 
 ALGORITHM = {
     "dimension", "space", "population", "optimizer", "initiator", "truncation", "romul", "_kernel",
+    "random_search", "asha", "fixed",
 }  # fmt: skip
 STORE = {
     "files", "chain", "lock", "journal", "worker", "checkpoints", "settings", "entry", "state", "claim",
@@ -30,6 +31,7 @@ MAY_IMPORT = {
     **dict.fromkeys(STORE, STORE | {"errors", "trial", "arguments", "events"}),
     **dict.fromkeys(("study", "decision"), MODULES | {"check"}),
     "__init__": MODULES | {"check", "launch"},
+    "history": {"entry", "state", "population"},
     "lineage": {"errors", "trial"},
     "schedule": {"dimension", "space", "files", "errors"},
     "status": {"entry", "state", "worker", "space", "trial", "study"},
@@ -53,7 +55,8 @@ MAY_IMPORT = {
     "identity": ALGORITHM | {"errors", "arguments"},
     "clerk": STORE | {"errors", "trial", "arguments", "decision", "events", "lineage", "status"},
     "arguments": {"errors"},
-    "testing": ALGORITHM | {"errors"},
+    "testing": ALGORITHM | {"questions", "errors"},
+    "questions": ALGORITHM,
     "trial": {"errors", "study"},  # one that travelled to another process finds its study again
     "errors": set(),
 }

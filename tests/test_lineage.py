@@ -100,6 +100,17 @@ def test_an_exploit_says_when_who_and_why(made):
     assert exploit.rank(donor.member) < exploit.rank(own.member)
 
 
+def test_a_donor_from_earlier_is_not_given_the_rank_of_a_later_one():
+    """A trial that waited was not among those seen: its place is where it comes from."""
+    made = study(None, size=2, steps=3, lead=0, optimizer=hoptim.ASHA(2, reduction_factor=4))
+    for trial in made:
+        trial.tell(float((2, 1, 3, 5, 4, 6)[trial.number]))
+    (exploit,) = made.family.exploits
+    assert (exploit.donor.number, exploit.donor.step, exploit.trial.step) == (1, 0, 2)
+    assert exploit.place(exploit.donor) == "kept from step 0"
+    assert str(exploit).endswith("copied member 1 (1, kept from step 0)")
+
+
 def test_ranks_follow_the_mode():
     """With mode max the highest value has rank 1, and one that is not finite the last."""
     made = study(None, size=4, steps=3, mode="max", optimizer=hoptim.TruncationSelection())

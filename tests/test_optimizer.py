@@ -15,14 +15,17 @@ import numpy as np
 import pytest
 
 from hoptim import (
+    ASHA,
     ROMUL,
     ArgumentError,
+    Fixed,
     Float,
     Initiator,
     Optimizer,
     OptimizerError,
     Population,
     Proposal,
+    RandomSearch,
     Space,
     TruncationSelection,
     View,
@@ -55,6 +58,53 @@ class TestROMULWithOtherSettings(BuiltIn):
 
     def make(self) -> Optimizer:
         return ROMUL(0.5, step=0.4, rate=2.0, bounds=(1e-3, 0.4), resample_choice=1.0, burn_in=2)
+
+
+class TestRandomSearch(BuiltIn):
+    """Random search as it comes."""
+
+    rescues = False
+
+    def make(self) -> Optimizer:
+        return RandomSearch()
+
+
+class TestRandomSearchWithALength(TestRandomSearch):
+    """Random search whose members begin anew every other trial."""
+
+    def make(self) -> Optimizer:
+        return RandomSearch(length=2)
+
+
+class TestASHA(BuiltIn):
+    """ASHA with a rung after each trial."""
+
+    rescues = False
+
+    def make(self) -> Optimizer:
+        return ASHA(max_resource=3, reduction_factor=2)
+
+
+class TestASHAWithOtherSettings(TestASHA):
+    """ASHA with later rungs."""
+
+    def make(self) -> Optimizer:
+        return ASHA(max_resource=7, min_resource=2, reduction_factor=3)
+
+
+class TestFixed(BuiltIn):
+    """A schedule of two intervals, some of its values not to be had from coordinates to the last bit."""
+
+    rescues = False
+    draws = False
+
+    def make(self) -> Optimizer:
+        first = {"lr": 0.003, "layers": 3, "act": "tanh", "norm": "none", "width": 64}
+        return Fixed([first, {**first, "lr": 0.0007, "act": "relu"}])
+
+    def spaces(self) -> list[Space]:
+        mixed = super().spaces()[0].dimensions
+        return [Space({name: mixed[name] for name in ("lr", "layers", "act", "norm", "width")})]
 
 
 class TestInitiator(BuiltIn):
@@ -179,6 +229,11 @@ def gives_up_failures(optimizer, p, view, member, rng):
     return Proposal(None, view.space.draw(rng)) if failed else p
 
 
+def oldest(view):
+    past = view.history
+    return int(past.number[past.healthy][0])
+
+
 def first_of_equals(optimizer, p, view, member, rng):
     now = view.population
     if p.parent is None:
@@ -224,6 +279,8 @@ TWISTS: dict[str, Twist] = {
     "a list": always(lambda p, view: {"x": p.x.tolist()}),
     "single precision": always(lambda p, view: {"x": p.x.astype(np.float32)}),
     "between choices": always(lambda p, view: {"x": np.where(view.space.switched, 0.5, p.x)}),
+    "other params": always(lambda p, view: {"params": view.space.decode(1 - p.x // 1)}),
+    "an older parent": child(lambda p, view, rng: {"parent": oldest(view)}),
     "unknown parent": child(lambda p, view, rng: {"parent": 10**6}),
     "numpy parent": child(lambda p, view, rng: {"parent": np.int64(p.parent)}),
     "keeps its own": keeps_own,
@@ -258,7 +315,9 @@ BROKEN: list[tuple[str, type[Twisted] | type[Thawed] | str, str]] = [
     ("stays_in_bounds", "a list", "Bounds: x must be an array of 7 floats"),
     ("stays_in_bounds", "single precision", "Bounds: x must be an array of 7 floats"),
     ("stays_in_bounds", "between choices", "Bounds: the coordinate of a Choice"),
+    ("stays_in_bounds", "other params", "Bounds: x must be the coordinates of params"),
     ("parents_are_healthy", "unknown parent", "Parents: .*parent=1000000"),
+    ("parents_are_healthy", "an older parent", "Parents: must be None or the number"),
     ("parents_are_healthy", "numpy parent", r"Parents: .*parent=np.int64\("),
     ("parents_are_healthy", "keeps its own", "Parents: must be None or the number"),
     ("failures_are_all_alike", "counts -inf", "Failures: must not differ from a loss of"),

@@ -83,7 +83,7 @@ def test_rows_are_found_by_member():
 def test_arrays_cannot_be_written():
     """An optimizer that tries to write into the population is stopped."""
     found = told([1.0, 2.0])
-    for name in ("number", "member", "step", "age", "x", "loss"):
+    for name in ("number", "member", "step", "age", "parent", "x", "loss"):
         with pytest.raises(ValueError, match="read-only"):
             getattr(found, name)[0] = 0
 

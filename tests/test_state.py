@@ -25,21 +25,21 @@ class Log:
         self.state.apply({"n": n, "id": f"id{n}", "op": op, "time": float(n), **fields})
         return n
 
-    def ask(self, member, parent=None):
+    def ask(self, member, parent=None, **more):
         """Claim a member's next trial; gives number and token."""
         if member in self.state.open:
             number = self.state.open[member].number
             return number, self.put("ask", trial=number, worker="w")
         number = self.state.count
         step = len(self.state.members[member])
-        fields = {"parent": parent, "params": {"x": 0.5}, "x": [0.5], "worker": "w"}
+        fields = {"parent": parent, "params": {"x": 0.5}, "x": [0.5], "worker": "w", **more}
         return number, self.put("ask", trial=number, member=member, step=step, **fields)
 
-    def told(self, member, value=1.0, parent=None, saved=False):
+    def told(self, member, value=1.0, parent=None, saved=False, **more):
         """A member's next trial from claim to end."""
-        number, token = self.ask(member, parent)
-        more = {"saved": True} if saved else {}
-        self.put("tell", trial=number, token=token, value=value, **more)
+        number, token = self.ask(member, parent, **more)
+        first = {"saved": True} if saved else {}
+        self.put("tell", trial=number, token=token, value=value, **first)
         return number
 
 
@@ -185,6 +185,37 @@ def test_the_parent_of_an_open_trial_stays(end):
     assert a0 in log.state.droppable(None)
 
 
+def test_what_is_retained_stays_until_a_trial_has_continued_from_it():
+    """However far its member went on, a retained trial is there until its child has ended."""
+    log = Log(1, 9)
+    log.told(0, 0.1, saved=True)
+    waits = log.told(0, 2.0, retain=True)
+    other = log.told(0, 3.0)
+    log.told(0, 4.0)
+    assert waits not in log.state.droppable(None)
+    assert other in log.state.droppable(None)
+    number, token = log.ask(0, parent=waits)
+    assert waits not in log.state.droppable(None)
+    log.put("tell", trial=number, token=token, value=5.0)
+    assert waits in log.state.droppable(None)
+
+
+@pytest.mark.parametrize("value", ["nan", "-inf"])
+def test_what_failed_is_not_retained(value):
+    """A trial without a finite value has no checkpoint to keep."""
+    log = Log(1, 9)
+    log.told(0, saved=True)
+    log.told(0, value, retain=True)
+    assert log.state.retained == set()
+
+
+def test_a_stateless_study_retains_nothing():
+    """Where there are no checkpoints there are none to keep."""
+    log = Log(1, 9)
+    log.told(0, retain=True)
+    assert log.state.retained == set()
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 99)), max_size=60))
 def test_kept_checkpoints_are_bounded_and_cover_every_choice(events):
     """members x (lead + 1) + 2 x running + 1 at most are kept, and all that a decision may name."""
@@ -225,6 +256,19 @@ CONTRADICTIONS = {
     "second create": ("create", {"format": 1}),
     "drop of what is not there": ("tell", {"trial": 0, "token": 1, "value": 1.0, "drops": [0]}),
     "unknown op": ("merge", {}),
+    "ask that retains perhaps": (
+        "ask",
+        {
+            "trial": 1,
+            "member": 1,
+            "step": 0,
+            "parent": None,
+            "params": {"x": 0.5},
+            "x": [0.5],
+            "worker": "w",
+            "retain": 1,
+        },
+    ),
     "ask that skips a step": (
         "ask",
         {"trial": 1, "member": 1, "step": 2, "parent": None, "params": {}, "x": [], "worker": "w"},

@@ -1,8 +1,8 @@
 """A worker for tests: DIR ACKS [PHASE COUNT]; kills itself with SIGKILL in a phase if told so.
 
-In the environment: SIZE, STEPS and LEASE of the study, PAUSE for the seconds that training takes, HOLD
-for a folder: while it has a file `1`, the worker stays in its first trial, and so on. Prints 'lost N'
-for a trial that was taken back.
+In the environment: SIZE, STEPS and LEASE of the study, ASHA for its last rung if that is to decide, PAUSE
+for the seconds that training takes, HOLD for a folder: while it has a file `1`, the worker stays in its
+first trial, and so on. Prints 'lost N' for a trial that was taken back.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def main() -> None:
     _instrument(killer)
     size, steps, lease = (os.environ.get(*d) for d in (("SIZE", "4"), ("STEPS", "8"), ("LEASE", "120")))
     with (acks / str(os.getpid())).open("a") as out:
-        made = study(folder, size=int(size), steps=int(steps), lease=float(lease))
+        most = os.environ.get("ASHA")
+        optimizer = None if most is None else hoptim.ASHA(int(most), reduction_factor=2)
+        made = study(folder, size=int(size), steps=int(steps), lease=float(lease), optimizer=optimizer)
         for count, trial in enumerate(made, 1):
             killer.at("train")
             _train(trial, count)

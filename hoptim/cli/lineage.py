@@ -87,7 +87,7 @@ def _row(trial: FinishedTrial, exploit: Exploit | None) -> list[str]:
     if exploit is None:
         return [*row, _start(trial), ""]
     own, other = exploit.left, exploit.donor
-    copied = f"member {other.member}, rank {exploit.rank(other.member)} of {len(exploit.seen)}"
+    copied = f"member {other.member}, {exploit.place(other)}"
     return [*row, copied, f"{own.value:.6g}, rank {exploit.rank(own.member)}"]
 
 
