@@ -43,9 +43,10 @@ class Decide:
         step = len(state.members[member]) - 1
         population = self._population(state, step)
         view = View(
-            self.space, state.size, population, self.start, state.steps,
+            self.space, state.size, population, self.start,
             _history=lambda: self._history(state),
             _running=lambda: gather(state.open.values(), len(self.space), state.sign),
+            steps=state.steps,
         )  # fmt: skip
         # The stream of np.random.default_rng([seed, number]), made in two thirds of the time.
         rng = np.random.Generator(np.random.PCG64([state.seed, number]))

@@ -20,12 +20,8 @@ from hoptim.romul import ROMUL
 from hoptim.space import Space
 from hoptim.truncation import TruncationSelection
 
-_BUILT_IN: dict[str, type[Optimizer]] = {
-    kind.__name__: kind
-    for kind in (
-        ROMUL, Initiator, TruncationSelection, MultiFrequency, Patient, RandomSearch, ASHA, Fixed,
-    )  # fmt: skip
-}
+_OURS = (ROMUL, Initiator, TruncationSelection, MultiFrequency, Patient, RandomSearch, ASHA, Fixed)
+_BUILT_IN: dict[str, type[Optimizer]] = {kind.__name__: kind for kind in _OURS}
 _MOST_MEMBERS = 1_000_000  # more is a slip, or a hand at work in study.json
 
 

@@ -59,9 +59,9 @@ class View:
     size: int
     population: Population
     start: Sequence[Mapping[str, Any]] = ()
-    steps: int = 1
     _history: Callable[[], Population] = dataclasses.field(default=Population.empty, repr=False)
     _running: Callable[[], Population] = dataclasses.field(default=Population.empty, repr=False)
+    steps: int = 1
 
     @cached_property
     def history(self) -> Population:

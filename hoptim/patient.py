@@ -12,6 +12,7 @@ from hoptim.errors import ArgumentError, OptimizerError
 from hoptim.optimizer import Optimizer, Proposal, View, check_between
 from hoptim.population import Population
 from hoptim.romul import ROMUL
+from hoptim.space import Space
 
 if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
     from numpy.typing import NDArray
@@ -66,6 +67,9 @@ burn_in=0)
             )
         check_between(self, "decisions", 1, np.inf)
 
+    def check_space(self, space: Space) -> None:
+        self.optimizer.check_space(space)
+
     def propose(self, view: View, member: int, rng: np.random.Generator) -> Proposal:
         population = view.population
         row = population.row(member)
@@ -91,14 +95,19 @@ burn_in=0)
 
     def _begin(self, view: View, member: int, rng: np.random.Generator, judged: Population) -> Proposal:
         """The optimizer's proposal, and what its first effect will be measured against."""
-        inner = replace(judged, memo=[_inner(memo) for memo in judged.memo])
-        made = self.optimizer.propose(replace(view, population=inner), member, rng)
+        seen = replace(
+            view,
+            population=_unwrapped(judged),
+            _history=lambda: _unwrapped(view.history),
+            _running=lambda: _unwrapped(view.running),
+        )
+        made = self.optimizer.propose(seen, member, rng)
         now, row = view.population, view.population.row(member)
         before = None
         for parent in () if made.parent is None else np.flatnonzero(now.number == made.parent):
             before = [float(now.loss[parent]), *now.x[parent].tolist()]
         note = {"begun": 0 if row is None else int(now.step[row]) + 1, "before": before, "early": None}
-        return Proposal(made.parent, made.x, _outer(made.memo, note))
+        return replace(made, memo=_outer(made.memo, note))
 
     def _go_on(self, view: View, row: int, done: int) -> Proposal:
         """The member's own weights and hyperparameters; notes the loss when it is early in a period."""
@@ -142,6 +151,11 @@ def _lasting(population: Population, row: int, ordered: NDArray[np.bool_]) -> Po
     if not np.isfinite(lasting[population.healthy]).all():
         return population
     return replace(population, loss=np.where(population.healthy, lasting, population.loss))
+
+
+def _unwrapped(trials: Population) -> Population:
+    """The trials as the optimizer would see them without us."""
+    return replace(trials, memo=[_inner(memo) for memo in trials.memo])
 
 
 def _outer(memo: Any, note: Mapping[str, Any]) -> dict[str, Any]:

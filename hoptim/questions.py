@@ -19,6 +19,7 @@ from hoptim.space import Space
 Change = Callable[[Population], Population]
 Loss = Callable[[np.random.Generator], float]
 
+_STEPS = 4  # that are left when the next question is put
 _PROMPT = 0.7  # share of the running trials that end before the next question
 
 
@@ -172,6 +173,7 @@ class Rehearsal:
         return View(
             self._space, len(self._told), population(now), self._start,
             partial(population, sorted(chain(*self._told))), partial(population, [*self._running.values()]),
+            steps=_STEPS + max(map(len, self._told)),
         )  # fmt: skip
 
     def _go_on(self, question: Question) -> None:

@@ -19,7 +19,7 @@ MODULES = {name.removesuffix(".py") for name in FILES if "/" not in name}
 
 ALGORITHM = {
     "dimension", "space", "population", "optimizer", "initiator", "truncation", "romul", "_kernel",
-    "random_search", "asha", "fixed",
+    "random_search", "asha", "fixed", "multifrequency", "patient",
 }  # fmt: skip
 STORE = {
     "files", "chain", "lock", "journal", "worker", "checkpoints", "settings", "entry", "state", "claim",
