@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import math
 import os
 import signal
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 
 import hoptim
-from hoptim.benchmarks import rosenbrock
+from hoptim.benchmarks import report, rosenbrock
 from hoptim.benchmarks.__main__ import main
 from hoptim.benchmarks.rosenbrock import Row, Setup
 from hoptim.benchmarks.spread import spread
@@ -152,6 +153,37 @@ def test_spread_keeps_the_order_and_tells_progress(workers):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+def test_spread_keeps_the_library_quiet(workers, capfd, caplog):
+    """A study's warnings are not for tables of many; afterwards they are heard again."""
+    log = logging.getLogger("hoptim")
+    assert spread(log.warning, ["hush"], workers) == [None]
+    assert (caplog.text, "hush" in capfd.readouterr().err) == ("", False)
+    assert log.isEnabledFor(logging.WARNING)
+
+
+def test_the_claim_of_the_paper_is_held_against_what_was_measured():
+    """Beside the paper's words stand the dimensions in which others lead, and by how many errors."""
+    rows = rosenbrock.figure3([2, 30], Setup(runs=4, steps=30))
+    said = report.figure3(rows).splitlines()
+    assert said[-4].startswith("The paper: ROMUL is best in most dimensions")
+    assert said[-3:-1] == [
+        f"Here: dimensions in which {name} has a lower mean than ROMUL: {leads(rows, name)}"
+        for name in ("Truncation Selection", "Initiator (0.8/1.2 mult. steps)")
+    ]
+
+
+def leads(rows: list[Row], name: str) -> str:
+    """Where a contender's mean is below ROMUL's, worked out by hand."""
+    found = []
+    for n in (2, 30):
+        own, romul = (next(r for r in rows if (r.dims, r.name) == (n, who)) for who in (name, "ROMUL"))
+        error = math.hypot(own.standard_error, romul.standard_error)
+        if own.mean < romul.mean:
+            found.append(f"{n} ({(romul.mean - own.mean) / error:.1f})")
+    return ", ".join(found) or "none"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
 def test_spread_passes_errors_on(workers):
     """An error in a task is raised where the results are wanted."""
     with pytest.raises(ValueError, match="math domain"):
@@ -269,7 +301,7 @@ def test_another_study_in_the_store_is_an_error(tmp_path):
         (("--workers", "0"), "workers must be a whole number of at least 1, found 0."),
         (("--dims", "4", "1"), "dims must be whole numbers of at least 2, found [4, 1]."),
         (("--runs", "many"), "invalid int value: 'many'"),
-        (("--dims", "2", "--plot", "a.png"), "not allowed with argument"),
+        (("--dims", "1", "--plot", "a.png"), "dims must be whole numbers of at least 2, found [1]."),
         (("--json", "/"), "'/' cannot be written"),
         (("--json", "nowhere/table.json"), "'nowhere/table.json' cannot be written"),
         (("--plot", "nowhere/picture.png"), "'nowhere/picture.png' cannot be written"),
@@ -397,3 +429,24 @@ def test_picture_shows_all_rows(rows, tmp_path, monkeypatch):
         assert np.array_equal(start.get_xydata(), [rosenbrock.START])
     assert [row.name for row in rows] == [line.get_label() for line in curves.get_lines()]
     assert all(ax.get_xlabel() and ax.get_ylabel() for ax in drawn[0].axes)
+
+
+@needs_matplotlib
+def test_figure3_shows_each_contender_by_dimension(tmp_path, monkeypatch):
+    """`--dims` with `--plot` draws means with errors for each contender, and the paper's window."""
+    from matplotlib.figure import Figure
+
+    drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    file = tmp_path / "figure.json"
+    asked = ["--dims", "2", "3", "9", "--plot", str(tmp_path / "picture.png"), "--json", str(file)]
+    assert main(["rosenbrock", *SMALL, *asked]) == 0
+    rows = json.loads(file.read_text())["rows"]
+    [ax] = drawn[0].axes
+    shown = {box.get_label(): box.lines[0].get_ydata() for box in ax.containers}
+    assert list(shown) == [row["name"] for row in rows[:3]]
+    for name, means in shown.items():
+        assert means.tolist() == [row["mean"] for row in rows if row["name"] == name]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["2", "3", "9"]
+    assert ["the paper:" in text.get_text() for text in ax.texts] == [True]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("dimensions", "log10 of the final loss")

@@ -1,18 +1,17 @@
-"""The command line: `python -m hoptim.benchmarks rosenbrock` and `horizon`."""
+"""The command line: `python -m hoptim.benchmarks rosenbrock`."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import hoptim
-from hoptim.benchmarks import report, rosenbrock
+from hoptim.benchmarks import mixed, report, rosenbrock
+from hoptim.benchmarks.amounts import add_amounts, add_file, amounts, check_files
 from hoptim.benchmarks.spread import Progress
 
 _INTERRUPTED = 130  # what shells report of a program that Ctrl-C ended
@@ -30,8 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     options = parser.parse_args(arguments)
+    began = time.monotonic()
     try:
-        options.work(options)
+        with_result = options.work(options)
+        print(f"\n{time.monotonic() - began:.1f} s, --workers {options.workers}")
+        with_result()
     except KeyboardInterrupt:
         return _INTERRUPTED
     except hoptim.ArgumentError as error:
@@ -42,12 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _rosenbrock(options: argparse.Namespace) -> None:
-    setup = rosenbrock.Setup(**_amounts(options, "steps"), store=options.store)
-    _check_files(options)
+def _rosenbrock(options: argparse.Namespace) -> Callable[[], None]:
+    setup = rosenbrock.Setup(**amounts(options, "steps"), store=options.store)
+    check_files(options)
     if options.plot is not None:
-        from hoptim.benchmarks import plot  # before the work: a missing extra is said at once
-    began = time.monotonic()
+        from hoptim.benchmarks import figure3, plot  # before the work: a missing extra is said at once
     with _progress() as progress:
         if options.dims is None:
             rows = rosenbrock.table3(setup, progress)
@@ -55,30 +56,50 @@ def _rosenbrock(options: argparse.Namespace) -> None:
             rows = rosenbrock.figure3(options.dims, setup, progress)
     print(f"{report.heading(setup)}\n")
     print(report.table3(rows) if options.dims is None else report.figure3(rows))
-    print(f"\n{time.monotonic() - began:.1f} s, --workers {setup.workers}")
-    if options.json is not None:
-        options.json.write_text(report.to_json(setup, rows), encoding="ascii")
-    if options.plot is not None:
-        plot.draw(rows, options.plot)
+
+    def write() -> None:
+        if options.json is not None:
+            options.json.write_text(report.to_json(setup, rows), encoding="ascii")
+        if options.plot is not None:
+            draw = plot.draw if options.dims is None else figure3.draw
+            draw(rows, options.plot)
+
+    return write
 
 
-def _horizon(options: argparse.Namespace) -> None:
+def _mixed(options: argparse.Namespace) -> Callable[[], None]:
+    setup = rosenbrock.Setup(**amounts(options, "steps"), store=options.store)
+    check_files(options)
+    with _progress() as progress:
+        rows = mixed.measure(setup, progress)
+    print(f"{report.heading(setup, 'Mixed space')}\n\n{mixed.table(rows)}")
+
+    def write() -> None:
+        if options.json is not None:
+            options.json.write_text(report.as_json(setup, mixed.to_json(rows)), encoding="ascii")
+
+    return write
+
+
+def _horizon(options: argparse.Namespace) -> Callable[[], None]:
     from hoptim.benchmarks import horizon, horizon_report
 
     chosen = tuple(options.problems or horizon.TESTBEDS), options.intervals and tuple(options.intervals)
-    setup = horizon.Setup(**_amounts(options), problems=chosen[0], intervals=chosen[1])
-    _check_files(options)
+    setup = horizon.Setup(**amounts(options), problems=chosen[0], intervals=chosen[1])
+    check_files(options)
     if options.plot is not None:
         from hoptim.benchmarks import horizon_plot
-    began = time.monotonic()
     with _progress() as progress:
         found = horizon.measure(setup, progress)
     print(f"{horizon_report.heading(setup)}\n\n{horizon_report.tables(found)}")
-    print(f"\n{time.monotonic() - began:.1f} s, --workers {setup.workers}")
-    if options.json is not None:
-        options.json.write_text(horizon_report.to_json(setup, found), encoding="ascii")
-    if options.plot is not None:
-        horizon_plot.draw(found, options.plot)
+
+    def write() -> None:
+        if options.json is not None:
+            options.json.write_text(horizon_report.to_json(setup, found), encoding="ascii")
+        if options.plot is not None:
+            horizon_plot.draw(found, options.plot)
+
+    return write
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     testbeds = parser.add_subparsers(title="testbeds", required=True, metavar="TESTBED")
     _add_rosenbrock(testbeds)
+    _add_mixed(testbeds)
     _add_horizon(testbeds)
     return parser
 
@@ -99,18 +121,26 @@ def _add_rosenbrock(testbeds: Any) -> None:
         "hyperparameters are the point itself, beside the figures of Table 3 of the ROMUL paper.",
     )
     testbed.set_defaults(work=_rosenbrock)
-    _add_amounts(testbed, runs=20, steps=100)
+    add_amounts(testbed, runs=20, steps=100)
     testbed.add_argument("--store", metavar="DIR", help="keep every study, in DIR/ROW/SEED")
+    add_file(testbed, "json", "write the table and each run's final loss to FILE")
+    add_file(testbed, "plot", "draw Figures 1 and 2 of the paper, with --dims Figure 3 (needs matplotlib)")
     testbed.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the table and each run's final loss to FILE"
-    )
-    either = testbed.add_mutually_exclusive_group()
-    either.add_argument(
-        "--plot", type=Path, metavar="FILE", help="draw Figures 1 and 2 of the paper (needs matplotlib)"
-    )
-    either.add_argument(
         "--dims", type=int, nargs="+", metavar="N", help="measure Figure 3 instead, in N dimensions each"
     )
+
+
+def _add_mixed(testbeds: Any) -> None:
+    testbed = testbeds.add_parser(
+        "mixed",
+        help="a function of floats, whole numbers and choices that depend on each other",
+        description="Measures which optimizers find the best categories, and how close they come to the "
+        "minimum, in a space of all kinds of hyperparameters.",
+    )
+    testbed.set_defaults(work=_mixed)
+    add_amounts(testbed, runs=20, steps=100)
+    testbed.add_argument("--store", metavar="DIR", help="keep every study, in DIR/ROW/SEED")
+    add_file(testbed, "json", "write the table and each run's final loss to FILE")
 
 
 def _add_horizon(testbeds: Any) -> None:
@@ -121,7 +151,7 @@ def _add_horizon(testbeds: Any) -> None:
         "problems with known answers, on which what is best for the next steps is bad in the end.",
     )
     testbed.set_defaults(work=_horizon)
-    _add_amounts(testbed, runs=5)
+    add_amounts(testbed, runs=5)
     testbed.add_argument(
         "--problems", nargs="+", metavar="NAME",
         help="some of quadratic, deceptive and regularisation (needs scikit-learn); all by default",
@@ -133,42 +163,8 @@ def _add_horizon(testbeds: Any) -> None:
         metavar="N",
         help="steps between decisions, instead of each problem's",
     )
-    testbed.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the tables and each run's final loss to FILE"
-    )
-    testbed.add_argument(
-        "--plot", type=Path, metavar="FILE", help="draw losses and schedules (needs matplotlib)"
-    )
-
-
-def _add_amounts(testbed: argparse.ArgumentParser, **defaults: int) -> None:
-    """Options for how much is run, in the order in which help lists them."""
-    cores: int = getattr(os, "process_cpu_count", os.cpu_count)() or 1
-    for name, default, meaning in (
-        ("runs", defaults["runs"], "runs of each row, at least 2"),
-        ("steps", defaults.get("steps"), "steps of each member"),
-        ("members", 16, "members of each population"),
-        ("seed", 0, "seed of the first run; the others count on from it"),
-        ("workers", cores, "processes that share the runs"),
-    ):
-        if default is not None:
-            testbed.add_argument(
-                f"--{name}", type=int, default=default, metavar="N", help=f"{meaning} (default: {default})"
-            )
-
-
-def _amounts(options: argparse.Namespace, *more: str) -> dict[str, int]:
-    return {name: getattr(options, name) for name in ("runs", "members", "seed", "workers", *more)}
-
-
-def _check_files(options: argparse.Namespace) -> None:
-    """Raise now rather than after the work where a file cannot be written or drawn."""
-    for file in filter(None, (options.json, options.plot)):
-        _check_writable(file)
-    if options.plot is not None:
-        from hoptim.plot import check_format
-
-        check_format(options.plot)
+    add_file(testbed, "json", "write the tables and each run's final loss to FILE")
+    add_file(testbed, "plot", "draw losses and schedules (needs matplotlib)")
 
 
 @contextmanager
@@ -185,14 +181,6 @@ def _progress() -> Iterator[Progress | None]:
         yield show
     finally:
         print(f"\r{'':40}\r", end="", file=sys.stderr, flush=True)
-
-
-def _check_writable(file: Path) -> None:
-    """Raise `ArgumentError` now rather than after the work."""
-    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise hoptim.ArgumentError(
-            f"{str(file)!r} cannot be written: it is a folder, or not in one of yours."
-        )
 
 
 if __name__ == "__main__":

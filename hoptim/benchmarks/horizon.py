@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -202,28 +200,14 @@ def _found(name: str, setup: Setup, done: Mapping[tuple[Any, ...], Any]) -> Foun
 
 
 def _play(name: str, method: str, interval: int, seed: int, members: int) -> Trained:
-    with _quiet():
-        return train(TESTBEDS[name].problem, METHODS[method], interval=interval, size=members, seed=seed)
+    return train(TESTBEDS[name].problem, METHODS[method], interval=interval, size=members, seed=seed)
 
 
 def _draw(name: str, seed: int, members: int) -> Trained:
     """Random search: whoever decides, all it decides is where the members begin."""
     problem = TESTBEDS[name].problem
-    with _quiet():
-        return train(problem, hoptim.ROMUL(), interval=problem.steps, size=members, seed=seed)
+    return train(problem, hoptim.ROMUL(), interval=problem.steps, size=members, seed=seed)
 
 
 def _call(task: Callable[[], Any]) -> Any:
     return task()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No warning from each population that descends from one founder: here most do, in the end."""
-    log = logging.getLogger("hoptim")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
