@@ -1,0 +1,55 @@
+"""Who is compared: a line each, and the environment that each needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ENVIRONMENTS: Mapping[str, tuple[str, ...]] = {  # what is installed; without any, hoptim's own will do
+    "hoptim": (),
+    "numpy": (),
+    "ray": ("ray[tune]==2.60.0", "scikit-learn==1.9.1"),
+    "syne_tune": ("syne-tune==0.16.0", "scikit-learn==1.9.1"),
+    "nevergrad": ("nevergrad==1.0.12", "cma==4.5.0", "scikit-learn==1.9.1"),
+    "optuna": ("optuna==5.0.0", "cmaes==0.13.1", "scikit-learn==1.9.1"),
+}
+INTERVALS: Mapping[str, tuple[int, ...]] = {  # steps between two decisions of a population
+    "rosenbrock": (1,),
+    "mixed": (1,),
+    "noisy quadratic": (1, 10, 30),
+    "deceptive": (1, 10, 100),
+    "regularisation": (1, 10, 30),
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the tables.
+
+    Attributes:
+        name: What it is called; results are merged by it.
+        peer: The adapter `by_<peer>` and its environment.
+        arguments: What the adapter is told besides the problem.
+        population: Whether it decides while it trains; others try constants.
+    """
+
+    name: str
+    peer: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    population: bool = True
+
+
+METHODS = (
+    Method("hoptim ROMUL", "hoptim", {"optimizer": "ROMUL"}),
+    Method("hoptim TruncationSelection", "hoptim", {"optimizer": "TruncationSelection"}),
+    Method("hoptim Initiator", "hoptim", {"optimizer": "Initiator"}),
+    Method("Ray PBT", "ray", {"scheduler": "PBT"}),
+    Method("Ray PB2", "ray", {"scheduler": "PB2"}),
+    Method("Syne Tune PBT", "syne_tune"),
+    Method("Nevergrad DE", "nevergrad", {"optimizer": "DE"}, population=False),
+    Method("Nevergrad CMA", "nevergrad", {"optimizer": "CMA"}, population=False),
+    Method("Optuna TPE", "optuna", {"sampler": "TPESampler"}, population=False),
+    Method("Optuna CmaEs", "optuna", {"sampler": "CmaEsSampler"}, population=False),
+    Method("random search", "numpy", population=False),
+)

@@ -1,0 +1,68 @@
+"""What is compared on: hoptim's own definitions, which need numpy, and scikit-learn for the digits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+import hoptim
+from hoptim.benchmarks import mixed, rosenbrock
+from hoptim.benchmarks.deceptive import Deceptive
+from hoptim.benchmarks.problem import Problem
+from hoptim.benchmarks.quadratic import NoisyQuadratic
+from hoptim.benchmarks.regularisation import Regularisation
+
+
+class Function(Problem):
+    """A problem without anything to train: each step evaluates the hyperparameters anew."""
+
+    steps = 100
+
+    def begin(self, seed: int) -> None:
+        """There is no state."""
+
+    def train(self, state: None, params: Mapping[str, Any], steps: int, seed: int) -> tuple[None, float]:
+        """The loss of the hyperparameters."""
+        return None, self.loss(params)
+
+    def loss(self, params: Mapping[str, Any]) -> float:
+        """What one evaluation finds."""
+        raise NotImplementedError
+
+
+class Rosenbrock(Function):
+    """The testbed of the ROMUL paper in two dimensions; all members start at the same point."""
+
+    name = "rosenbrock"
+    space = {name: hoptim.Float(*rosenbrock.RANGE) for name in ("x1", "x2")}
+
+    def start(self, size: int, seed: int) -> list[dict[str, Any]]:
+        """The testbed's start, for everybody."""
+        return [dict(zip(self.space, rosenbrock.START, strict=True)) for _ in range(size)]
+
+    def loss(self, params: Mapping[str, Any]) -> float:
+        """Rosenbrock's function."""
+        return float(rosenbrock.loss(params.values()))
+
+
+class Mixed(Function):
+    """Floats, whole numbers, an order and choices that depend on each other; members start anywhere."""
+
+    name = "mixed"
+    space = mixed.SPACE
+
+    def start(self, size: int, seed: int) -> list[dict[str, Any]]:
+        """Draws, the same for every method."""
+        space, rng = hoptim.Space(self.space), np.random.default_rng([seed, size])
+        return [space.decode(space.draw(rng)) for _ in range(size)]
+
+    def loss(self, params: Mapping[str, Any]) -> float:
+        """The distance from the best hyperparameters."""
+        return mixed.loss(params)
+
+
+PROBLEMS: dict[str, Problem] = {
+    it.name: it for it in (Rosenbrock(), Mixed(), NoisyQuadratic(), Deceptive(), Regularisation())
+}
