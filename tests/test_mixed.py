@@ -58,7 +58,7 @@ def descend(at: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
         return {**at, **dict(zip(names, np.exp(logs).tolist(), strict=True))}
 
     first = np.clip([math.log(max(at[name], 1e-6)) for name in names], *ends.T)
-    options = {"fatol": 1e-11, "xatol": 1e-5}
+    options: Any = {"fatol": 1e-11, "xatol": 1e-5}
     found = minimize(
         lambda logs: loss(there(logs)), first, method="Nelder-Mead", bounds=ends, options=options
     )

@@ -41,6 +41,8 @@ class Method:
 
 
 METHODS = (
+    Method("hoptim Patient", "hoptim", {"optimizer": "Patient"}),
+    Method("hoptim MultiFrequency", "hoptim", {"optimizer": "MultiFrequency"}),
     Method("hoptim ROMUL", "hoptim", {"optimizer": "ROMUL"}),
     Method("hoptim TruncationSelection", "hoptim", {"optimizer": "TruncationSelection"}),
     Method("hoptim Initiator", "hoptim", {"optimizer": "Initiator"}),
