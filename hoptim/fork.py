@@ -129,7 +129,7 @@ def _begin(new: Study, old: Study, state: State, chosen: Sequence[Entry]) -> Non
         for member, entry in enumerate(chosen):
             x = entry.x if same else _brought(entry.params, new.space, [new.seed, member])
             first = {} if now == before else new._decide(begun, member, member)
-            memo = entry.memo if now["name"] == before["name"] else first.get("memo")
+            memo = entry.memo if _kinds(now) == _kinds(before) else first.get("memo")
             stays = first.get("retain", now == before and entry.retain)
             store._add(
                 "ask", trial=member, member=member, step=0, parent=None, x=list(x),
@@ -145,6 +145,12 @@ def _begin(new: Study, old: Study, state: State, chosen: Sequence[Entry]) -> Non
             more: dict[str, Any] = {"metrics": dict(entry.metrics)} if entry.metrics else {}
             first = {"saved": True} if saved and begun.stateful is None else {}
             store._add("tell", trial=member, token=token, value=value, **more, **first)
+
+
+def _kinds(described: Mapping[str, Any]) -> list[str]:
+    """The name of an optimizer and of what it is wrapped around: who can read whose memos."""
+    within = described.get("optimizer")
+    return [described["name"], *(_kinds(within) if isinstance(within, Mapping) else ())]
 
 
 def _brought(params: Mapping[str, Any], space: Space, seed: Sequence[int]) -> list[float]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hoptim.arguments import check_whole
 from hoptim.errors import ArgumentError, OptimizerError
-from hoptim.optimizer import Optimizer, Proposal, View, check_between
+from hoptim.optimizer import Optimizer, Proposal, View
 from hoptim.population import Population
 from hoptim.romul import ROMUL
 from hoptim.space import Space
@@ -46,15 +47,15 @@ class Patient(Optimizer):
 
     Args:
         optimizer: Who decides when it is time.
-        decisions: Periods in a run. The default did well on all three problems of
-            `python -m hoptim.benchmarks horizon`; from 8 to 14 little changes.
+        decisions: Periods in a run. `benchmarks/results/patience.txt` has what others than the default
+            come to.
 
     Raises:
         ArgumentError: No optimizer, or fewer than 1 decision.
 
-    >>> Patient().optimizer
-    ROMUL(fraction=0.25, step=0.1, rate=0.1823215567939546, bounds=(0.0001, 0.5), resample_choice=0.25, \
-burn_in=0)
+    >>> import hoptim
+    >>> Patient(hoptim.Initiator(), decisions=8).optimizer == hoptim.Initiator()
+    True
     """
 
     optimizer: Optimizer = field(default_factory=ROMUL)
@@ -65,7 +66,8 @@ burn_in=0)
             raise ArgumentError(
                 f"Patient: optimizer must be an Optimizer such as hoptim.ROMUL(), found {self.optimizer!r}."
             )
-        check_between(self, "decisions", 1, np.inf)
+        check_whole("Patient: decisions", self.decisions, 1)
+        object.__setattr__(self, "decisions", int(self.decisions))
 
     def check_space(self, space: Space) -> None:
         self.optimizer.check_space(space)
@@ -78,11 +80,13 @@ burn_in=0)
         done = int(population.step[row]) + 1
         if population.healthy[row] and not self._decides(done, view.steps):
             return self._go_on(view, row, done)
-        period = self._period(view.steps)
-        judged = population
-        if view.steps - done >= _WAIT * period:
-            judged = _lasting(population, row, view.space.stepped)
-        return self._begin(view, member, rng, judged)
+        return self._begin(view, member, rng, self._judged(view, row, view.steps - done))
+
+    def _judged(self, view: View, row: int, left: int) -> Population:
+        """The population as it is to be ranked with so many steps left."""
+        if left < _WAIT * self._period(view.steps):
+            return view.population
+        return _lasting(view.population, row, view.space.stepped)
 
     def _period(self, steps: int) -> int:
         return max(1, round(steps / self.decisions))
@@ -147,7 +151,8 @@ def _lasting(population: Population, row: int, ordered: NDArray[np.bool_]) -> Po
         effect = np.linalg.solve(
             squares + penalty * np.eye(len(squares)), moved.T @ (changed - changed.mean())
         )
-        lasting = population.loss - population.x[:, ordered] @ effect
+        at_once = (population.x[:, ordered] * effect).sum(axis=1)  # `@` would depend on the order of rows
+        lasting = population.loss - at_once
     if not np.isfinite(lasting[population.healthy]).all():
         return population
     return replace(population, loss=np.where(population.healthy, lasting, population.loss))

@@ -58,10 +58,12 @@ def descend(at: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
         return {**at, **dict(zip(names, np.exp(logs).tolist(), strict=True))}
 
     first = np.clip([math.log(max(at[name], 1e-6)) for name in names], *ends.T)
-    options: Any = {"fatol": 1e-11, "xatol": 1e-5}
-    found = minimize(
-        lambda logs: loss(there(logs)), first, method="Nelder-Mead", bounds=ends, options=options
-    )
+    fine: Any = {"method": "Nelder-Mead", "bounds": ends, "options": {"fatol": 1e-11, "xatol": 1e-5}}
+
+    def height(logs: Any) -> float:
+        return loss(there(logs))
+
+    found = minimize(height, first, **fine)
     return there(found.x)
 
 

@@ -21,8 +21,10 @@ from hoptim import (
     Fixed,
     Float,
     Initiator,
+    MultiFrequency,
     Optimizer,
     OptimizerError,
+    Patient,
     Population,
     Proposal,
     RandomSearch,
@@ -58,6 +60,27 @@ class TestROMULWithOtherSettings(BuiltIn):
 
     def make(self) -> Optimizer:
         return ROMUL(0.5, step=0.4, rate=2.0, bounds=(1e-3, 0.4), resample_choice=1.0, burn_in=2)
+
+
+class TestMultiFrequency(BuiltIn):
+    """Sub-populations, some of which evolve after each step."""
+
+    def make(self) -> Optimizer:
+        return MultiFrequency(frequencies=(1, 2), resample=0.5)
+
+
+class TestPatient(OptimizerConformance):
+    """Few decisions of ROMUL."""
+
+    def make(self) -> Optimizer:
+        return Patient(decisions=2)
+
+
+class TestPatientWithAnotherOptimizer(TestPatient):
+    """Many decisions of an optimizer without memos."""
+
+    def make(self) -> Optimizer:
+        return Patient(TruncationSelection(), decisions=100)
 
 
 class TestRandomSearch(BuiltIn):
