@@ -103,7 +103,7 @@ def shown(rows: list[Row], steps: int = 100) -> hoptim.Population:
     with pytest.raises(Ranked) as told:
         view = View(space, len(rows), population(rows), steps=steps)
         Patient(Tells()).propose(view, 0, np.random.default_rng(0))
-    (found,) = told.value.args
+    found: hoptim.Population = told.value.args[0]
     return found
 
 
