@@ -84,9 +84,7 @@ def main() -> None:
         [name, *(cell(runs.mean(), runs.std()) for runs in found)]
         for name, found in zip(VARIANTS, finals, strict=True)
     ]
-    print(
-        f"Final losses, means and standard deviations of {options.runs} runs (seeds 0 to {options.runs - 1})"
-    )
+    print(f"Final losses, means and standard deviations of {options.runs} runs (seeds from 0)")
     print(", ".join(f"{name} {version}" for name, version in versions().items()), end="\n\n")
     print(aligned([head, *rows]))
 
