@@ -33,7 +33,8 @@ class ROMUL(Optimizer):
     Adaptive steps are no answer to short-sightedness: what lowers the loss now is kept, also where it costs
     more later. On a noisy quadratic with a decision at each step (`hoptim.benchmarks.quadratic`) it ends
     at 0.4302 +- 0.0003 (mean and standard error of 20 seeds), where the best of each single step ends at
-    0.439 and a linear decay of the learning rate at 0.204. `Patient` answers it, around this optimizer or another.
+    0.439 and a linear decay of the learning rate at 0.204. `Patient` answers that, around this optimizer
+    or another.
 
     Args:
         fraction: The best k are this fraction of the healthy trials, rounded, at least 2 of 3.
