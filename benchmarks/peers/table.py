@@ -30,7 +30,8 @@ def join(old: Row, new: Row) -> Row:
     """The runs of two rows of the same measurement; one that has none gives way."""
     if "seed" not in old or "seed" not in new:
         return new if "seed" in new else old
-    return {**new, **{name: old[name] + new[name] for name in new if isinstance(new[name], list)}}
+    lists = [name for name in new if isinstance(new[name], list)]
+    return {**new, **{name: old.get(name, []) + new[name] for name in lists}}
 
 
 def tables(rows: Sequence[Row]) -> str:

@@ -26,8 +26,8 @@ METHODS: Mapping[str, hoptim.Optimizer] = MappingProxyType(
         "Initiator (0.8/1.2)": hoptim.Initiator(factors=(0.8, 1.2), resample=0.0),
         "TruncationSelection": hoptim.TruncationSelection(),
         "ROMUL": hoptim.ROMUL(),
-        "MultiFrequency": hoptim.MultiFrequency(),
         "Patient (ROMUL)": hoptim.Patient(),
+        "MultiFrequency": hoptim.MultiFrequency(),
     }
 )
 RANDOM = "random search"

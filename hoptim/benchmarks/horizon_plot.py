@@ -47,13 +47,17 @@ def draw(found: Sequence[Found], path: Path) -> None:
     save(figure, path)
 
 
+def _style(method: str) -> dict[str, Any]:
+    return _STYLES[[*METHODS].index(method) % len(_STYLES)]
+
+
 def _draw_losses(ax: Any, found: Found) -> None:
     for number, name in enumerate(METHODS):
         row = found.row(name)
         shift = 1.03 ** (number - (len(METHODS) - 1) / 2)  # so that bars do not hide each other
         ax.errorbar(
             [cell.interval * shift for cell in row], [cell.mean for cell in row],
-            [cell.std for cell in row], capsize=3, label=name, **_STYLES[number % len(_STYLES)],
+            [cell.std for cell in row], capsize=3, label=name, **_style(name),
         )  # fmt: skip
     ax.set(xscale="log", xlabel="steps between decisions", ylabel="final loss", title=found.problem.name)
     ax.xaxis.set_major_locator(FixedLocator(found.intervals))
@@ -87,25 +91,18 @@ def _spread_out(places: Floats) -> Floats:
 
 
 def _draw_schedules(ax: Any, found: Found) -> None:
-    """Winners of the best method, at its shortest interval and at its best, beside what is known.
+    """Winners of the worst method at the shortest interval and of the best of all, beside what is known.
 
     The names are where those of the losses are, to the right.
     """
-    best = found.best()
-    shortest = found.row(best.name)[0]
+    worst = max((found.row(name)[0] for name in METHODS), key=lambda cell: cell.mean)
     first, last = found.answers[0], next(a for a in found.answers if a.name.startswith("greedy"))
     _stairs(ax, found, first.schedule, first.name, color=_KNOWN, linewidth=4, alpha=0.5)
     _stairs(ax, found, last.schedule, last.name, color=_KNOWN, linewidth=1.5, linestyle=":")
-    for cell, style in ((shortest, "--"), (best, "-")):
+    for cell, line in ((worst, "--"), (found.best(), "-")):
         winner = np.array([next(iter(params.values())) for params in cell.typical.schedule])
-        _stairs(
-            ax,
-            found,
-            winner,
-            f"{cell.name}, every {cell.interval}",
-            linestyle=style,
-            color=_STYLES[0]["color"],
-        )
+        colour = _style(cell.name)["color"]
+        _stairs(ax, found, winner, f"{cell.name}, every {cell.interval}", linestyle=line, color=colour)
     ax.set(xlabel="step", ylabel=next(iter(found.problem.space)))
     ax.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 
