@@ -24,8 +24,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices; before num
 
 import numpy as np
 from numpy.typing import NDArray
+from peers.problems import Function
 from scipy.stats import rankdata
-from tasks import TASKS, Stateless, Task
+from tasks import TASKS, Task
 from variants import Variant
 
 import hoptim
@@ -91,7 +92,7 @@ def main() -> None:
     complete = [task for task in TASKS if all(task.name in found[name] for name in names)]
     for kind, tasks, title in (
         (0, complete, "the last step's best"),
-        (1, [t for t in complete if isinstance(t.problem, Stateless)], "the best of the run"),
+        (1, [t for t in complete if isinstance(t.problem, Function)], "the best of the run"),
     ):
         if not tasks:
             continue

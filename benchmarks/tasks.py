@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peers.problems import Mixed, Rosenbrock
 
-import hoptim
-from hoptim.benchmarks import mixed, rosenbrock
 from hoptim.benchmarks.deceptive import Deceptive
 from hoptim.benchmarks.problem import Problem
 from hoptim.benchmarks.quadratic import NoisyQuadratic
@@ -22,45 +21,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 import digits
 
 
-class Stateless(Problem):
-    """A function of the hyperparameters alone, for 100 steps."""
-
-    steps = 100
+class Drawn(Mixed):
+    """The mixed space, where each study draws its own first hyperparameters."""
 
     def start(self, size: int, seed: int) -> list[dict[str, Any]]:
-        """Nothing is given: `init`, else draws, the same for the same seed."""
+        """Nothing is given: draws, the same for the same seed."""
         return []
-
-    def begin(self, seed: int) -> None:
-        """There is no state."""
-
-
-@dataclass(frozen=True)
-class Rosenbrock(Stateless):
-    """Rosenbrock's function of n hyperparameters, from the start of Table 3."""
-
-    n: int
-
-    @property
-    def space(self) -> Mapping[str, hoptim.Dimension]:  # type: ignore[override] # by n
-        """n coordinates."""
-        low, high = rosenbrock.RANGE
-        starts = rosenbrock.START
-        return {f"x{i + 1}": hoptim.Float(low, high, init=starts[i % 2]) for i in range(self.n)}
-
-    def train(self, state: None, params: Mapping[str, Any], steps: int, seed: int) -> tuple[None, float]:
-        """The function's value."""
-        return None, float(rosenbrock.loss(params.values()))
-
-
-class Mixed(Stateless):
-    """The function of `hoptim.benchmarks.mixed`."""
-
-    space = mixed.SPACE
-
-    def train(self, state: None, params: Mapping[str, Any], steps: int, seed: int) -> tuple[None, float]:
-        """The function's value."""
-        return None, mixed.loss(params)
 
 
 class Digits(Problem):
@@ -107,6 +73,6 @@ TASKS = (
     Task("quadratic", "quadratic", NoisyQuadratic(), interval=10),
     Task("deceptive", "deceptive", Deceptive(), interval=20),
     Task("regular.", "regularisation", Regularisation(), interval=5),
-    Task("mixed", "mixed", Mixed()),
+    Task("mixed", "mixed", Drawn()),
     Task("digits", "digits", Digits(), size=8),
 )

@@ -24,7 +24,7 @@ from hoptim.errors import (
     StudyDamaged,
 )  # fmt: skip
 from hoptim.events import announce
-from hoptim.lineage import Exploit, Family
+from hoptim.lineage import EARLY, Exploit, Family
 from hoptim.store import Store
 from hoptim.trial import FinishedTrial, Outcome, Trial
 
@@ -170,7 +170,7 @@ class Clerk:
     def _look_at_founders(self, trial: Trial) -> None:
         """Say once in this process, in the first steps, that a single founder took all."""
         state = self._store.state
-        if trial.member == 0 and not self._warned and 20 * trial.step <= state.steps:
+        if trial.member == 0 and not self._warned and trial.step <= EARLY * state.steps:
             from hoptim.status import collapsed_early  # for the first steps alone
 
             if (early := collapsed_early(state)) is not None:

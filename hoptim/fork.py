@@ -17,8 +17,8 @@ from hoptim.entry import Entry
 from hoptim.errors import ArgumentError, SpaceError
 from hoptim.files import explained, remove
 from hoptim.identity import space_of
-from hoptim.lineage import best_first
 from hoptim.optimizer import Optimizer
+from hoptim.ranking import best_first
 from hoptim.space import Space
 from hoptim.state import State
 from hoptim.study import ORIGIN, Study, load

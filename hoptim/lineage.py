@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol, TypeVar
 
 from hoptim.errors import ArgumentError
+from hoptim.ranking import best_first
 from hoptim.trial import FinishedTrial
+
+EARLY = 0.05  # share of the steps in which one founder should not take all; ours, by experience
 
 
 @dataclass(frozen=True)
@@ -137,10 +139,7 @@ class Family:
     @cached_property
     def collapsed(self) -> int | None:
         """The first step that all members have done and after which one founder is left; None if none."""
-        done = min(map(len, self._members))
-        if len(self._members) < 2:
-            return None
-        return next((step for step in range(done) if len(self.survivors(step)) == 1), None)
+        return collapse((self.founders[trial.number] for trial in own) for own in self._members)
 
 
 class Lineage:
@@ -194,29 +193,14 @@ class Lineage:
         )
 
 
-class Ranked(Protocol):
-    """A trial with a value, finished or as the store knows it."""
+def collapse(founders: Iterable[Iterable[int]]) -> int | None:
+    """The first step that all members have done and after which one founder is left; None if none.
 
-    @property
-    def number(self) -> int:
-        """Of the trial."""
-
-    @property
-    def value(self) -> float:
-        """As it was told."""
-
-    @property
-    def finite(self) -> bool:
-        """Whether the value is a finite number."""
-
-
-_Trial = TypeVar("_Trial", bound=Ranked)
-
-
-def best_first(trials: Iterable[_Trial], mode: str) -> list[_Trial]:
-    """Trials in the order in which optimizers rank them: failed ones last, the older of equals first."""
-    sign = 1 if mode == "min" else -1
-    return sorted(trials, key=lambda t: (not t.finite, sign * t.value if t.finite else 0, t.number))
+    Args:
+        founders: Per member that of each of its trials, by step.
+    """
+    steps = enumerate(zip(*founders, strict=False))
+    return next((step for step, left in steps if len(set(left)) == 1 < len(left)), None)
 
 
 def _before(own: Sequence[FinishedTrial], step: int) -> int:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hoptim.entry import Entry
+from hoptim.lineage import EARLY, collapse
+from hoptim.ranking import best
 from hoptim.space import Space
 from hoptim.state import State
 from hoptim.trial import FinishedTrial
@@ -23,8 +25,6 @@ from hoptim.worker import Watch
 
 if TYPE_CHECKING:
     from hoptim.study import Study
-
-_EARLY = 0.05  # share of the steps in which one founder should not take all; ours, by experience
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,7 @@ def status(study: Study) -> Status:
     with store.journal.mutex:
         state = store.refresh()
         latest = [trials[-1] for trials in state.members if trials]
-        finite = [trial for trial in latest if trial.finite]
-        best = min(finite, key=lambda t: (state.sign * t.value, t.number), default=None)
+        first = best(latest, study.mode)
         everything = [*state.finished.values(), *state.open.values()]
         running = [_running(trial, store.watch) for trial in state.open.values() if trial.worker]
         rate = _rate(state)
@@ -135,7 +134,7 @@ def status(study: Study) -> Status:
             path=study.path, optimizer=study.optimizer.describe()["name"], mode=study.mode, size=state.size,
             steps=state.steps, at=time.time(), done=state.done, finished=len(state.finished),
             progress=[len(trials) for trials in state.members],
-            best=None if best is None else study._clerk.show(best),
+            best=None if first is None else study._clerk.show(first),
             best_ever=None if state.best_ever is None else study._clerk.show(state.best_ever),
             running=running,
             failed=sum(not trial.finite for trial in state.finished.values()),
@@ -183,10 +182,12 @@ def _diversity(space: Space, latest: Sequence[Entry]) -> dict[str, float]:
 def collapsed_early(state: State) -> str | None:
     """A sentence when one founder took all in the first steps, else None.
 
-    That it takes all in the end is how population based training works.
+    That it takes all in the end is how population based training works. Without checkpoints there are
+    no weights whose diversity could be lost.
     """
-    step = _collapse(state, int(_EARLY * state.steps))
-    if step is None:
+    before = int(EARLY * state.steps)
+    step = collapse((trial.founder for trial in trials[:before]) for trials in state.members)
+    if step is None or state.stateful is False:
         return None
     founder = state.finished[state.members[0][step].founder]
     return (
@@ -194,14 +195,6 @@ def collapsed_early(state: State) -> str | None:
         f"step {step} of {state.steps}: the weights lost their diversity early. A larger population or a "
         "later first exploit (burn_in) keeps more founders."
     )
-
-
-def _collapse(state: State, before: int) -> int | None:
-    """The first step that all members have done and after which one founder is left; None if none."""
-    for step in range(min(before, *map(len, state.members)) if state.size > 1 else 0):
-        if len({trials[step].founder for trials in state.members}) == 1:
-            return step
-    return None
 
 
 def _warnings(state: State, running: Sequence[Running]) -> list[str]:

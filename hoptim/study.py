@@ -19,6 +19,7 @@ from hoptim.lineage import Family, Lineage, chosen
 from hoptim.loop import Deadline, Loop
 from hoptim.optimizer import Optimizer
 from hoptim.policy import Policy
+from hoptim.ranking import best
 from hoptim.schedule import Interval, Schedule
 from hoptim.settings import Settings
 from hoptim.space import Space
@@ -191,10 +192,10 @@ class Study:
             NoResult: No member's latest trial has a finite value.
         """
         latest = [trials[-1] for trials in self._store.refresh().members if trials]
-        finite = [trial for trial in latest if trial.finite]
-        if not finite:
+        first = best(latest, self.mode)
+        if first is None:
             raise NoResult(f"{self!r} has no trial with a finite value among its members' latest.")
-        return self._clerk.show(min(finite, key=lambda t: (self._sign * t.value, t.number)))
+        return self._clerk.show(first)
 
     @property
     def best_ever(self) -> FinishedTrial:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,13 @@ def run(script: str, *arguments: object, **environment: str) -> subprocess.Popen
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )
+
+
+def finish(workers: Iterable[subprocess.Popen[str]]) -> None:
+    """Wait for processes, all of which must end well."""
+    for worker in workers:
+        _, errors = worker.communicate(timeout=120)
+        assert worker.returncode == 0, errors
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:

@@ -19,7 +19,7 @@ import hoptim
 from hoptim import ASHA, ArgumentError, NothingDue, StudyMismatch, View
 from hoptim.testing import Row, population
 from tests import reader
-from tests.builders import acknowledged, recompute, run, saving, study, train, wait_until
+from tests.builders import acknowledged, finish, recompute, run, saving, study, train, wait_until
 
 
 @pytest.mark.parametrize(
@@ -344,9 +344,7 @@ def test_processes_that_are_killed_lose_and_double_nothing(tmp_path):
         workers[i].communicate()
         assert workers[i].returncode == -signal.SIGKILL
     workers = [workers[2], run("train.py", folder, acks, **settings)]
-    for worker in workers:
-        _, errors = worker.communicate(timeout=120)
-        assert worker.returncode == 0, errors
+    finish(workers)
     wrong, places = reader.judge(folder / "journal.jsonl", acknowledged(acks))
     assert wrong == []
     assert places == [(member, step) for member in range(4) for step in range(40)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import logging
 import math
 import os
 import signal
@@ -150,15 +149,6 @@ def test_spread_keeps_the_order_and_tells_progress(workers):
     said: list[tuple[int, int]] = []
     assert spread(abs, [-1, -2, -3], workers, lambda *done: said.append(done)) == [1, 2, 3]
     assert said == [(1, 3), (2, 3), (3, 3)]
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_spread_keeps_the_library_quiet(workers, capfd, caplog):
-    """A study's warnings are not for tables of many; afterwards they are heard again."""
-    log = logging.getLogger("hoptim")
-    assert spread(log.warning, ["hush"], workers) == [None]
-    assert (caplog.text, "hush" in capfd.readouterr().err) == ("", False)
-    assert log.isEnabledFor(logging.WARNING)
 
 
 def test_the_claim_of_the_paper_is_held_against_what_was_measured():

@@ -251,11 +251,12 @@ def test_torch_digits_applied_before_load_is_caught(torch_digits, applied_first)
 def test_replay_trains_the_winner_again_from_its_schedule_alone(tmp_path):
     """Replayed from the study, then from the saved file without it, every loss is the same to the bit."""
     end(start("digits", tmp_path / "run", *SMALL))
+    ages = len(hoptim.load(tmp_path / "run" / "pbt-0").schedule())  # two workers: not always all steps
     printed = end(start("replay", tmp_path / "run" / "pbt-0", "--save", tmp_path / "s.json"))
     (tmp_path / "run").rename(tmp_path / "gone")
     assert end(start("replay", "--schedule", tmp_path / "s.json")) == printed
     assert printed.splitlines()[-1] == "Every loss is the same to the last bit."
-    assert len(printed.splitlines()) == 1 + 10 + 1
+    assert len(printed.splitlines()) == 1 + ages + 1 > 2 + 3
 
 
 def test_replay_notices_a_schedule_that_was_touched(tmp_path):

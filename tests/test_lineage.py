@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import hoptim
-from tests.builders import loss, study, train
+from tests.builders import loss, saving, study, train
 
 
 @pytest.fixture(scope="module")
@@ -154,11 +154,22 @@ def test_an_early_collapse_is_said_once(caplog):
     made = study(None, size=2, steps=100, optimizer=hoptim.TruncationSelection(fraction=0.5))
     with caplog.at_level(logging.WARNING, "hoptim"):
         for trial in made:
-            trial.tell(trial.member)
+            trial.tell(trial.member, save=saving("weights"))
     assert made.family.collapsed == 1
     (text,) = [r.getMessage() for r in caplog.records]
     assert text.startswith("All 2 members descend from trial 0 of member 0 since step 1 of 100")
     assert made.status().warnings == [text]
+
+
+def test_without_checkpoints_no_weights_are_lost(caplog):
+    """A founder that takes all early is no news of a study whose trials have no weights."""
+    made = study(None, size=2, steps=100, optimizer=hoptim.TruncationSelection(fraction=0.5))
+    with caplog.at_level(logging.WARNING, "hoptim"):
+        for trial in made:
+            trial.tell(trial.member)
+    assert made.family.collapsed == 1
+    assert caplog.records == []
+    assert made.status().warnings == []
 
 
 def test_a_later_collapse_is_no_news(caplog):
@@ -166,7 +177,7 @@ def test_a_later_collapse_is_no_news(caplog):
     made = study(None, size=2, steps=20, optimizer=hoptim.TruncationSelection(fraction=0.5, burn_in=8))
     with caplog.at_level(logging.WARNING, "hoptim"):
         for trial in made:
-            trial.tell(trial.member)
+            trial.tell(trial.member, save=saving("weights"))
     assert made.family.collapsed is not None
     assert caplog.records == []
     assert made.status().warnings == []

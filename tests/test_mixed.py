@@ -16,23 +16,12 @@ from hypothesis import strategies as st
 import hoptim
 from hoptim.benchmarks import mixed
 from hoptim.benchmarks.__main__ import main
-from hoptim.benchmarks.mixed import LISTED, MINIMUM, SPACE, Draws, loss
+from hoptim.benchmarks.mixed import LISTED, MINIMUM, SPACE, loss
 from hoptim.benchmarks.rosenbrock import Setup
-from hoptim.testing import OptimizerConformance
 
 SMALL = ("--runs", "2", "--steps", "4", "--members", "4", "--workers", "1")
 EXPECTED = (0.32, -2.24, 1.99)  # of 150 runs (seeds 1000 to 1149): share solved, mean log10, deviation
 TRAPS = (("relu", "batch"), ("gelu", "layer"), ("tanh", "none"))
-
-
-class TestDraws(OptimizerConformance):
-    """Random draws keep the contract of an optimizer, whose inherited dimensions they do not know."""
-
-    def make(self):
-        return Draws()
-
-    def spaces(self):
-        return [hoptim.Space(SPACE), hoptim.Space({"x": hoptim.Float(0.0, 1.0)})]
 
 
 def polished(listed: dict[str, Any]) -> tuple[float, dict[str, Any]]:

@@ -13,7 +13,7 @@ import pytest
 
 import hoptim
 from tests import builders, reader
-from tests.builders import acknowledged, recompute, run, study, wait_until
+from tests.builders import acknowledged, finish, recompute, run, study, wait_until
 
 
 @pytest.fixture
@@ -71,9 +71,7 @@ def test_four_workers_killed_at_random_lose_nothing(tmp_path, acks):
         workers[i].communicate()
         kills += 1
         workers[i] = run("train.py", folder, acks, STEPS="40")
-    for worker in workers:
-        _, errors = worker.communicate(timeout=120)
-        assert worker.returncode == 0, errors
+    finish(workers)
     wrong, places = reader.judge(folder / "journal.jsonl", acknowledged(acks))
     assert wrong == []
     assert places == [(member, step) for member in range(4) for step in range(40)]

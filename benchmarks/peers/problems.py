@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -32,15 +34,21 @@ class Function(Problem):
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
 class Rosenbrock(Function):
-    """The testbed of the ROMUL paper in two dimensions; all members start at the same point."""
+    """The testbed of the ROMUL paper in n dimensions; all members start at the same point."""
 
+    n: int = 2
     name = "rosenbrock"
-    space = {name: hoptim.Float(*rosenbrock.RANGE) for name in ("x1", "x2")}
+
+    @property
+    def space(self) -> Mapping[str, hoptim.Dimension]:  # type: ignore[override] # by n
+        """n coordinates."""
+        return {f"x{i + 1}": hoptim.Float(*rosenbrock.RANGE) for i in range(self.n)}
 
     def start(self, size: int, seed: int) -> list[dict[str, Any]]:
         """The testbed's start, for everybody."""
-        return [dict(zip(self.space, rosenbrock.START, strict=True)) for _ in range(size)]
+        return [dict(zip(self.space, cycle(rosenbrock.START), strict=False)) for _ in range(size)]
 
     def loss(self, params: Mapping[str, Any]) -> float:
         """Rosenbrock's function."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hoptim.benchmarks.report import aligned
 from peers.methods import INTERVALS, METHODS
 
 Row = Mapping[str, Any]
@@ -55,7 +56,7 @@ def _function(problem: str, rows: Sequence[Row]) -> str:
             runs = (_spread(row, "last", log), _spread(row, "ever", log), _runs(row))
             cells.append((row["method"], *(runs if "last" in row else (row["cannot"], "", ""))))
     what = "log10 of the loss" if log else "loss"
-    return f"{problem}, {what}, mean and standard deviation: 1,600 evaluations\n\n{_aligned(cells)}"
+    return f"{problem}, {what}, mean and standard deviation: 1,600 evaluations\n\n{aligned(cells)}"
 
 
 def _trained(problem: str, rows: Sequence[Row]) -> str:
@@ -66,7 +67,7 @@ def _trained(problem: str, rows: Sequence[Row]) -> str:
         by_interval = {row["interval"]: row for row in own if row["method"] == name}
         line = [_cell(by_interval.get(interval)) for interval in (*columns, None)]
         cells.append((name, *line))
-    return f"{problem}, final loss, mean and standard deviation: 16 whole trainings\n\n{_aligned(cells)}"
+    return f"{problem}, final loss, mean and standard deviation: 16 whole trainings\n\n{aligned(cells)}"
 
 
 def _cell(row: Row | None) -> str:
@@ -86,7 +87,7 @@ def _times(rows: Sequence[Row]) -> str:
             cells.append((f"{row['problem']}: {row['method']}", *times))
     return (
         "Medians of a run's time, on cores that did other things besides, and of the processor's time for\n"
-        f"each trial beyond its training, at an interval of 1\n\n{_aligned(cells)}"
+        f"each trial beyond its training, at an interval of 1\n\n{aligned(cells)}"
     )
 
 
@@ -103,13 +104,3 @@ def _spread(row: Row, which: str, log: bool) -> str:
 
 def _runs(row: Row) -> str:
     return str(len(row.get("last", ())))
-
-
-def _aligned(cells: Sequence[Sequence[str]]) -> str:
-    """Lines whose first column is set to the left and all others to the right."""
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = (
-        "  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))])
-        for first, *rest in cells
-    )
-    return "\n".join(line.rstrip() for line in lines)

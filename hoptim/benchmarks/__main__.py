@@ -7,11 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import hoptim
 from hoptim.benchmarks import mixed, report, rosenbrock
-from hoptim.benchmarks.amounts import add_amounts, add_file, amounts, check_files
+from hoptim.benchmarks.amounts import add_amounts, add_file, add_store, amounts, check_files
 from hoptim.benchmarks.spread import Progress
 
 _INTERRUPTED = 130  # what shells report of a program that Ctrl-C ended
@@ -56,15 +58,10 @@ def _rosenbrock(options: argparse.Namespace) -> Callable[[], None]:
             rows = rosenbrock.figure3(options.dims, setup, progress)
     print(f"{report.heading(setup)}\n")
     print(report.table3(rows) if options.dims is None else report.figure3(rows))
-
-    def write() -> None:
-        if options.json is not None:
-            options.json.write_text(report.to_json(setup, rows), encoding="ascii")
-        if options.plot is not None:
-            draw = plot.draw if options.dims is None else figure3.draw
-            draw(rows, options.plot)
-
-    return write
+    draw = None
+    if options.plot is not None:
+        draw = partial(plot.draw if options.dims is None else figure3.draw, rows)
+    return partial(_write, options, partial(report.to_json, setup, rows), draw)
 
 
 def _mixed(options: argparse.Namespace) -> Callable[[], None]:
@@ -73,12 +70,7 @@ def _mixed(options: argparse.Namespace) -> Callable[[], None]:
     with _progress() as progress:
         rows = mixed.measure(setup, progress)
     print(f"{report.heading(setup, 'Mixed space')}\n\n{mixed.table(rows)}")
-
-    def write() -> None:
-        if options.json is not None:
-            options.json.write_text(report.as_json(setup, mixed.to_json(rows)), encoding="ascii")
-
-    return write
+    return partial(_write, options, lambda: report.as_json(setup, mixed.to_json(rows)))
 
 
 def _horizon(options: argparse.Namespace) -> Callable[[], None]:
@@ -92,14 +84,18 @@ def _horizon(options: argparse.Namespace) -> Callable[[], None]:
     with _progress() as progress:
         found = horizon.measure(setup, progress)
     print(f"{horizon_report.heading(setup)}\n\n{horizon_report.tables(found)}")
+    draw = None if options.plot is None else partial(horizon_plot.draw, found)
+    return partial(_write, options, partial(horizon_report.to_json, setup, found), draw)
 
-    def write() -> None:
-        if options.json is not None:
-            options.json.write_text(horizon_report.to_json(setup, found), encoding="ascii")
-        if options.plot is not None:
-            horizon_plot.draw(found, options.plot)
 
-    return write
+def _write(
+    options: argparse.Namespace, to_json: Callable[[], str], draw: Callable[[Path], None] | None = None
+) -> None:
+    """Into the files that were asked for."""
+    if options.json is not None:
+        options.json.write_text(to_json(), encoding="ascii")
+    if draw is not None:
+        draw(options.plot)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -122,7 +118,7 @@ def _add_rosenbrock(testbeds: Any) -> None:
     )
     testbed.set_defaults(work=_rosenbrock)
     add_amounts(testbed, runs=20, steps=100)
-    testbed.add_argument("--store", metavar="DIR", help="keep every study, in DIR/ROW/SEED")
+    add_store(testbed)
     add_file(testbed, "json", "write the table and each run's final loss to FILE")
     add_file(testbed, "plot", "draw Figures 1 and 2 of the paper, with --dims Figure 3 (needs matplotlib)")
     testbed.add_argument(
@@ -139,7 +135,7 @@ def _add_mixed(testbeds: Any) -> None:
     )
     testbed.set_defaults(work=_mixed)
     add_amounts(testbed, runs=20, steps=100)
-    testbed.add_argument("--store", metavar="DIR", help="keep every study, in DIR/ROW/SEED")
+    add_store(testbed)
     add_file(testbed, "json", "write the table and each run's final loss to FILE")
 
 

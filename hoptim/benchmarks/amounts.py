@@ -1,4 +1,4 @@
-"""Options that all testbeds share: how much is run, and where it is written."""
+"""What all testbeds share: how much is run, and where it is written."""
 
 from __future__ import annotations
 
@@ -7,6 +7,31 @@ import os
 from pathlib import Path
 
 import hoptim
+
+
+class Amounts:
+    """How much is run.
+
+    Attributes:
+        runs: Runs, one seed each.
+        seed: Of the first; the others follow.
+    """
+
+    runs: int
+    seed: int
+
+    @property
+    def seeds(self) -> range:
+        """One for each run."""
+        return range(self.seed, self.seed + self.runs)
+
+    def check(self, **least: int) -> None:
+        """Raise `ArgumentError` where a number is below its least."""
+        for name, low in least.items():
+            if getattr(self, name) < low:
+                raise hoptim.ArgumentError(
+                    f"{name} must be a whole number of at least {low}, found {getattr(self, name)!r}."
+                )
 
 
 def add_amounts(testbed: argparse.ArgumentParser, **defaults: int) -> None:
@@ -28,6 +53,11 @@ def add_amounts(testbed: argparse.ArgumentParser, **defaults: int) -> None:
             testbed.add_argument(
                 f"--{name}", type=int, default=default, metavar="N", help=f"{meaning} (default: {default})"
             )
+
+
+def add_store(testbed: argparse.ArgumentParser) -> None:
+    """An option for where studies are kept."""
+    testbed.add_argument("--store", metavar="DIR", help="keep every study, in DIR/ROW/SEED")
 
 
 def add_file(testbed: argparse.ArgumentParser, name: str, meaning: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from hoptim.benchmarks import quadratic
 from hoptim.benchmarks.deceptive import Deceptive
+from hoptim.benchmarks.losses import Losses
 from hoptim.benchmarks.problem import Floats, Problem
 from hoptim.benchmarks.quadratic import NoisyQuadratic
 from hoptim.benchmarks.regularisation import Regularisation
@@ -22,7 +23,7 @@ _CHOICES = np.linspace(0.0, 0.8, 9)  # of which greed takes the best
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class Answer(Losses):
     """A schedule and what it comes to.
 
     Attributes:
@@ -34,16 +35,6 @@ class Answer:
     name: str
     schedule: Floats
     losses: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        """Of the final losses."""
-        return float(np.mean(self.losses))
-
-    @property
-    def std(self) -> float:
-        """Population standard deviation of the final losses."""
-        return float(np.std(self.losses))
 
 
 Known = dict[str, list[Answer]]  # of one seed: by kind, those of which the best counts

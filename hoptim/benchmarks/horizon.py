@@ -9,12 +9,12 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import numpy as np
-
 import hoptim
 from hoptim.benchmarks import answers
+from hoptim.benchmarks.amounts import Amounts
 from hoptim.benchmarks.answers import Answer, Known
 from hoptim.benchmarks.deceptive import Deceptive
+from hoptim.benchmarks.losses import Losses, typical
 from hoptim.benchmarks.problem import Problem, Trained, train
 from hoptim.benchmarks.quadratic import NoisyQuadratic
 from hoptim.benchmarks.regularisation import Regularisation
@@ -52,7 +52,7 @@ TESTBEDS: Mapping[str, Testbed] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Setup:
+class Setup(Amounts):
     """How much is run.
 
     Args:
@@ -77,11 +77,7 @@ class Setup:
     intervals: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("runs", 2), ("members", 1), ("seed", 0), ("workers", 1)):
-            if getattr(self, name) < least:
-                raise hoptim.ArgumentError(
-                    f"{name} must be a whole number of at least {least}, found {getattr(self, name)!r}."
-                )
+        self.check(runs=2, members=1, seed=0, workers=1)
         if not self.problems or not set(self.problems) <= TESTBEDS.keys():
             raise hoptim.ArgumentError(
                 f"problems must be some of {list(TESTBEDS)}, found {list(self.problems)}."
@@ -95,11 +91,6 @@ class Setup:
                         f"intervals must divide the {problem.steps} steps of {name}, found {interval}."
                     )
 
-    @property
-    def seeds(self) -> range:
-        """One for each run."""
-        return range(self.seed, self.seed + self.runs)
-
     def known_seeds(self, problem: str) -> range:
         """Those for which the known answers are computed: one where nothing is random."""
         return self.seeds if TESTBEDS[problem].random else self.seeds[:1]
@@ -110,7 +101,7 @@ class Setup:
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
+class Cell(Losses):
     """All runs of one method at one interval."""
 
     name: str
@@ -123,20 +114,9 @@ class Cell:
         return [run.final for run in self.runs]
 
     @property
-    def mean(self) -> float:
-        """Of the losses."""
-        return float(np.mean(self.losses))
-
-    @property
-    def std(self) -> float:
-        """Population standard deviation of the losses."""
-        return float(np.std(self.losses))
-
-    @property
     def typical(self) -> Trained:
         """The run with the median loss, the better of two."""
-        order = np.argsort(self.losses, kind="stable")
-        return self.runs[int(order[(len(order) - 1) // 2])]
+        return self.runs[typical(self.losses)]
 
 
 @dataclass(frozen=True, eq=False)

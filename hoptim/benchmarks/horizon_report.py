@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from hoptim.benchmarks.answers import Answer
 from hoptim.benchmarks.horizon import METHODS, Cell, Found, Setup
-from hoptim.benchmarks.report import aligned, versions
+from hoptim.benchmarks.report import aligned, document, versions
 
 _NOTE = """Means, in brackets standard deviations over the runs; * is each method's best interval, ** the
 best of all. A run delivers the best of its members' last trials; in random search each member keeps
@@ -35,12 +34,7 @@ def to_json(setup: Setup, found: Sequence[Found]) -> str:
     settings = asdict(setup)
     del settings["workers"], settings["problems"], settings["intervals"]  # the first matters not
     methods = {name: optimizer.describe() for name, optimizer in METHODS.items()}
-    everything = {
-        "settings": {**settings, **versions()},
-        "methods": methods,
-        "problems": [_plain(one) for one in found],
-    }
-    return json.dumps(everything, indent=1, allow_nan=False) + "\n"
+    return document(settings, methods=methods, problems=[_plain(one) for one in found])
 
 
 def _table(found: Found) -> str:

@@ -70,26 +70,11 @@ def loss(params: Mapping[str, Any]) -> float:
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Draws(hoptim.Optimizer):
-    """Each trial is a fresh draw: what a search must beat."""
-
-    def propose(self, view: hoptim.View, member: int, rng: np.random.Generator) -> hoptim.Proposal:
-        """A first trial, then draws; weights are the member's own."""
-        row = view.population.row(member)
-        if row is None:
-            return hoptim.Proposal(None, view.first(member, rng))
-        healthy = view.population.healthy
-        donor = row if healthy[row] else next(iter(view.population.ranking), None)
-        parent = None if donor is None else int(view.population.number[donor])
-        return hoptim.Proposal(parent, view.space.draw(rng))
-
-
 CONTENDERS: dict[str, hoptim.Optimizer] = {
     "ROMUL": hoptim.ROMUL(),
     "Truncation Selection": hoptim.TruncationSelection(),
     "Initiator": hoptim.Initiator(),
-    "random draws": Draws(),
+    "random draws": hoptim.RandomSearch(length=1),
 }
 
 
@@ -141,8 +126,9 @@ def measure(
         progress: Called with the number of runs done and of all runs.
         contenders: Optimizers by name.
     """
-    seeds = range(setup.seed, setup.seed + setup.runs)
-    tasks = [(name, optimizer, seed, setup) for name, optimizer in contenders.items() for seed in seeds]
+    tasks = [
+        (name, optimizer, seed, setup) for name, optimizer in contenders.items() for seed in setup.seeds
+    ]
     runs = spread(_play, tasks, setup.workers, progress)
     each = [tuple(runs[i : i + setup.runs]) for i in range(0, len(runs), setup.runs)]
     return [Row(name, own) for name, own in zip(contenders, each, strict=True)]

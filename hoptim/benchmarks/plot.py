@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from hoptim.benchmarks.rosenbrock import RANGE, START, Row, Run, loss
+from hoptim.benchmarks.losses import typical
+from hoptim.benchmarks.rosenbrock import RANGE, START, Row, loss
 from hoptim.plot import Figure, save
 
 # Okabe and Ito's palette, which people see apart whatever their colour vision; the dashes still tell
@@ -41,14 +42,8 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     save(figure, path)
 
 
-def _typical(row: Row) -> Run:
-    """The run with the median final loss, the better of two."""
-    order = np.argsort(row.final_losses, kind="stable")
-    return row.runs[int(order[(len(order) - 1) // 2])]
-
-
 def _draw_winner(ax: Any, row: Row, colour: Any) -> None:
-    run = _typical(row)
+    run = row.runs[typical(row.final_losses)]
     side = np.linspace(*RANGE, 401)
     heights = np.log10(loss(np.meshgrid(side, side)) + 1e-9)  # the minimum lies on the grid
     ax.contour(

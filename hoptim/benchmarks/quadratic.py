@@ -9,7 +9,7 @@ slower for ever after along the flat directions. The model is that of Schaul, Zh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,12 +57,3 @@ def loss(state: Floats) -> float:
 def greedy(state: Floats) -> float:
     """The learning rate that lowers the loss most in one step: sum h^2 A / sum h^3 (A + s^2)."""
     return float(_H**2 @ state / (_H**3 @ (state + 1 / _H)))
-
-
-def follow(rates: Sequence[float]) -> float:
-    """The final loss of a schedule, a learning rate for each step."""
-    problem = NoisyQuadratic()
-    state = problem.begin(0)
-    for a in rates:
-        state, _ = problem.train(state, {"a": a}, 1, 0)
-    return loss(state)

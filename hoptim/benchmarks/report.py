@@ -19,7 +19,7 @@ def heading(setup: Setup, testbed: str = "Rosenbrock") -> str:
     """What was run."""
     return (
         f"{testbed}, log10 of the final loss: {setup.runs} runs (seeds {setup.seed} to "
-        f"{setup.seed + setup.runs - 1}), {setup.members} members, {setup.steps} steps"
+        f"{setup.seeds[-1]}), {setup.members} members, {setup.steps} steps"
     )
 
 
@@ -72,9 +72,13 @@ def as_json(setup: Setup, rows: Sequence[dict[str, Any]]) -> str:
     """Rows as JSON, with the settings and versions that they were measured with."""
     settings = asdict(setup)
     del settings["workers"], settings["store"]  # the figures do not depend on them
-    versions = {"hoptim": hoptim.__version__, "numpy": np.__version__, "python": platform.python_version()}
-    found = {"settings": {**settings, **versions}, "rows": rows}
-    return json.dumps(found, indent=1, allow_nan=False) + "\n"
+    return document(settings, rows=rows)
+
+
+def document(settings: dict[str, Any], **found: Any) -> str:
+    """What was found as JSON, with the settings and versions that it was measured with."""
+    everything = {"settings": {**settings, **versions()}, **found}
+    return json.dumps(everything, indent=1, allow_nan=False) + "\n"
 
 
 def versions() -> dict[str, str]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import hoptim
+from hoptim.benchmarks.amounts import Amounts
 from hoptim.benchmarks.spread import Progress, spread
 
 START = (0.8, 0.4)  # of the odd and of the even coordinates, the same for all members and runs
@@ -79,7 +80,7 @@ FIGURE3 = (ROMUL, TRUNCATION, INITIATOR)
 
 
 @dataclass(frozen=True)
-class Setup:
+class Setup(Amounts):
     """How much is run, and where.
 
     Args:
@@ -102,11 +103,7 @@ class Setup:
     store: str | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("runs", 2), ("steps", 1), ("members", 1), ("seed", 0), ("workers", 1)):
-            if getattr(self, name) < least:
-                raise hoptim.ArgumentError(
-                    f"{name} must be a whole number of at least {least}, found {getattr(self, name)!r}."
-                )
+        self.check(runs=2, steps=1, members=1, seed=0, workers=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,8 +195,7 @@ def figure3(dims: Sequence[int], setup: Setup, progress: Progress | None = None)
 def _rows(
     contenders: Sequence[Contender], dims: Sequence[int], setup: Setup, progress: Progress | None
 ) -> list[Row]:
-    seeds = range(setup.seed, setup.seed + setup.runs)
-    tasks = [(contender, n, seed, setup) for n in dims for contender in contenders for seed in seeds]
+    tasks = [(contender, n, seed, setup) for n in dims for contender in contenders for seed in setup.seeds]
     runs = iter(spread(_play, tasks, setup.workers, progress))
     rows = []
     for n in dims:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from multiprocessing import get_context
 from typing import TypeVar
 
@@ -27,27 +25,15 @@ def spread(
         workers: Processes; 1 works in this one.
         progress: Called after each task.
     """
-    quietly = partial(_quietly, work)
     if workers == 1:
-        return _collect(map(quietly, tasks), len(tasks), progress)
+        return _collect(map(work, tasks), len(tasks), progress)
     pool = ProcessPoolExecutor(min(workers, len(tasks)), mp_context=get_context("spawn"))
     try:
         with _interrupts_held():
-            results = pool.map(quietly, tasks)
+            results = pool.map(work, tasks)
         return _collect(results, len(tasks), progress)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _quietly(work: Callable[[Task], Result], task: Task) -> Result:
-    """Work without the warnings that one study deserves, such as of founders that are lost early."""
-    log = logging.getLogger("hoptim")
-    before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        return work(task)
-    finally:
-        log.setLevel(before)
 
 
 def _collect(results: Iterable[Result], count: int, progress: Progress | None) -> list[Result]:

@@ -13,7 +13,8 @@ import click
 from hoptim.cli import options
 from hoptim.cli.output import counted, number, print_json, trial_json
 from hoptim.errors import ArgumentError, NoResult
-from hoptim.lineage import Exploit, Lineage, best_first
+from hoptim.lineage import Exploit, Lineage
+from hoptim.ranking import best_first
 from hoptim.study import Study
 from hoptim.trial import FinishedTrial
 

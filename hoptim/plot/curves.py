@@ -32,12 +32,7 @@ def values(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = None)
         NoResult: No trial has finished yet.
         ArgumentError: `trial` is none of the study's finished trials.
     """
-    history = History.of(study, trial)
-    figure = ink.figure(*_SIZE)
-    ax = figure.add_subplot()
-    draw_values(ax, history)
-    ink.legend(figure, [ax])
-    return figure
+    return ink.panel(_SIZE, History.of(study, trial), draw_values, columns=2)
 
 
 def step_sizes(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = None) -> Figure:
@@ -61,11 +56,7 @@ def step_sizes(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = N
             f"The trials of {study!r} have no step size: {type(study.optimizer).__name__} notes no "
             "'sigma' in its memos, as hoptim.ROMUL does."
         )
-    figure = ink.figure(*_SIZE)
-    ax = figure.add_subplot()
-    draw_step_sizes(ax, history)
-    ink.legend(figure, [ax], columns=1)
-    return figure
+    return ink.panel(_SIZE, history, draw_step_sizes)
 
 
 def has_step_sizes(history: History) -> bool:

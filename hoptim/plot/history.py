@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 import hoptim
 from hoptim import FinishedTrial
-from hoptim.lineage import best_first, chosen
+from hoptim.lineage import chosen
+from hoptim.ranking import best
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -151,8 +152,7 @@ class History:
 def winner(trials: Sequence[FinishedTrial], mode: str) -> FinishedTrial | None:
     """The best of the members' latest trials, as `Study.best`; None when none is finite."""
     latest = {trial.member: trial for trial in trials}
-    best = best_first(latest.values(), mode)[0]
-    return best if best.finite else None
+    return best(latest.values(), mode)
 
 
 def step_size(trial: FinishedTrial) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib
@@ -23,6 +24,17 @@ _SMALL = "small"
 def figure(width: float, height: float) -> Figure:
     """An empty figure of some inches, which keeps its parts apart at any size."""
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def panel(
+    size: tuple[float, float], history: History, draw: Callable[[Any, History], None], columns: int = 1
+) -> Figure:
+    """A figure of one panel that is drawn into its axes, with a legend of some columns below."""
+    drawn = figure(*size)
+    ax = drawn.add_subplot()
+    draw(ax, history)
+    legend(drawn, [ax], columns)
+    return drawn
 
 
 def text() -> Any:

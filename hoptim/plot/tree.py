@@ -37,12 +37,7 @@ def family_tree(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = 
         NoResult: No trial has finished yet.
         ArgumentError: `trial` is none of the study's finished trials.
     """
-    history = History.of(study, trial)
-    figure = ink.figure(*_SIZE)
-    ax = figure.add_subplot()
-    draw(ax, history)
-    ink.legend(figure, [ax], columns=1)
-    return figure
+    return ink.panel(_SIZE, History.of(study, trial), draw)
 
 
 def draw(ax: Any, history: History) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hoptim.dimension import Dimension
+from hoptim.ranking import best
 from hoptim.trial import FinishedTrial
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def data_of(study: Study) -> dict[str, Any]:
     """
     trials, steps = study.trials, study.steps
     latest = list({trial.member: trial for trial in trials}.values())  # a member's come in their order
-    best, best_ever = (_best(some, study.mode) for some in (latest, trials))
+    last, ever = (best(some, study.mode) for some in (latest, trials))
     return {
         "name": Path(study.path).name if study.path else "study in memory",
         "optimizer": study.optimizer.describe(),
@@ -44,20 +45,14 @@ def data_of(study: Study) -> dict[str, Any]:
         "written": time.time(),
         "began": trials[0].asked if trials else None,
         "complete": len(trials) >= study.size * steps,
-        "best": None if best is None else best.number,
-        "best_ever": None if best_ever is None else best_ever.number,
+        "best": None if last is None else last.number,
+        "best_ever": None if ever is None else ever.number,
         "space": json.dumps(study.space.to_json()),  # as text: whole numbers may be beyond JavaScript's
         "params": [_param(name, dim, trials) for name, dim in study.space.dimensions.items()],
         "metrics": _metrics(trials),
         "failures": [{"trial": t.number, "why": _cut(t.failed)} for t in trials if t.failed is not None],
         "trials": _columns(trials),
     }
-
-
-def _best(trials: Sequence[FinishedTrial], mode: str) -> FinishedTrial | None:
-    sign = 1 if mode == "min" else -1
-    finite = [trial for trial in trials if trial.finite]
-    return min(finite, key=lambda t: (sign * t.value, t.number), default=None)
 
 
 def _columns(trials: Sequence[FinishedTrial]) -> dict[str, list[Any]]:
