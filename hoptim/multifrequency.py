@@ -27,9 +27,9 @@ class MultiFrequency(Optimizer):
     sub-populations, the strongest first. From a slower one they take all; from a faster one the weights
     alone, with the hyperparameters of their own best, so that greed does not spread.
 
-    It needs not know where a run ends, as `Patient` does, and is the one for open-ended runs; where
+    It need not know where a run ends, which `Patient` must, and is the one for open-ended runs. Where
     the end is known, `Patient` did better on two of the three problems of
-    `python -m hoptim.benchmarks horizon`, and as well on the third.
+    `python -m hoptim.benchmarks horizon` and as well on the third.
 
     Args:
         frequencies: Steps between two decisions of each sub-population; the paper's. At least four
