@@ -104,9 +104,10 @@ def _wrap() -> None:
 
 def _unwrap() -> None:
     while _here.wrapped:
-        number, handler = _here.wrapped.popitem()
+        number, handler = next(iter(_here.wrapped.items()))
         if signal.getsignal(number) is _on_signal:
             signal.signal(number, handler)
+        _here.wrapped.pop(number, None)  # last, for a signal in these lines must find it
 
 
 def _act(number: int, frame: FrameType | None) -> None:
