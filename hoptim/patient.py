@@ -135,6 +135,7 @@ def _lasting(population: Population, row: int, ordered: NDArray[np.bool_]) -> Po
         for r in np.argsort(population.number)  # in one order, so that sums agree to the last bit
         if notes[r]["begun"] == notes[row]["begun"]
         and None not in (notes[r]["early"], notes[r]["before"])
+        and len(notes[r]["before"]) == 1 + population.x.shape[1]  # else of a fork's old space
         and population.healthy[r]
     ]
     if len(rows) < _FEWEST:

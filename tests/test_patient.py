@@ -224,6 +224,14 @@ def test_a_fork_to_patience_starts_with_notes_of_its_own(tmp_path):
     assert all("sigma" in trial.memo for trial in new.trials)
 
 
+def test_a_fork_with_another_space_learns_nothing_from_notes_of_the_old_one(tmp_path):
+    """Notes of other hyperparameters are passed over; the study trains to its end."""
+    old = train(study(tmp_path / "old", size=4, steps=20, optimizer=Patient(decisions=4)))
+    wider = {**old.space.dimensions, "more": hoptim.Float(0.0, 1.0)}
+    new = hoptim.fork(old.path, tmp_path / "new", at_step=8, space=wider)
+    assert train(new).done
+
+
 def test_it_is_not_short_sighted_where_its_optimizer_is():
     """Deciding after each step, it ends below what the best constant learning rate does (0.32).
 
