@@ -34,8 +34,8 @@ from typing import NamedTuple
 import filelock  # noqa: F401 - before the fork, so that no process pays for it within the time
 
 import hoptim
-from hoptim import settings
-from hoptim.journal import FileJournal
+from hoptim.store import study_file
+from hoptim.store.journal import FileJournal
 
 _LINE = b"x" * 199 + b"\n"
 _ENDLESS = 10**6  # steps, more than any run gets done
@@ -58,7 +58,7 @@ def bare(folder: Path) -> Operations:
 
 def journal(folder: Path) -> Operations:
     """The journal without a study around it."""
-    found = settings.create(folder, {}, 1)
+    found = study_file.create(folder, {}, 1)
     opened = FileJournal(folder, found.uuid)
     while True:
         yield

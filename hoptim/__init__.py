@@ -1,7 +1,7 @@
 """hoptim: population based training that leaves the training loop to you."""
 
-from hoptim.asha import ASHA
-from hoptim.dimension import Choice, Dimension, Float, Int, Ordinal
+from hoptim.analysis.lineage import Exploit, Family, Lineage
+from hoptim.analysis.schedule import Schedule
 from hoptim.errors import (
     AlreadyTold,
     ArgumentError,
@@ -24,22 +24,22 @@ from hoptim.errors import (
     TrialError,
     WorkersFailed,
 )
-from hoptim.fixed import Fixed
 from hoptim.fork import fork
-from hoptim.initiator import Initiator
 from hoptim.launch.run import run
-from hoptim.lineage import Exploit, Family, Lineage
-from hoptim.multifrequency import MultiFrequency
-from hoptim.optimizer import Optimizer, Proposal, View
-from hoptim.patient import Patient
-from hoptim.population import Population
-from hoptim.random_search import RandomSearch
-from hoptim.romul import ROMUL
-from hoptim.schedule import Schedule
-from hoptim.space import Space
+from hoptim.optimizers.asha import ASHA
+from hoptim.optimizers.base import Optimizer, Proposal, View
+from hoptim.optimizers.fixed import Fixed
+from hoptim.optimizers.initiator import Initiator
+from hoptim.optimizers.multifrequency import MultiFrequency
+from hoptim.optimizers.patient import Patient
+from hoptim.optimizers.population import Population
+from hoptim.optimizers.random_search import RandomSearch
+from hoptim.optimizers.romul import ROMUL
+from hoptim.optimizers.truncation import TruncationSelection
+from hoptim.space.dimensions import Choice, Dimension, Float, Int, Ordinal
+from hoptim.space.space import Space
 from hoptim.study import Study, load
 from hoptim.trial import FinishedTrial, Trial
-from hoptim.truncation import TruncationSelection
 
 __version__ = "0.1.0"
 

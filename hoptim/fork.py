@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from hoptim.arguments import check_whole
-from hoptim.dimension import Dimension
-from hoptim.entry import Entry
+from hoptim._arguments import check_whole
+from hoptim._files import explained, remove
+from hoptim.analysis.ranking import best_first
 from hoptim.errors import ArgumentError, SpaceError
-from hoptim.files import explained, remove
-from hoptim.identity import space_of
-from hoptim.optimizer import Optimizer
-from hoptim.ranking import best_first
-from hoptim.space import Space
-from hoptim.state import State
+from hoptim.optimizers.base import Optimizer
+from hoptim.session.study_config import space_of
+from hoptim.space.dimensions import Dimension
+from hoptim.space.space import Space
+from hoptim.store.state import State
+from hoptim.store.trial_record import TrialRecord
 from hoptim.study import ORIGIN, Study, load
 
 
@@ -113,14 +113,14 @@ def _generation(old: Study, state: State, at_step: int | None) -> int:
     return at
 
 
-def _members(generation: Sequence[Entry], size: int, mode: str) -> list[Entry]:
+def _members(generation: Sequence[TrialRecord], size: int, mode: str) -> list[TrialRecord]:
     check_whole("size", size, 1)
     order = best_first(generation, mode)
     kept = sorted(order[:size], key=lambda trial: trial.member)
     return kept + [order[i % len(order)] for i in range(size - len(kept))]
 
 
-def _begin(new: Study, old: Study, state: State, chosen: Sequence[Entry]) -> None:
+def _begin(new: Study, old: Study, state: State, chosen: Sequence[TrialRecord]) -> None:
     """Record the generation as the new study's first, each as asked and told at once."""
     same = new.space == old.space
     now, before = new.optimizer.describe(), old.optimizer.describe()

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hoptim.arguments import number_of
-from hoptim.claim import Claim
+from hoptim._arguments import number_of
 from hoptim.errors import ArgumentError, CheckpointError, ClaimLost
+from hoptim.store.claim import Claim
 from hoptim.study import Study, load
 from hoptim.trial import Trial
 
@@ -149,7 +149,7 @@ def _found(path: str | os.PathLike[str], number: int, token: int, single_host: b
     entry = state.finished.get(number) or {t.number: t for t in state.open.values()}.get(number)
     if entry is None:
         raise ArgumentError(f"The study in {study.path!r} has no trial {number}, but {state.count} so far.")
-    trial = study._clerk.lend(Claim(entry, state))
+    trial = study._session.lend(Claim(entry, state))
     trial.token = token
     return study, trial
 

@@ -7,31 +7,31 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hoptim import settings as study_file
-from hoptim.arguments import check_whole, plain
-from hoptim.clerk import Clerk
-from hoptim.decision import Decide
-from hoptim.dimension import Dimension
+from hoptim._arguments import check_whole, plain
+from hoptim.analysis.lineage import Family, Lineage, chosen
+from hoptim.analysis.ranking import best
+from hoptim.analysis.schedule import Interval, Schedule
 from hoptim.errors import ArgumentError, NoResult, StudyMismatch
-from hoptim.events import announce
-from hoptim.identity import Identity, checked, recorded, space_of
-from hoptim.lineage import Family, Lineage, chosen
-from hoptim.loop import Deadline, Loop
-from hoptim.optimizer import Optimizer
-from hoptim.policy import Policy
-from hoptim.ranking import best
-from hoptim.schedule import Interval, Schedule
-from hoptim.settings import Settings
-from hoptim.space import Space
-from hoptim.state import State
-from hoptim.store import Store
+from hoptim.optimizers.base import Optimizer
+from hoptim.options import Options
+from hoptim.session.callbacks import announce
+from hoptim.session.loop import Deadline, Loop
+from hoptim.session.propose import Proposer
+from hoptim.session.session import Session
+from hoptim.session.study_config import StudyConfig, checked, recorded, space_of
+from hoptim.space.dimensions import Dimension
+from hoptim.space.space import Space
+from hoptim.store import study_file
+from hoptim.store.state import State
+from hoptim.store.store import Store
+from hoptim.store.study_file import StudyFile
 from hoptim.trial import FinishedTrial, Trial
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from hoptim.check.report import Report
-    from hoptim.status import Status
+    from hoptim.analysis.status import Status
+    from hoptim.store.check.report import Report
 
 
 ORIGIN = "origin"  # folder of a fork with the journal of the study that it was forked from
@@ -108,13 +108,13 @@ class Study:
     ) -> None:
         identity = checked(space, optimizer, size, mode, seed, start)
         check_whole("steps", steps, 1)
-        policy = Policy(
+        policy = Options(
             lead, synchronous, keep, max_attempts, max_interruptions, lease, lock_timeout, single_host,
             callbacks,
         )  # fmt: skip
         wanted = identity.to_json()
         if path is None:
-            self._attach(None, Settings(os.urandom(16).hex(), wanted, int(steps)), identity, policy)
+            self._attach(None, StudyFile(os.urandom(16).hex(), wanted, int(steps)), identity, policy)
             return
         folder = Path(path).absolute()
         found = study_file.read(folder) or study_file.create(folder, wanted, int(steps), single_host)
@@ -125,11 +125,13 @@ class Study:
         self._attach(folder, found, there, policy)
         self._extend(int(steps))
 
-    def _attach(self, folder: Path | None, found: Settings, identity: Identity, policy: Policy) -> None:
+    def _attach(
+        self, folder: Path | None, found: StudyFile, identity: StudyConfig, policy: Options
+    ) -> None:
         self.path = None if folder is None else str(folder)
         self.space, self.optimizer, self.size, self.mode, self.seed, start = identity
         self._sign = identity.sign
-        self._decide = Decide(self.space, self.optimizer, start)
+        self._decide = Proposer(self.space, self.optimizer, start)
         self._store = Store(
             folder,
             found.uuid,
@@ -137,12 +139,12 @@ class Study:
                 identity.size, found.steps, identity.seed, identity.sign, identity.space.dimensions
             ),
             policy,
-            lambda entry: self._clerk.show(entry),  # noqa: PLW0108 - there is no clerk yet
+            lambda entry: self._session.show(entry),  # noqa: PLW0108 - there is no session yet
         )
-        self._clerk = Clerk(self._store, self._decide, self.path, found.uuid)
+        self._session = Session(self._store, self._decide, self.path, found.uuid)
         self._loop = Loop(
             self._store,
-            self._clerk,
+            self._session,
             self._decide,
             repr(self),
             lambda: announce(policy.callbacks, "done", self),
@@ -182,7 +184,7 @@ class Study:
     @property
     def trials(self) -> list[FinishedTrial]:
         """All finished trials in the order of their numbers."""
-        return [self._clerk.show(trial) for trial in self._store.refresh().history()]
+        return [self._session.show(trial) for trial in self._store.refresh().history()]
 
     @property
     def best(self) -> FinishedTrial:
@@ -195,7 +197,7 @@ class Study:
         first = best(latest, self.mode)
         if first is None:
             raise NoResult(f"{self!r} has no trial with a finite value among its members' latest.")
-        return self._clerk.show(first)
+        return self._session.show(first)
 
     @property
     def best_ever(self) -> FinishedTrial:
@@ -207,7 +209,7 @@ class Study:
         best = self._store.refresh().best_ever
         if best is None:
             raise NoResult(f"{self!r} has no trial with a finite value yet.")
-        return self._clerk.show(best)
+        return self._session.show(best)
 
     @property
     def family(self) -> Family:
@@ -261,7 +263,7 @@ class Study:
 
     def status(self) -> Status:
         """How the study stands: results, who trains what, failures, diversity, disk; changes nothing."""
-        from hoptim.status import status  # seldom needed
+        from hoptim.analysis.status import status  # seldom needed
 
         return status(self)
 
@@ -271,7 +273,7 @@ class Study:
         Raises:
             ArgumentError: A study in memory has no directory.
         """
-        from hoptim.check.inspection import check  # seldom needed
+        from hoptim.store.check.inspection import check  # seldom needed
 
         if self.path is None:
             raise ArgumentError("A study in memory has no directory to check.")
@@ -345,14 +347,14 @@ def load(
         ArgumentError: There is no study in the directory.
         StudyMismatch: `space` or `optimizer` are not the recorded ones.
     """
-    return _reopen(path, space, optimizer, Policy(**options))
+    return _reopen(path, space, optimizer, Options(**options))
 
 
 def _reopen(
     path: str | os.PathLike[str],
     space: Mapping[str, Dimension] | Space | None,
     optimizer: Optimizer | None,
-    policy: Policy,
+    policy: Options,
 ) -> Study:
     folder = Path(path).absolute()
     found = study_file.read(folder)

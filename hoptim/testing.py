@@ -11,11 +11,11 @@ from itertools import product
 
 import numpy as np
 
-from hoptim.dimension import Choice, Float, Int, Ordinal
-from hoptim.optimizer import Optimizer, Proposal, View
-from hoptim.population import Population
-from hoptim.questions import Loss, Question, Rehearsal, Row, as_json, population, rows
-from hoptim.space import Space
+from hoptim.optimizers._conformance import Loss, Question, Rehearsal, Row, as_json, population, rows
+from hoptim.optimizers.base import Optimizer, Proposal, View
+from hoptim.optimizers.population import Population
+from hoptim.space.dimensions import Choice, Float, Int, Ordinal
+from hoptim.space.space import Space
 
 __all__ = ["OptimizerConformance", "Row", "population"]
 

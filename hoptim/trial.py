@@ -72,7 +72,7 @@ class FinishedTrial:
 
 
 class Keeper(Protocol):
-    """What a trial needs of its study; `hoptim.clerk.Clerk` is the one implementation."""
+    """What a trial needs of its study; `hoptim.session.Session` is the one implementation."""
 
     def tell(self, trial: Trial, value: Any, outcome: Outcome) -> None:
         """End a trial with a value."""
@@ -254,7 +254,7 @@ class Trial:
                 )
             from hoptim.study import load  # a trial that travelled finds its study again
 
-            self._keeper = load(self.path)._clerk
+            self._keeper = load(self.path)._session
         return self._keeper
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import hoptim
-from hoptim import chain, settings
-from hoptim.state import State
+from hoptim.store import line_format, study_file
+from hoptim.store.state import State
 from tests import reader
 
 ROOT = Path(__file__).parent.parent
@@ -61,7 +61,7 @@ def stripped(path: Path | str) -> list[dict[str, Any]]:
 def recompute(path: Path | str) -> int:
     """Check each proposal of a journal against its prefix alone; how many there were."""
     study = hoptim.load(path)
-    found = settings.read(Path(path))
+    found = study_file.read(Path(path))
     assert found is not None
     state = State(study.size, found.steps, study.seed, study._sign)
     proposals = 0
@@ -79,7 +79,7 @@ def append(path: Path | str, record: dict[str, Any]) -> None:
     journal = Path(path) / "journal.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)
     full = {"n": len(lines), "id": "f" * 12, "time": 0.0, **record}
-    journal.write_bytes(b"".join(lines) + chain.encode(full, lines[-1][:8]))
+    journal.write_bytes(b"".join(lines) + line_format.encode(full, lines[-1][:8]))
 
 
 def run(script: str, *arguments: object, **environment: str) -> subprocess.Popen[str]:

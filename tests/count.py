@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from hoptim.lock import StudyLock
+from hoptim.store.locking.lock import StudyLock
 
 folder, times = Path(sys.argv[1]), int(sys.argv[2])
 lock = StudyLock.of(folder)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import hoptim
-from hoptim.chain import Record
+from hoptim.store.line_format import Record
 from tests.builders import ROOT, loss, saving, study
 
 SIZE, STEPS, MORE = 6, 17, 2
@@ -62,7 +62,7 @@ def _train_one(worker: hoptim.Study, rng: random.Random) -> None:
     if chance < 0.1:
         trial.fail("made to fail")
     elif chance < 0.2:
-        worker._clerk.release(trial)
+        worker._session.release(trial)
     else:
         value = float("nan") if chance < 0.25 else loss(trial)
         trial.tell(value, save=saving("weights"), metrics={"accuracy": rng.random()})

@@ -6,10 +6,10 @@ import logging
 import os
 from pathlib import Path
 
-from hoptim.chain import Record
 from hoptim.errors import StudyDamaged, StudyMismatch
-from hoptim.journal import FileJournal
-from hoptim.state import State
+from hoptim.store.journal import FileJournal
+from hoptim.store.line_format import Record
+from hoptim.store.state import State
 from tests.damage import SIZE, STEPS, Damage, appends, loads
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hoptim.check.inspection import check
+from hoptim.store.check.inspection import check
 from tests import builders
 from tests.builders import saving, study
 

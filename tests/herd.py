@@ -16,7 +16,7 @@ from typing import Any
 import filelock  # noqa: F401 - before the fork, so that no worker has to import it
 
 import hoptim
-from hoptim.worker import Watch
+from hoptim.store.liveness import Watch
 from tests.builders import loss, study
 
 _AGAIN = 0.5  # seconds at most that a trial takes which was interrupted before

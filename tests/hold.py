@@ -4,7 +4,7 @@ import signal
 import sys
 from pathlib import Path
 
-from hoptim.lock import StudyLock
+from hoptim.store.locking.lock import StudyLock
 
 StudyLock.of(Path(sys.argv[1])).acquire(None)
 print("held", flush=True)

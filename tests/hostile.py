@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import hoptim
-from hoptim import chain
+from hoptim.store import line_format
 from tests.builders import ROOT, saving, study
 
 GIB = 1 << 30
@@ -64,14 +64,14 @@ def forge(folder: Path, settings: bytes, uuid: str = "0" * 32) -> None:
     (folder / "study.json").write_bytes(settings)
     digest = hashlib.sha256(settings).hexdigest()
     first = {"n": 0, "id": "0" * 12, "op": "create", "format": 1, "uuid": uuid, "study": digest}
-    (folder / "journal.jsonl").write_bytes(chain.encode(first, chain.start(uuid)))
+    (folder / "journal.jsonl").write_bytes(line_format.encode(first, line_format.start(uuid)))
 
 
 def append_raw(folder: Path, payload: bytes) -> None:
     """Forge a line with a valid checksum around any bytes."""
     journal = folder / "journal.jsonl"
     data = journal.read_bytes()
-    digits = chain.digits(data.splitlines()[-1][:8], payload)
+    digits = line_format.digits(data.splitlines()[-1][:8], payload)
     journal.write_bytes(data + digits + b" " + payload + b"\n")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hoptim.arguments import plain
+from hoptim._arguments import plain
 from hoptim.errors import ArgumentError
 
 

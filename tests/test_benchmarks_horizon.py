@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 import hoptim
-from hoptim.benchmarks import answers, horizon
+from hoptim.benchmarks import horizon, reference_solutions
 from hoptim.benchmarks.__main__ import main
-from hoptim.benchmarks.answers import Answer, follow, look_ahead
 from hoptim.benchmarks.deceptive import Deceptive
 from hoptim.benchmarks.horizon import METHODS, RANDOM, TESTBEDS, Cell, Setup, measure
 from hoptim.benchmarks.problem import Trained, train
 from hoptim.benchmarks.quadratic import NoisyQuadratic
+from hoptim.benchmarks.reference_solutions import Answer, follow, look_ahead
 from hoptim.benchmarks.regularisation import Regularisation
 from tests.builders import ROOT
 
@@ -203,7 +203,7 @@ def test_of_many_seeds_the_best_in_the_mean_counts():
             "greedy": [Answer("g", line, (1.0,))],
         },
     ]
-    best = answers.together(seeds)
+    best = reference_solutions.together(seeds)
     assert [(one.name, one.losses, one.mean) for one in best] == [
         ("b", (2.0, 2.0), 2.0),
         ("g", (9.0, 1.0), 5.0),

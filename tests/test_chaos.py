@@ -15,8 +15,8 @@ from types import SimpleNamespace
 import pytest
 
 import hoptim
-from hoptim.checkpoints import Checkpoints
-from hoptim.worker import Identity
+from hoptim.store.checkpoints import Checkpoints
+from hoptim.store.liveness import ProcessIdentity
 from tests import reader
 from tests.builders import ROOT, acknowledged, append, loss, records, run, saving, study, wait_until
 
@@ -217,8 +217,10 @@ def test_a_pid_of_another_namespace_proves_nothing(place):
         found = json.loads(path.read_text())
         assert found.pop("lease") == 1.0
         assert found["pid"] == 1
-        assert not Identity(**found).is_dead()
-        assert Identity(**{**found, "space": Identity.mine().space}).is_dead()  # so the pid is misleading
+        assert not ProcessIdentity(**found).is_dead()
+        assert ProcessIdentity(
+            **{**found, "space": ProcessIdentity.mine().space}
+        ).is_dead()  # so the pid is misleading
         made = study(place.study, size=1, steps=8, lease=1)
         with pytest.raises(hoptim.NothingDue):
             made.ask(timeout=0.5)

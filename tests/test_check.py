@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import hoptim
-from hoptim import lock
-from hoptim.check import contents
-from hoptim.check.inspection import check
-from hoptim.check.repair import repair
+from hoptim.store.check import contents
+from hoptim.store.check.inspection import check
+from hoptim.store.check.repair import repair
+from hoptim.store.locking import lock
 from tests.builders import acknowledged, append, run, wait_until
 from tests.damaged import checkpoint_of, flipped, found, lines_of, litter, tree, write
 

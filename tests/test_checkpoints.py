@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hoptim.checkpoints import Checkpoints
 from hoptim.errors import CheckpointError, StoreError
+from hoptim.store.checkpoints import Checkpoints
 from tests.builders import saving
 
 

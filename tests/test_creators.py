@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import hoptim
-from hoptim import chain
+from hoptim.store import line_format
 from tests import builders, reader
 from tests.builders import loss, recompute, saving, study, train
 from tests.hostile import snapshot
@@ -82,7 +82,7 @@ def test_another_format_is_refused(folder, record):
     train(study(folder, steps=1))
     path = folder / "journal.jsonl"
     first = json.loads(path.read_bytes().splitlines()[0][9:])
-    path.write_bytes(chain.encode(first | record, chain.start(first["uuid"])))
+    path.write_bytes(line_format.encode(first | record, line_format.start(first["uuid"])))
     before = path.read_bytes()
     with pytest.raises(hoptim.StudyDamaged, match=r"format .*reads 1"):
         study(folder, steps=1).ask()

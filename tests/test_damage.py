@@ -10,7 +10,7 @@ import pytest
 
 import hoptim
 from hoptim.errors import StudyDamaged
-from hoptim.journal import FileJournal
+from hoptim.store.journal import FileJournal
 from tests import damage
 from tests.builders import study, train
 from tests.damage_bench import Bench, all_of

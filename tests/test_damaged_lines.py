@@ -8,12 +8,12 @@ from collections.abc import Callable
 import pytest
 
 import hoptim
-from hoptim import settings as study_file
-from hoptim.check.inspection import check
-from hoptim.check.reading import Reading
-from hoptim.check.repair import repair
-from hoptim.check.report import NONE
-from hoptim.journal import FileJournal
+from hoptim.store import study_file
+from hoptim.store.check.inspection import check
+from hoptim.store.check.reading import Reading
+from hoptim.store.check.repair import repair
+from hoptim.store.check.report import NONE
+from hoptim.store.journal import FileJournal
 from tests import builders
 from tests.builders import append
 from tests.damaged import Lines, flipped, lines_of, tree, write

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from hoptim import mount
-from hoptim.check import between, directory, meeting
-from hoptim.check.between import Verdict
-from hoptim.check.directory import examine
-from hoptim.check.meeting import Meeting
 from hoptim.errors import ArgumentError, StoreError
+from hoptim.store.check import barrier, cross_process, directory
+from hoptim.store.check.barrier import Meeting
+from hoptim.store.check.cross_process import Verdict
+from hoptim.store.check.directory import examine
+from hoptim.store.locking import mounts
 from tests.builders import ROOT, wait_until
 
 
@@ -100,7 +100,7 @@ def test_an_interrupted_test_leaves_nothing(tmp_path):
 
 def test_a_second_process_that_dies_is_said(tmp_path, monkeypatch):
     """Nobody waits for a process beside this one that could not even start."""
-    monkeypatch.setattr(between, "_SECOND", "raise SystemExit('it broke')")
+    monkeypatch.setattr(cross_process, "_SECOND", "raise SystemExit('it broke')")
     with pytest.raises(StoreError, match="it broke"):
         list(examine(tmp_path))
 
@@ -110,11 +110,11 @@ def test_a_second_process_does_not_outlive_the_test(tmp_path, monkeypatch):
     started: list[subprocess.Popen[str]] = []
     real = subprocess.Popen
     monkeypatch.setattr(
-        between.subprocess, "Popen", lambda *a, **k: started.append(real(*a, **k)) or started[-1]
+        cross_process.subprocess, "Popen", lambda *a, **k: started.append(real(*a, **k)) or started[-1]
     )
-    monkeypatch.setattr(between, "_SECOND", "import time; time.sleep(5)")
+    monkeypatch.setattr(cross_process, "_SECOND", "import time; time.sleep(5)")
     with pytest.raises(StoreError, match="2 members did not meet"):
-        list(between.together(tmp_path, 1, 0.1))
+        list(cross_process.together(tmp_path, 1, 0.1))
     assert [process.returncode for process in started] == [-signal.SIGKILL]
 
 
@@ -139,7 +139,7 @@ def test_a_lock_that_keeps_nobody_out_is_found(tmp_path, monkeypatch):
             pass
 
     together, guard = threading.Barrier(2), threading.Lock()
-    real = between.append
+    real = cross_process.append
 
     def append(path: Path, data: bytes) -> None:
         together.wait(30)  # in the middle of the section, so that both must be there
@@ -147,9 +147,9 @@ def test_a_lock_that_keeps_nobody_out_is_found(tmp_path, monkeypatch):
             real(path, data)
 
     members = two_members(tmp_path)
-    monkeypatch.setattr(between, "append", append)
-    monkeypatch.setattr(between.StudyLock, "of", lambda *_, **__: Open())
-    for verdict in in_threads(*(lambda member=member: between._counts(member) for member in members)):
+    monkeypatch.setattr(cross_process, "append", append)
+    monkeypatch.setattr(cross_process.StudyLock, "of", lambda *_, **__: Open())
+    for verdict in in_threads(*(lambda member=member: cross_process._counts(member) for member in members)):
         assert not verdict.ok
         assert "does not keep processes apart" in verdict.what
         assert "counted to 200, not to 200" in verdict.what
@@ -157,23 +157,23 @@ def test_a_lock_that_keeps_nobody_out_is_found(tmp_path, monkeypatch):
 
 def test_counts_that_are_lost_are_found(tmp_path, monkeypatch):
     """When what one appended is overwritten by the next, the count is short."""
-    real = between.write_all
-    monkeypatch.setattr(between, "write_all", lambda fd, data, offset: real(fd, data, 0))
-    for verdict in both(between._counts, tmp_path):
+    real = cross_process.write_all
+    monkeypatch.setattr(cross_process, "write_all", lambda fd, data, offset: real(fd, data, 0))
+    for verdict in both(cross_process._counts, tmp_path):
         assert (verdict.ok, "counted to 1, not to 200" in verdict.what) == (False, True)
 
 
 def test_appends_that_stay_unseen_are_found(tmp_path, monkeypatch):
     """When a file opened anew still has its old bytes, the directory is not fit."""
-    monkeypatch.setattr(between, "_bytes_of", lambda path: b"one\n")
-    assert [verdict.ok for verdict in both(between._appends, tmp_path)] == [False, False]
+    monkeypatch.setattr(cross_process, "_bytes_of", lambda path: b"one\n")
+    assert [verdict.ok for verdict in both(cross_process._appends, tmp_path)] == [False, False]
 
 
 def test_signs_of_life_that_stay_unseen_are_found(tmp_path, monkeypatch):
     """When the time of a file does not move, the directory is not fit."""
-    monkeypatch.setattr(between, "_SEEN_WITHIN", 0.1)
-    monkeypatch.setattr(between.os, "utime", lambda path: None)
-    for verdict in both(between._signs_of_life, tmp_path):
+    monkeypatch.setattr(cross_process, "_SEEN_WITHIN", 0.1)
+    monkeypatch.setattr(cross_process.os, "utime", lambda path: None)
+    for verdict in both(cross_process._signs_of_life, tmp_path):
         assert (verdict.ok, "unseen" in verdict.what) == (False, True)
 
 
@@ -182,9 +182,9 @@ def test_what_another_saw_is_told_here(tmp_path, monkeypatch):
     members = two_members(tmp_path)
     bad = Verdict(False, "Something is wrong over there.")
     monkeypatch.setattr(
-        between, "_appends", lambda meeting: bad if meeting is members[1] else Verdict(True, "Good.")
+        cross_process, "_appends", lambda barrier: bad if barrier is members[1] else Verdict(True, "Good.")
     )
-    first, _ = in_threads(*(lambda member=member: list(between._take_part(member)) for member in members))
+    first, _ = in_threads(*(lambda one=one: list(cross_process._take_part(one)) for one in members))
     assert Verdict(False, f"Seen by {members[1].me}: {bad.what}") in first
 
 
@@ -198,7 +198,7 @@ def test_all_must_agree_on_who_has_met(tmp_path):
 
 def test_who_leaves_early_is_missed(tmp_path, monkeypatch):
     """A member waits neither for one that is gone with the folder, nor for ever."""
-    monkeypatch.setattr(meeting, "_PATIENCE", 0.1)
+    monkeypatch.setattr(barrier, "_PATIENCE", 0.1)
     member, _ = two_members(tmp_path)
     with pytest.raises(StoreError, match="did not go on"):
         member.step()
@@ -230,7 +230,7 @@ ALONE: dict[str, tuple[Callable[[Path], Verdict], object, str, object]] = {
     "nothing is replaced": (directory._replacing, os, "replace", lambda *_: None),
     "nothing is synced": (directory._syncing, os, "fsync", fails(errno.EIO)),
     "no append": (directory._appending, os, "pwrite", fails(errno.ENOSPC)),
-    "a mount that lies": (directory._mount, mount, "lie", lambda _: "It lies"),
+    "a mount that lies": (directory._mount, mounts, "lie", lambda _: "It lies"),
     "no space": (
         directory._space, os, "statvfs", lambda _: type("Full", (), {"f_bavail": 0, "f_frsize": 4096})
     ),

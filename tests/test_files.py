@@ -7,14 +7,14 @@ import os
 
 import pytest
 
-from hoptim import files
+from hoptim import _files
 from hoptim.errors import HoptimError, StoreError, StudyDamaged
 
 
 def test_an_error_names_what_where_and_why(tmp_path):
     """An OSError becomes a StoreError with the path, the cause and the errno, and what to do."""
     missing = tmp_path / "missing"
-    with pytest.raises(StoreError) as caught, files.explained("read", missing):
+    with pytest.raises(StoreError) as caught, _files.explained("read", missing):
         missing.read_bytes()
     assert caught.value.errno == errno.ENOENT
     assert isinstance(caught.value, OSError)
@@ -25,7 +25,7 @@ def test_an_error_names_what_where_and_why(tmp_path):
 @pytest.mark.parametrize("error", [StudyDamaged("x"), KeyError("x"), StoreError(5, "x")])
 def test_other_errors_pass_as_they_are(error):
     """hoptim's own errors and what is no OSError are not wrapped."""
-    with pytest.raises((HoptimError, KeyError)) as caught, files.explained("read", "x"):
+    with pytest.raises((HoptimError, KeyError)) as caught, _files.explained("read", "x"):
         raise error
     assert caught.value is error
 
@@ -34,15 +34,15 @@ def test_short_writes_are_continued(tmp_path, monkeypatch):
     """A write that takes fewer bytes than given goes on behind them."""
     real = os.pwrite
     monkeypatch.setattr(os, "pwrite", lambda fd, data, offset: real(fd, data[:3], offset))
-    files.write_new(tmp_path / "a", b"0123456789")
+    _files.write_new(tmp_path / "a", b"0123456789")
     assert (tmp_path / "a").read_bytes() == b"0123456789"
 
 
 def test_a_new_file_replaces_nothing(tmp_path):
     """write_new refuses a name that is taken and leaves nothing when it fails."""
-    files.write_new(tmp_path / "a", b"first")
+    _files.write_new(tmp_path / "a", b"first")
     with pytest.raises(FileExistsError):
-        files.write_new(tmp_path / "a", b"second")
+        _files.write_new(tmp_path / "a", b"second")
     assert (tmp_path / "a").read_bytes() == b"first"
 
 
@@ -54,7 +54,7 @@ def test_a_failed_new_file_is_taken_away(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(OSError, match="No space"):
-        files.write_new(tmp_path / "a", b"bytes")
+        _files.write_new(tmp_path / "a", b"bytes")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -63,10 +63,10 @@ def test_only_regular_files_are_read(tmp_path):
     (tmp_path / "file").write_bytes(b"12345")
     (tmp_path / "link").symlink_to("file")
     os.mkfifo(tmp_path / "pipe")
-    assert files.read_front(tmp_path / "file", 4) == b"1234"
+    assert _files.read_front(tmp_path / "file", 4) == b"1234"
     for name in ("link", "pipe", "."):
         with pytest.raises(OSError):
-            files.read_front(tmp_path / name, 4)
+            _files.read_front(tmp_path / name, 4)
 
 
 def test_sync_tree_passes_links_and_pipes(tmp_path):
@@ -75,8 +75,8 @@ def test_sync_tree_passes_links_and_pipes(tmp_path):
     inner.mkdir(parents=True)
     (inner / "file").write_bytes(b"x")
     (inner / "dangling").symlink_to("nowhere")
-    files.sync_tree(tmp_path / "a")
-    files.sync_tree(inner / "file")
+    _files.sync_tree(tmp_path / "a")
+    _files.sync_tree(inner / "file")
 
 
 def test_remove_takes_files_folders_links_and_nothing(tmp_path):
@@ -85,5 +85,5 @@ def test_remove_takes_files_folders_links_and_nothing(tmp_path):
     (tmp_path / "kept").mkdir()
     (tmp_path / "link").symlink_to("kept")
     for name in ("folder", "link", "nothing"):
-        files.remove(tmp_path / name)
+        _files.remove(tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]

@@ -7,6 +7,7 @@ import pytest
 
 import hoptim
 from hoptim import ArgumentError, Fixed, OptimizerError, StudyMismatch
+from hoptim.analysis.schedule import Interval
 from tests.builders import recompute, records, saving, study, train
 
 SPACE = {"lr": hoptim.Float(1e-5, 1.0, log=True), "act": hoptim.Choice({"relu": max, "tanh": min})}
@@ -146,7 +147,7 @@ def test_what_is_no_schedule_is_refused(schedule):
 
 def test_the_second_half_of_a_schedule_is_refused():
     """What a fork with another space was trained with begins in the middle, and says where the rest is."""
-    interval = hoptim.schedule.Interval(3, {"lr": 0.1, "act": max}, 0, 1.0, 0, 0, 0)
+    interval = Interval(3, {"lr": 0.1, "act": max}, 0, 1.0, 0, 0, 0)
     with pytest.raises(ArgumentError, match=r"begins at age 3, .*study\.origin\.schedule"):
         Fixed(hoptim.Schedule([interval], hoptim.Space(SPACE)))
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hoptim import Population
-from hoptim.decision import gather
-from hoptim.history import History
-from tests.test_decision import Told
+from hoptim.session.history import History
+from hoptim.session.propose import gather
+from tests.test_propose import Told
 
 
 def columns(trials: Population) -> list[Any]:

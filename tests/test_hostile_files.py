@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hoptim.worker import Identity
+from hoptim.store.liveness import ProcessIdentity
 from tests.builders import study, train, wait_until
 from tests.hostile import PICKLE, alone, exercise, forge, outcome, settings_of, within
 
@@ -73,7 +73,7 @@ def test_a_pid_that_is_a_path_is_not_opened(tmp_path, folder):
     train(study(folder, steps=1))
     (tmp_path / "trap").mkdir()
     os.mkfifo(tmp_path / "trap" / "stat")
-    me = Identity.mine()._asdict()
+    me = ProcessIdentity.mine()._asdict()
     (folder / "workers" / "w.1.a").write_bytes(
         json.dumps(me | {"pid": f"..{tmp_path}/trap", "lease": 1}).encode()
     )

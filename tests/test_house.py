@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import graphlib
 import importlib
 import inspect
 import subprocess
@@ -15,54 +16,37 @@ import hoptim
 
 PACKAGE = Path(hoptim.__file__).parent
 FILES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
-MODULES = {name.removesuffix(".py") for name in FILES if "/" not in name}
-
-ALGORITHM = {
-    "dimension", "space", "population", "optimizer", "initiator", "truncation", "romul", "_kernel",
-    "random_search", "asha", "fixed", "multifrequency", "patient",
-}  # fmt: skip
-STORE = {
-    "files", "chain", "lock", "journal", "worker", "checkpoints", "settings", "entry", "state", "claim",
-    "policy", "store", "leaving", "signals", "mount", "waiter", "reserve",
-    "memory",
-}  # fmt: skip
-MAY_IMPORT = {
-    **dict.fromkeys(ALGORITHM, ALGORITHM | {"errors", "trial", "arguments"}),
-    **dict.fromkeys(STORE, STORE | {"errors", "trial", "arguments", "events"}),
-    **dict.fromkeys(("study", "decision"), MODULES | {"check"}),
-    "__init__": MODULES | {"check", "launch"},
-    "history": {"entry", "state", "population"},
-    "lineage": {"errors", "trial", "ranking"},
-    "ranking": set(),
-    "schedule": {"dimension", "space", "files", "errors"},
-    "status": {"entry", "state", "worker", "space", "trial", "study", "lineage", "ranking"},
-    "events": {"errors"},
-    "fork": {
-        "study",
-        "ranking",
-        "identity",
-        "state",
-        "entry",
-        "space",
-        "dimension",
-        "optimizer",
-        "files",
-        "errors",
-        "arguments",
-    },
-    "remote": {"study", "claim", "trial", "arguments", "errors"},
-    "loop": {"store", "state", "signals", "trial", "errors", "decision", "clerk", "arguments"},
-    "__main__": {"cli", "errors"},
-    "identity": ALGORITHM | {"errors", "arguments"},
-    "clerk": STORE | {"errors", "trial", "arguments", "decision", "events", "lineage", "status"},
-    "arguments": {"errors"},
-    "testing": ALGORITHM | {"questions", "errors"},
-    "questions": ALGORITHM,
-    "trial": {"errors", "study"},  # one that travelled to another process finds its study again
+MODULES = {name.removesuffix(".py") for name in FILES}
+GROUND = {"errors", "_arguments"}
+SYSTEM = {"_files", "_signals"}  # calls of the operating system; never for optimizers, which are pure
+FACE = {"__init__", "errors", "trial", "options", "study"}  # what any user may name
+MAY_SEE = {  # room, a folder or a file at the top: the rooms that it may import from
     "errors": set(),
-}
+    "_arguments": {"errors"},
+    "_signals": set(),
+    "_files": {"errors", "_signals"},
+    "trial": {"errors", "study"},
+    "options": GROUND | {"session"},
+    "space": GROUND,
+    "optimizers": GROUND | {"space"},
+    "store": GROUND | SYSTEM | {"options", "trial"},
+    "analysis": GROUND | SYSTEM | {"trial", "space", "store", "study"},
+    "session": GROUND | SYSTEM | {"options", "trial", "space", "optimizers", "store", "analysis"},
+    "study": GROUND | {"options", "trial", "space", "optimizers", "analysis", "session", "store"},
+    "fork": GROUND | {"_files", "options", "space", "optimizers", "analysis", "session", "store", "study"},
+    "remote": GROUND | {"options", "trial", "session", "store", "study"},
+    "testing": GROUND | {"space", "optimizers"},
+    "plot": FACE | {"analysis"},
+    "report": FACE | {"_files", "space", "analysis"},
+    "torch": FACE | {"store"},
+    "launch": FACE | SYSTEM | {"_arguments"},
+    "__init__": FACE | {"space", "optimizers", "analysis", "fork", "launch"},
+    "cli": FACE | {"_files", "space", "analysis", "fork", "remote", "launch", "plot", "report", "store"},
+    "benchmarks": {"__init__", "plot"},
+    "__main__": {"cli", "errors"},
+}  # fmt: skip
 INVARIANTS = {  # assertions on what only our own code can break
-    ("journal.py", "self._fd is not None"): "the journal is open while its lock is held",
+    ("store/journal.py", "self._fd is not None"): "the journal is open while its lock is held",
 }
 UNSAFE = {  # modules that execute or open what they are given
     "pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "importlib", "runpy", "code",
@@ -77,22 +61,27 @@ def nodes(name: str) -> Iterator[ast.AST]:
 
 
 def imported(name: str) -> set[str]:
-    """Full names of the modules that a file imports anywhere, as `hoptim.space` or `os.path`."""
+    """Full names of the modules that a file imports anywhere, as `hoptim.space.space` or `os.path`."""
     found = set()
     for node in nodes(name):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.module is not None, f"{name} has a relative import"
-            inner = {f"{node.module}.{alias.name}" for alias in node.names if alias.name in MODULES}
-            found |= inner if node.module == "hoptim" and inner else {node.module}
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {each if each.replace(".", "/")[7:] in MODULES else node.module for each in inside}
     return found
 
 
-def own(name: str) -> set[str]:
-    """Names of our own modules that a file imports, `__init__` for the public names."""
+def room(name: str) -> str:
+    """The folder that a file is in, or its own name at the top."""
+    return name.removesuffix(".py").split("/")[0]
+
+
+def seen(name: str) -> set[str]:
+    """Rooms that a file imports from, `__init__` for the public names, its own left out."""
     parts = [module.split(".") for module in imported(name)]
-    return {[*part, "__init__"][1] for part in parts if part[0] == "hoptim"}
+    return {[*part, "__init__"][1] for part in parts if part[0] == "hoptim"} - {room(name)}
 
 
 def calls(name: str) -> set[str]:
@@ -101,48 +90,30 @@ def calls(name: str) -> set[str]:
     return {func.id for func in found if isinstance(func, ast.Name)}
 
 
-@pytest.mark.parametrize("module", sorted(MODULES))
-def test_each_module_imports_what_its_half_may(module):
-    """The algorithm and the store never import each other; only study and decision see both."""
-    assert own(f"{module}.py") <= MAY_IMPORT[module]
+@pytest.mark.parametrize("name", FILES)
+def test_each_room_sees_what_it_may(name):
+    """Optimizers and store never import each other; only the session sees both, and no arrow points up."""
+    assert seen(name) <= MAY_SEE[room(name)]
 
 
-def test_both_halves_and_what_joins_them_are_all_there():
-    """No module is in two halves, and every module named in the rules exists."""
-    assert not ALGORITHM & STORE
-    assert MAY_IMPORT.keys() == MODULES
-    assert all(own(f"{module}.py") & ALGORITHM for module in ("study", "decision"))
-    assert all(own(f"{module}.py") & STORE for module in ("study", "decision"))
+@pytest.mark.xfail(strict=True, reason="a trial that travelled still imports its study")
+def test_there_are_no_circles():
+    """No module is imported, through whatever others, by one that it imports itself."""
+    known = {
+        "hoptim." + name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in FILES
+    }
+    arrows = {
+        "hoptim." + name.removesuffix(".py").removesuffix("/__init__").replace("/", "."): imported(name)
+        & known
+        for name in FILES
+    }
+    order = graphlib.TopologicalSorter(arrows)
+    order.prepare()  # raises CycleError, with the circle
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("check/")])
-def test_checks_are_of_the_store_half(name):
-    """What looks at a directory knows no algorithm either."""
-    assert own(name) <= STORE | {"check", "errors", "arguments"}
-
-
-@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("torch/")])
-def test_torch_uses_what_a_study_is_opened_with(name):
-    """What is for PyTorch knows neither algorithms nor the store, beyond the file that names a study."""
-    assert own(name) <= {"torch", "study", "trial", "settings", "errors"}
-
-
-@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("report/")])
-def test_reports_know_what_users_know(name):
-    """A report is made of the study's public side; of the store it takes only how files are written."""
-    assert own(name) <= {"report", "study", "trial", "dimension", "files", "ranking"}
-
-
-@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("launch/")])
-def test_launching_uses_the_study_as_a_user_would(name):
-    """What starts workers knows neither half, only the study, its errors and how files are written."""
-    assert own(name) <= {"launch", "study", "errors", "arguments", "files", "signals"}
-
-
-@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("cli/")])
-def test_the_command_line_sees_no_half(name):
-    """What a command does, a user could do in Python: it knows neither the algorithms nor the store."""
-    assert not own(name) & ((ALGORITHM | STORE) - {"space", "files"})
+def test_the_list_of_rooms_is_whole():
+    """Every folder, and every file at the top, is in the list above."""
+    assert {room(name) for name in FILES} == MAY_SEE.keys()
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if not name.startswith("cli/")])
@@ -154,18 +125,6 @@ def test_only_the_command_line_needs_its_extra(name):
 def test_errors_import_nothing():
     """The errors can be caught anywhere, so their module imports nothing at all."""
     assert imported("errors.py") == set()
-
-
-@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("benchmarks/")])
-def test_benchmarks_use_the_public_names_alone(name):
-    """A benchmark can do nothing that a user could not."""
-    assert own(name) <= {"__init__", "benchmarks", "plot"}
-
-
-@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("plot/")])
-def test_plots_use_the_public_names_alone(name):
-    """A picture shows what anybody could read, so it cannot disturb a study."""
-    assert own(name) <= {"__init__", "plot", "lineage", "ranking"}
 
 
 @pytest.mark.parametrize("name", FILES)

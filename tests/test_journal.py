@@ -9,10 +9,10 @@ import os
 
 import pytest
 
-from hoptim import chain
 from hoptim.errors import LockTimeout, StoreError, StudyDamaged, StudyMismatch
-from hoptim.journal import FileJournal
-from hoptim.memory import MemoryJournal
+from hoptim.store import line_format
+from hoptim.store.journal import FileJournal
+from hoptim.store.memory_journal import MemoryJournal
 from tests import reader
 
 UUID = "0123456789abcdef"
@@ -22,7 +22,7 @@ UUID = "0123456789abcdef"
 def path(tmp_path):
     """A journal with record 0."""
     path = tmp_path / "journal.jsonl"
-    path.write_bytes(chain.encode({"n": 0, "op": "create", "uuid": UUID}, chain.start(UUID)))
+    path.write_bytes(line_format.encode({"n": 0, "op": "create", "uuid": UUID}, line_format.start(UUID)))
     return path
 
 
@@ -165,7 +165,7 @@ def test_a_directory_made_anew_is_not_written(path):
     """A worker of an old study refuses a new study's journal under the same name."""
     journal = opened(path)
     read(journal)
-    line = chain.encode({"n": 0, "op": "create", "uuid": "f" * 16}, chain.start("f" * 16))
+    line = line_format.encode({"n": 0, "op": "create", "uuid": "f" * 16}, line_format.start("f" * 16))
     path.write_bytes(line)
     with pytest.raises(StudyMismatch, match="made anew"):
         append(journal, "x")
@@ -214,7 +214,7 @@ def test_foreign_bytes_are_synced_before_anything_is_built_on_them(path, monkeyp
     append(mine, "x")
     append(other, "y")
     lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join([*lines, chain.encode({"n": 3, "op": "unsynced"}, lines[-1][:8])]))
+    path.write_bytes(b"".join([*lines, line_format.encode({"n": 3, "op": "unsynced"}, lines[-1][:8])]))
     calls = []
     real_sync, real_write = os.fsync, os.pwrite
 

@@ -11,7 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 import hoptim
-from hoptim import signals
+from hoptim import _signals
+from hoptim._signals import signals_deferred
 from hoptim.launch import crew
 from hoptim.launch import restarts as restarting
 from hoptim.launch.processes import Processes
@@ -191,11 +192,11 @@ def test_a_preemption_waits_for_the_store(monkeypatch):
     before = signal.signal(signal.SIGUSR2, lambda *_: came.append("handled"))
 
     def train() -> None:
-        with signals.undisturbed():
+        with signals_deferred():
             os.kill(os.getpid(), signal.SIGUSR2)
             came.append("stored")
 
-    monkeypatch.setattr(signals, "_theirs", dict(signals._theirs))
+    monkeypatch.setattr(_signals, "_theirs", dict(_signals._theirs))
     try:
         Requeued(train)()
     finally:

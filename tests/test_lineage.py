@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import hoptim
+from hoptim.analysis.lineage import chosen
 from tests.builders import loss, saving, study, train
 
 
@@ -187,7 +188,7 @@ def test_a_later_collapse_is_no_news(caplog):
 def test_a_trial_that_has_not_ended_is_refused(made, wrong):
     """A number that is no finished trial's is an error that says how many there are."""
     with pytest.raises(hoptim.ArgumentError, match="72 trials have ended"):
-        hoptim.lineage.chosen(made.family.trials, wrong)
+        chosen(made.family.trials, wrong)
 
 
 def test_numbers_of_any_library_are_welcome(made):

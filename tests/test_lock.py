@@ -10,9 +10,9 @@ import threading
 
 import pytest
 
-from hoptim import lock
 from hoptim.errors import LockTimeout, OptimizerError, StoreError
-from hoptim.lock import StudyLock
+from hoptim.store.locking import lock
+from hoptim.store.locking.lock import StudyLock
 from tests.builders import run, wait_until
 
 

@@ -12,9 +12,9 @@ pytest.importorskip("click", reason="the command line needs the extra 'cli'")
 pytest.importorskip("rich", reason="the command line needs the extra 'cli'")
 
 from hoptim import __main__ as command
-from hoptim.check import directory, repair
-from hoptim.check.between import Verdict
 from hoptim.errors import LockTimeout
+from hoptim.store.check import directory, repair
+from hoptim.store.check.cross_process import Verdict
 from tests.builders import ROOT, study, train
 
 

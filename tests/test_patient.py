@@ -13,8 +13,8 @@ from hoptim import ArgumentError, OptimizerError, Patient, Proposal, StudyMismat
 from hoptim.benchmarks.deceptive import Deceptive
 from hoptim.benchmarks.problem import train as trained
 from hoptim.benchmarks.quadratic import NoisyQuadratic
-from hoptim.optimizer import Optimizer
-from hoptim.space import Space
+from hoptim.optimizers.base import Optimizer
+from hoptim.space.space import Space
 from hoptim.testing import Row, population
 from tests.builders import recompute, study, train
 

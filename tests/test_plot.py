@@ -18,7 +18,7 @@ from tests import builders
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 plot = pytest.importorskip("hoptim.plot")
 
-from hoptim.plot import ink  # noqa: E402 - matplotlib may be absent
+from hoptim.plot import style  # noqa: E402 - matplotlib may be absent
 from hoptim.plot.descent import Descent  # noqa: E402
 from hoptim.plot.history import History  # noqa: E402
 from hoptim.plot.scale import of_values  # noqa: E402
@@ -70,7 +70,7 @@ def noisy(trial):
 
 def chosen(ax):
     """The data of the line that stands out."""
-    lines = [line for line in ax.lines if line.get_color() == ink.CHOSEN and line.get_linestyle() != "None"]
+    lines = [x for x in ax.lines if x.get_color() == style.CHOSEN and x.get_linestyle() != "None"]
     assert len(lines) == 1
     return lines[0].get_xdata(), lines[0].get_ydata()
 
@@ -369,7 +369,9 @@ def test_colours_differ_in_grey():
     """The line that stands out is clearly darker than the others in a grey print."""
     from matplotlib.colors import to_rgb
 
-    grey = {name: np.dot(to_rgb(getattr(ink, name)), (0.299, 0.587, 0.114)) for name in ("CHOSEN", "FAINT")}
+    grey = {
+        name: np.dot(to_rgb(getattr(style, name)), (0.299, 0.587, 0.114)) for name in ("CHOSEN", "FAINT")
+    }
     assert grey["FAINT"] - grey["CHOSEN"] > 0.15
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import hoptim
-from hoptim import lock, mount, remote
+from hoptim import remote
+from hoptim.store.locking import lock, mounts
 from tests.builders import recompute, study, train
 
 
@@ -176,7 +177,7 @@ def test_a_remote_loop_may_be_synchronous_and_on_one_host(folder, monkeypatch):
         raise hoptim.StoreError("locks do not reach other machines")
 
     trial = remote.ask(folder)
-    monkeypatch.setattr(mount, "refuse_lies", refuse)
+    monkeypatch.setattr(mounts, "require_shared_locks", refuse)
     hands = [trial, *(remote.ask(folder, single_host=True, synchronous=True) for _ in range(3))]
     with pytest.raises(hoptim.NothingDue):
         remote.ask(folder, timeout=0, single_host=True, synchronous=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import hoptim
-from hoptim.check.inspection import check
-from hoptim.check.repair import repair
+from hoptim.store.check.inspection import check
+from hoptim.store.check.repair import repair
 from tests import builders, reader
 from tests.builders import acknowledged, run, wait_until
 from tests.damaged import flipped, found, lines_of, litter, tree, write

@@ -204,7 +204,7 @@ def test_every_file_of_the_page_is_used_and_shipped():
     others = {path.name for path in FOLDER.iterdir() if path.suffix not in {".py", ""}}
     assert others == scripts | {"page.html", "page.css"}
     shipped = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    assert "hoptim.report" in shipped["packages"]
+    assert shipped["packages"]["find"] == {"include": ["hoptim*"]}
     globs = shipped["package-data"]["hoptim.report"]
     assert {path.name for glob in globs for path in FOLDER.glob(glob)} == others
 

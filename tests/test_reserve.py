@@ -8,7 +8,7 @@ import os
 import pytest
 
 from hoptim.errors import StoreError
-from hoptim.reserve import Reserve
+from hoptim.store.reserve import Reserve
 from tests import reader
 from tests.builders import study
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import hoptim
 from hoptim import Choice, Float, Int, Ordinal, Schedule
-from hoptim.schedule import Interval
+from hoptim.analysis.schedule import Interval
 from tests.builders import loss, study, train
 
 WORDS = st.sampled_from(

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import hoptim
-from hoptim import signals
-from hoptim.lock import StudyLock
+from hoptim import _signals
+from hoptim.store.locking.lock import StudyLock
 from tests import reader
 from tests.builders import ROOT, saving, study, wait_until
 
@@ -87,7 +87,7 @@ def interrupted_at(folder: Path, n: int, every: bool, late: bool = False) -> boo
     with Interrupt(n, every) as interrupt, contextlib.suppress(KeyboardInterrupt):
         work(made, acks)
     assert lock_is_free(folder)
-    assert signals._here.depth == 0
+    assert _signals._here.depth == 0
     for trial in made:  # the same process and object go on, as in a notebook
         trial.tell(trial.number / 10, save=saving("x"))
         acks.append((trial.number, trial.number / 10))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hoptim.errors import StudyDamaged
-from hoptim.state import State
+from hoptim.store.state import State
 
 
 class Log:
@@ -155,17 +155,17 @@ def test_what_may_still_be_loaded_is_not_droppable():
     log = Log(2, 9)
     a0, b0 = log.told(0, 0.1, saved=True), log.told(1, 5.0, saved=True)
     a1 = log.told(0, 2.0, parent=a0, saved=True)
-    assert log.state.droppable(None) == []  # member 1 may still ask after step 0
+    assert log.state.unreferenced(None) == []  # member 1 may still ask after step 0
     b1, token = log.ask(1, parent=b0)
-    assert log.state.droppable(None) == []  # b0 is a parent in use, a0 the best ever
+    assert log.state.unreferenced(None) == []  # b0 is a parent in use, a0 the best ever
     log.put("tell", trial=b1, token=token, value=3.0)
-    assert log.state.droppable(None) == [b0]
-    assert log.state.droppable(lambda entry: entry.number == b0) == []
+    assert log.state.unreferenced(None) == [b0]
+    assert log.state.unreferenced(lambda entry: entry.number == b0) == []
     a2, token = log.ask(0, parent=a1)
     log.put("tell", trial=a2, token=token, value=0.05, drops=[b0])
     b2, _ = log.ask(1, parent=a2)
     # b1 stays: until b2 ends it is what member 0 would find of its neighbour
-    assert log.state.droppable(None) == [a0, a1]
+    assert log.state.unreferenced(None) == [a0, a1]
     assert b2 not in log.state.saved
 
 
@@ -179,10 +179,10 @@ def test_the_parent_of_an_open_trial_stays(end):
     log.told(0, 3.0, parent=b0, saved=True)
     if end is not None:
         log.put(end, trial=b1, token=token, **({"final": False} if end == "reclaim" else {}))
-    assert a0 not in log.state.droppable(None)
+    assert a0 not in log.state.unreferenced(None)
     _, token = (b1, token) if end is None else log.ask(1)
     log.put("tell", trial=b1, token=token, value=6.0)
-    assert a0 in log.state.droppable(None)
+    assert a0 in log.state.unreferenced(None)
 
 
 def test_what_is_retained_stays_until_a_trial_has_continued_from_it():
@@ -192,12 +192,12 @@ def test_what_is_retained_stays_until_a_trial_has_continued_from_it():
     waits = log.told(0, 2.0, retain=True)
     other = log.told(0, 3.0)
     log.told(0, 4.0)
-    assert waits not in log.state.droppable(None)
-    assert other in log.state.droppable(None)
+    assert waits not in log.state.unreferenced(None)
+    assert other in log.state.unreferenced(None)
     number, token = log.ask(0, parent=waits)
-    assert waits not in log.state.droppable(None)
+    assert waits not in log.state.unreferenced(None)
     log.put("tell", trial=number, token=token, value=5.0)
-    assert waits in log.state.droppable(None)
+    assert waits in log.state.unreferenced(None)
 
 
 @pytest.mark.parametrize("value", ["nan", "-inf"])
@@ -230,7 +230,7 @@ def test_kept_checkpoints_are_bounded_and_cover_every_choice(events):
         elif held:
             number, token = held.pop(roll % len(held))
             log.put("tell", trial=number, token=token, value=float(roll), saved=True)
-            for spare in log.state.droppable(None):
+            for spare in log.state.unreferenced(None):
                 del log.state.saved[spare]
         assert len(log.state.saved) <= 4 * (lead + 1) + 2 * len(held) + 1
 

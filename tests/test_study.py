@@ -30,7 +30,7 @@ from hoptim import (
     StudyFailed,
     StudyMismatch,
 )
-from hoptim import loop as loop_module
+from hoptim.session import loop as loop_module
 from tests import builders
 from tests.builders import append, loss, recompute, records, saving, stripped, study, train
 

@@ -110,7 +110,7 @@ class Scenes:
         def look(timeout: float, deadline: None) -> hoptim.Trial | None:
             asked.append(timeout)
             if held is not None and len(asked) == 4:
-                other._clerk.release(held)
+                other._session.release(held)
             return ask(timeout)
 
         made.ask = look  # type: ignore[method-assign, assignment]

@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 import hoptim
-from hoptim import checkpoints, files, journal
+from hoptim import _files
+from hoptim.store import checkpoints, journal
 from tests.builders import loss, study
 
 
@@ -76,7 +77,7 @@ def _train(trial: hoptim.Trial, count: int) -> None:
 
 def _instrument(killer: Killer) -> None:
     """Make the middle of telling a place to die in."""
-    publish, write = checkpoints.Checkpoints.publish, files.write_all
+    publish, write = checkpoints.Checkpoints.publish, _files.write_all
 
     def published(self: checkpoints.Checkpoints, number: int, token: int) -> None:
         publish(self, number, token)

@@ -60,15 +60,15 @@ class Sampler:
         if self._left:
             started = [n for n in herd.live.values() if n > self._left[0] and self._has_asked(n)]
             self._left = [n for n in self._left if n >= max(started, default=0)]
-        disturbed = len(self._left) + len(herd.stopped)
+        signals_allowed = len(self._left) + len(herd.stopped)
         try:
             files = len(os.listdir(herd.study / "checkpoints"))
         except FileNotFoundError:
             return
         self.most = max(self.most, files)
-        if not disturbed:
+        if not signals_allowed:
             self.most_quiet = max(self.most_quiet, files)
-        self.over = max(self.over, files - self.bound - herd.options.members * (1 + disturbed))
+        self.over = max(self.over, files - self.bound - herd.options.members * (1 + signals_allowed))
 
     def _has_asked(self, serial: int) -> bool:
         try:

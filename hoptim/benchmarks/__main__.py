@@ -13,7 +13,7 @@ from typing import Any
 
 import hoptim
 from hoptim.benchmarks import mixed, report, rosenbrock
-from hoptim.benchmarks.amounts import add_amounts, add_file, add_store, amounts, check_files
+from hoptim.benchmarks.run_options import add_amounts, add_file, add_store, amounts, check_files
 from hoptim.benchmarks.spread import Progress
 
 _INTERRUPTED = 130  # what shells report of a program that Ctrl-C ended

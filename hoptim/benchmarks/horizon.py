@@ -10,14 +10,14 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import hoptim
-from hoptim.benchmarks import answers
-from hoptim.benchmarks.amounts import Amounts
-from hoptim.benchmarks.answers import Answer, Known
+from hoptim.benchmarks import reference_solutions
 from hoptim.benchmarks.deceptive import Deceptive
 from hoptim.benchmarks.losses import Losses, typical
 from hoptim.benchmarks.problem import Problem, Trained, train
 from hoptim.benchmarks.quadratic import NoisyQuadratic
+from hoptim.benchmarks.reference_solutions import Answer, Known
 from hoptim.benchmarks.regularisation import Regularisation
+from hoptim.benchmarks.run_options import RunOptions
 from hoptim.benchmarks.spread import Progress, spread
 
 # A row for each; one more line is one more row, and one more line in the picture.
@@ -44,15 +44,17 @@ class Testbed(NamedTuple):
 
 TESTBEDS: Mapping[str, Testbed] = MappingProxyType(
     {
-        "quadratic": Testbed(NoisyQuadratic(), (1, 3, 10, 30, 100), answers.noisy_quadratic),
-        "deceptive": Testbed(Deceptive(), (1, 10, 50, 100, 250), answers.deceptive),
-        "regularisation": Testbed(Regularisation(), (1, 3, 10, 30), answers.regularisation, True),
+        "quadratic": Testbed(NoisyQuadratic(), (1, 3, 10, 30, 100), reference_solutions.noisy_quadratic),
+        "deceptive": Testbed(Deceptive(), (1, 10, 50, 100, 250), reference_solutions.deceptive),
+        "regularisation": Testbed(
+            Regularisation(), (1, 3, 10, 30), reference_solutions.regularisation, True
+        ),
     }
 )
 
 
 @dataclass(frozen=True)
-class Setup(Amounts):
+class Setup(RunOptions):
     """How much is run.
 
     Args:
@@ -174,7 +176,7 @@ def _found(name: str, setup: Setup, done: Mapping[tuple[Any, ...], Any]) -> Foun
         Cell(method, interval, tuple(done[name, method, interval, seed] for seed in setup.seeds))
         for method, interval in product(METHODS, intervals)
     )
-    known = answers.together([done[name, seed] for seed in setup.known_seeds(name)])
+    known = reference_solutions.together([done[name, seed] for seed in setup.known_seeds(name)])
     drawn = Cell(RANDOM, TESTBEDS[name].problem.steps, tuple(done[name, RANDOM, s] for s in setup.seeds))
     return Found(name, TESTBEDS[name].problem, intervals, cells, known, drawn)
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from hoptim.benchmarks.answers import Answer
 from hoptim.benchmarks.horizon import METHODS, Cell, Found
 from hoptim.benchmarks.problem import Floats
+from hoptim.benchmarks.reference_solutions import Answer
 from hoptim.plot import Figure, save
 
 # Okabe and Ito's palette, from dark to light; markers and dashes tell the lines apart in grey, too.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from hoptim.benchmarks.answers import Answer
 from hoptim.benchmarks.horizon import METHODS, Cell, Found, Setup
+from hoptim.benchmarks.reference_solutions import Answer
 from hoptim.benchmarks.report import aligned, document, versions
 
 _NOTE = """Means, in brackets standard deviations over the runs; * is each method's best interval, ** the

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import hoptim
-from hoptim.benchmarks.amounts import Amounts
+from hoptim.benchmarks.run_options import RunOptions
 from hoptim.benchmarks.spread import Progress, spread
 
 START = (0.8, 0.4)  # of the odd and of the even coordinates, the same for all members and runs
@@ -80,7 +80,7 @@ FIGURE3 = (ROMUL, TRUNCATION, INITIATOR)
 
 
 @dataclass(frozen=True)
-class Setup(Amounts):
+class Setup(RunOptions):
     """How much is run, and where.
 
     Args:

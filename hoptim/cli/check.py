@@ -27,8 +27,8 @@ def check(ctx: click.Context, folder: Path, repair: bool, single_host: bool, as_
     Others may train meanwhile. Exit status: 0 no errors, though there may be leftovers; 1 errors; 2 no
     study.
     """
-    from hoptim.check import inspection
-    from hoptim.check import repair as repairing
+    from hoptim.store.check import inspection
+    from hoptim.store.check import repair as repairing
 
     look = repairing.repair if repair else inspection.check
     report = look(folder.absolute(), single_host=single_host)
@@ -57,7 +57,7 @@ def check_dir(ctx: click.Context, folder: Path, machines: int, minutes: float, a
     Also from several machines at once. Works in a hidden folder of its own and removes it. Exit status: 0
     fit; 1 not; 2 no directory.
     """
-    from hoptim.check import directory
+    from hoptim.store.check import directory
 
     found = []
     with closing(directory.examine(folder.absolute(), machines, minutes * 60)) as verdicts:

@@ -12,7 +12,7 @@ import click
 
 from hoptim.cli import options
 from hoptim.cli.output import TRIAL_KEYS, trial_json, written
-from hoptim.space import Space
+from hoptim.space.space import Space
 from hoptim.trial import FinishedTrial
 
 _NESTED = ("params", "metrics")

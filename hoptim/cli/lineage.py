@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
+from hoptim.analysis.lineage import Exploit, Lineage
+from hoptim.analysis.ranking import best_first
 from hoptim.cli import options
 from hoptim.cli.output import counted, number, print_json, trial_json
 from hoptim.errors import ArgumentError, NoResult
-from hoptim.lineage import Exploit, Lineage
-from hoptim.ranking import best_first
 from hoptim.study import Study
 from hoptim.trial import FinishedTrial
 

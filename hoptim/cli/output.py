@@ -13,8 +13,8 @@ from typing import Any, TextIO
 
 import click
 
-from hoptim.files import explained
-from hoptim.space import Space
+from hoptim._files import explained
+from hoptim.space.space import Space
 from hoptim.trial import FinishedTrial
 
 TRIAL_KEYS = (

@@ -10,9 +10,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from hoptim.analysis.status import Running, Status
 from hoptim.cli.output import counted, shown
 from hoptim.cli.screen import duration, size, tables
-from hoptim.status import Running, Status
 from hoptim.trial import FinishedTrial
 
 _MOST_FOUNDERS = 6

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from hoptim._files import explained
 from hoptim.cli import options
 from hoptim.cli.output import print_json, shown
-from hoptim.files import explained
 
 KINDS = ("hyperparameters", "family-tree", "values", "step-sizes", "overview")  # of hoptim.plot.PLOTS
 

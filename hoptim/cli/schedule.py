@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from hoptim.analysis.schedule import Schedule
 from hoptim.cli import options
 from hoptim.cli.output import brief, written
-from hoptim.schedule import Schedule
 
 
 @click.command()

@@ -17,7 +17,7 @@ from hoptim.cli.output import print_json, print_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hoptim.status import Status
+    from hoptim.analysis.status import Status
     from hoptim.study import Study
 
 

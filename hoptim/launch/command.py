@@ -13,9 +13,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from hoptim.arguments import check_whole
+from hoptim._arguments import check_whole
+from hoptim._files import explained, make_folder
 from hoptim.errors import ArgumentError
-from hoptim.files import explained, make_folder
 from hoptim.launch.script import Script
 from hoptim.launch.summary import Summary
 

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hoptim import signals
-from hoptim.arguments import check_whole
+from hoptim import _signals
+from hoptim._arguments import check_whole
 from hoptim.errors import ArgumentError, WorkersFailed
 from hoptim.launch.processes import Processes
 from hoptim.launch.worker import Executor, Future, Submission, Worker, last_line
@@ -39,7 +39,7 @@ def check(train: Any, study: Any, workers: Any, executor: Any, restarts: Any) ->
 
 def work_here(train: Callable[[Study], object], study: Study, size: int, restarts: int) -> None:
     """Train in processes of this machine; none of them is left at the end."""
-    signals.defer(signal.SIGTERM)  # else it would end this process and leave them
+    _signals.defer(signal.SIGTERM)  # else it would end this process and leave them
     with Processes() as processes:
         crew = Crew(train, study, processes, size, restarts)
         crew.watch()

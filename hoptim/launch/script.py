@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from hoptim._files import create, explained, open_regular
 from hoptim.errors import ArgumentError
-from hoptim.files import create, explained, open_regular
 from hoptim.launch.ending import ending
 from hoptim.launch.restarts import Restarts
-from hoptim.launch.summary import Report
+from hoptim.launch.summary import LaunchSummary
 
 log = logging.getLogger("hoptim")
 
@@ -70,9 +70,9 @@ class Script:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
 
-    def report(self) -> Report:
+    def report(self) -> LaunchSummary:
         """What became of it."""
-        return Report(self.number, self._starts, self._status, self.log)
+        return LaunchSummary(self.number, self._starts, self._status, self.log)
 
     def _start(self) -> None:
         self._starts += 1

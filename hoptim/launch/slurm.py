@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hoptim import signals
+from hoptim import _signals
 from hoptim.errors import MissingExtra
 
 
@@ -29,7 +29,7 @@ class Requeued:
         """Train; submitit's signal waits for the end of what the store is doing."""
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             if callable(signal.getsignal(number)):  # submitit's handler ends the process where it is
-                signals.defer(number)
+                _signals.defer(number)
         self.train(*args, **named)
 
     def checkpoint(self, *args: Any, **named: Any) -> Any:

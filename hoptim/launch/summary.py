@@ -13,7 +13,7 @@ from hoptim.study import load
 
 
 @dataclass(frozen=True)
-class Report:
+class LaunchSummary:
     """What became of one worker.
 
     Attributes:
@@ -40,7 +40,7 @@ class Summary:
     """
 
     folder: Path
-    workers: tuple[Report, ...]
+    workers: tuple[LaunchSummary, ...]
     stopped: int | None
 
     @property
@@ -57,7 +57,7 @@ class Summary:
         return "\n".join([*lines, *_of_study(self.folder)])
 
 
-def _row(worker: Report) -> tuple[str, str, str, str]:
+def _row(worker: LaunchSummary) -> tuple[str, str, str, str]:
     status = worker.status
     ended = "finished" if status == 0 else "was never started" if status is None else ending(status)
     return str(worker.number), str(worker.starts), ended, str(worker.log)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import hoptim
-from hoptim.plot import ink
+from hoptim.plot import style
 from hoptim.plot.history import History, step_size
 from hoptim.plot.scale import around, of_values
 
@@ -32,7 +32,7 @@ def values(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = None)
         NoResult: No trial has finished yet.
         ArgumentError: `trial` is none of the study's finished trials.
     """
-    return ink.panel(_SIZE, History.of(study, trial), draw_values, columns=2)
+    return style.panel(_SIZE, History.of(study, trial), draw_values, columns=2)
 
 
 def step_sizes(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = None) -> Figure:
@@ -56,7 +56,7 @@ def step_sizes(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = N
             f"The trials of {study!r} have no step size: {type(study.optimizer).__name__} notes no "
             "'sigma' in its memos, as hoptim.ROMUL does."
         )
-    return ink.panel(_SIZE, history, draw_step_sizes)
+    return style.panel(_SIZE, history, draw_step_sizes)
 
 
 def has_step_sizes(history: History) -> bool:
@@ -68,31 +68,38 @@ def draw_values(ax: Any, history: History) -> None:
     """Draw values by step into axes."""
     y = history.value
     failed = ~np.isfinite(y)
-    ink.steps_axis(ax, history)
+    style.steps_axis(ax, history)
     ax.set_ylabel("value")
     if not failed.all():
         scale = of_values(history)
-        ink.value_axis(ax, scale)
-        ink.draw_lines(ax, history, y, faint=scale.clip(y))
+        style.value_axis(ax, scale)
+        style.draw_lines(ax, history, y, faint=scale.clip(y))
         steps, best = history.best_so_far
         ax.step(
-            steps, best, "--", where="post", color=ink.text(), linewidth=1.2, zorder=5, label="best so far"
+            steps,
+            best,
+            "--",
+            where="post",
+            color=style.text(),
+            linewidth=1.2,
+            zorder=5,
+            label="best so far",
         )
         if outside := scale.outside(y):
             side = "above" if history.sign > 0 else "below"
             ax.set_title(f"{outside} of {len(y)} values lie {side}", fontsize="small", loc="right")
     if failed.any():
         edge = np.full(len(y), 1.0 if history.sign > 0 else 0.0)
-        ink.mark_failed(ax, history, edge, failed, transform=ax.get_xaxis_transform())
+        style.mark_failed(ax, history, edge, failed, transform=ax.get_xaxis_transform())
 
 
 def draw_step_sizes(ax: Any, history: History) -> None:
     """Draw step sizes by step into axes."""
     y = history.column(step_size)
     y[y <= 0] = np.nan
-    ink.steps_axis(ax, history)
+    style.steps_axis(ax, history)
     ax.set_ylabel("step size")
-    ink.value_axis(ax, around(y[np.isfinite(y)], log=True))
-    ink.draw_lines(ax, history, y)
+    style.value_axis(ax, around(y[np.isfinite(y)], log=True))
+    style.draw_lines(ax, history, y)
     steps, median = history.by_step(y, np.median)
-    ax.plot(steps, median, "-.", color=ink.text(), linewidth=1.2, zorder=5, label="median of the step")
+    ax.plot(steps, median, "-.", color=style.text(), linewidth=1.2, zorder=5, label="median of the step")

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 import hoptim
 from hoptim import FinishedTrial
-from hoptim.lineage import chosen
-from hoptim.ranking import best
+from hoptim.analysis.lineage import chosen
+from hoptim.analysis.ranking import best
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 import hoptim
-from hoptim.plot import curves, ink, schedules, tree
+from hoptim.plot import curves, schedules, style, tree
 from hoptim.plot.history import History
 
 
@@ -28,7 +28,7 @@ def overview(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = Non
     """
     history = History.of(study, trial)
     rows, columns = schedules.grid(len(study.space))
-    figure = ink.figure(max(3.2 * columns, 10), 6.5 + 2.0 * rows)
+    figure = style.figure(max(3.2 * columns, 10), 6.5 + 2.0 * rows)
     parts: Any = figure.subfigures(3, 1, height_ratios=[3, 3.5, 2.0 * rows])
     above, middle, below = parts
     draws = [curves.draw_values]
@@ -38,5 +38,5 @@ def overview(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = Non
     for draw, ax in zip(draws, axes, strict=True):
         draw(ax, history)
     tree.draw(middle.subplots(), history)
-    ink.legend(figure, [*axes, *middle.axes, *schedules.draw(below, history, study.space)])
+    style.legend(figure, [*axes, *middle.axes, *schedules.draw(below, history, study.space)])
     return figure

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import hoptim
-from hoptim.plot import ink
+from hoptim.plot import style
 from hoptim.plot.history import Floats, History
 from hoptim.plot.scale import around
 
@@ -39,9 +39,9 @@ def hyperparameters(study: hoptim.Study, trial: hoptim.FinishedTrial | int | Non
     """
     history = History.of(study, trial)
     rows, columns = grid(len(study.space))
-    figure = ink.figure(max(columns * _PANEL[0], 5), max(rows * _PANEL[1], 3) + 0.4)
+    figure = style.figure(max(columns * _PANEL[0], 5), max(rows * _PANEL[1], 3) + 0.4)
     axes = draw(figure, history, study.space)
-    ink.legend(figure, axes)
+    style.legend(figure, axes)
     return figure
 
 
@@ -82,7 +82,7 @@ def shortened(label: object, letters: int = _LETTERS) -> str:
 
 def _draw_panel(ax: Any, history: History, name: str, dim: hoptim.Dimension) -> None:
     y = ordinates(history, name, dim)
-    ink.steps_axis(ax, history)
+    style.steps_axis(ax, history)
     if isinstance(dim, (hoptim.Float, hoptim.Int)):
         _draw_numbers(ax, history, y, dim)
     else:
@@ -92,17 +92,17 @@ def _draw_panel(ax: Any, history: History, name: str, dim: hoptim.Dimension) -> 
 def _draw_numbers(ax: Any, history: History, y: Floats, dim: hoptim.Float | hoptim.Int) -> None:
     whole = isinstance(dim, hoptim.Int)
     scale = around(y, log=dim.log, least=0.3 if whole else 0.0)
-    ink.value_axis(ax, scale, whole=whole)
+    style.value_axis(ax, scale, whole=whole)
     for bound in (dim.low, dim.high):
         if scale.low <= bound <= scale.high:
-            ax.axhline(bound, color=ink.FAINT, linewidth=0.8, linestyle=":")
-    ink.draw_lines(ax, history, y)
+            ax.axhline(bound, color=style.FAINT, linewidth=0.8, linestyle=":")
+    style.draw_lines(ax, history, y)
 
 
 def _draw_names(ax: Any, history: History, y: Floats, names: list[Any]) -> None:
     members = history.member / max(int(history.member.max()), 1) - 0.5
-    ink.draw_dots(ax, history, y + _SPREAD * members)
-    ink.draw_chosen(ax, history, y, linewidth=0.6, markersize=2.5, markevery=None)
+    style.draw_dots(ax, history, y + _SPREAD * members)
+    style.draw_chosen(ax, history, y, linewidth=0.6, markersize=2.5, markevery=None)
     every = math.ceil(len(names) / _LABELS)
     shown = names[::every]
     ax.set_yticks(np.arange(len(names))[::every], [shortened(name) for name in shown], parse_math=False)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import hoptim
-from hoptim.plot import ink
+from hoptim.plot import style
 from hoptim.plot.descent import Descent
 from hoptim.plot.history import Floats, History
 
@@ -37,21 +37,21 @@ def family_tree(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = 
         NoResult: No trial has finished yet.
         ArgumentError: `trial` is none of the study's finished trials.
     """
-    return ink.panel(_SIZE, History.of(study, trial), draw)
+    return style.panel(_SIZE, History.of(study, trial), draw)
 
 
 def draw(ax: Any, history: History) -> None:
     """Draw the tree into axes."""
     descent = Descent(history)
     y = descent.position
-    ink.steps_axis(ax, history)
+    style.steps_axis(ax, history)
     height = float(np.nanmax(y))
     ax.set_ylim(height + 0.5 + 0.02 * height, -0.5 - 0.02 * height)
     _draw_dead(ax, descent)
     _draw_families(ax, descent)
     failed = ~np.isfinite(history.value) & descent.shown
     if failed.any():
-        ink.mark_failed(ax, history, y, failed)
+        style.mark_failed(ax, history, y, failed)
     _draw_chosen(ax, history, y)
     if descent.least > 1:
         ax.set_xlabel(f"step (branches under {descent.least} steps left out)", fontsize="small")
@@ -65,8 +65,8 @@ def _draw_dead(ax: Any, descent: Descent) -> None:
     history, y = descent.history, descent.position
     dead = descent.alive == 0
     for which, width in ((history.copied, 0.4), (history.stayed, 0.8)):
-        ink.add_lines(ax, history.edges(y, dead & which), color=ink.FAINT, linewidths=width, alpha=0.6)
-    ink.draw_dots(ax, history, y, dead & history.lonely)
+        style.add_lines(ax, history.edges(y, dead & which), color=style.FAINT, linewidths=width, alpha=0.6)
+    style.draw_dots(ax, history, y, dead & history.lonely)
 
 
 def _draw_families(ax: Any, descent: Descent) -> None:
@@ -76,7 +76,7 @@ def _draw_families(ax: Any, descent: Descent) -> None:
     for i, founder in enumerate(descent.families):
         family = (history.founder == founder) & (descent.alive > 0)
         colour = _COLOURS[i] if i < len(_COLOURS) else _OTHERS
-        ink.add_lines(ax, history.edges(y, family & (history.parent >= 0)), color=colour, linewidths=1.2)
+        style.add_lines(ax, history.edges(y, family & (history.parent >= 0)), color=colour, linewidths=1.2)
         living = family & descent.survivors & descent.shown
         if not living.any():
             continue
@@ -94,11 +94,11 @@ def _draw_chosen(ax: Any, history: History, y: Floats) -> None:
     """The chosen line, and on it where its weights moved to another member."""
     if not len(history.line):
         return
-    ink.draw_chosen(ax, history, y, linewidth=2.5)
+    style.draw_chosen(ax, history, y, linewidth=2.5)
     moves = history.line[history.copied[history.line]]
     shown = moves if len(moves) <= _DOTS else moves[:0]
     ax.plot(
-        history.step[shown], y[shown], color=ink.CHOSEN, linestyle="none", markersize=3.5,
+        history.step[shown], y[shown], color=style.CHOSEN, linestyle="none", markersize=3.5,
         marker="o" if len(shown) else "none", markerfacecolor="white", zorder=5,
         label=f"{len(moves)} exploit{'s' * (len(moves) != 1)} on its line",
     )  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-from hoptim.files import explained, try_to_remove, write_new
+from hoptim._files import explained, try_to_remove, write_new
 from hoptim.report.data import data_of
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hoptim.dimension import Dimension
-from hoptim.ranking import best
+from hoptim.analysis.ranking import best
+from hoptim.space.dimensions import Dimension
 from hoptim.trial import FinishedTrial
 
 if TYPE_CHECKING:

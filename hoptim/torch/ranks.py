@@ -11,8 +11,8 @@ from typing import Any
 
 import torch.distributed as dist
 
-from hoptim import settings
 from hoptim.errors import AlreadyTold, ArgumentError, ClaimLost, NothingDue, NotTold, TrialError
+from hoptim.store import study_file
 from hoptim.study import Study
 from hoptim.torch.group import Group
 from hoptim.trial import Save, Trial
@@ -141,7 +141,7 @@ class RankTrial(Trial):
 
 
 def _check_same(study: Study, ranks: Group) -> None:
-    found = None if study.path is None else settings.read(Path(study.path))
+    found = None if study.path is None else study_file.read(Path(study.path))
     opened = ranks.gather([study.path, None if found is None else found.uuid])
     if len({uuid for _, uuid in opened}) > 1 or found is None:
         raise ArgumentError(
@@ -196,6 +196,6 @@ def _following(study: Study, word: Mapping[str, Any]) -> RankTrial:
         "params": study.space.named(word["params"]),
         "checkpoint": None if name is None else str(Path(str(study.path), "checkpoints", name)),
         "path": study.path,
-        "_keeper": study._clerk,
+        "_keeper": study._session,
     }
     return RankTrial(**{**word, **own})

@@ -16,7 +16,10 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-from hoptim import clerk, leaving, lock, signals
+from hoptim import _signals
+from hoptim.session import session
+from hoptim.store import shutdown
+from hoptim.store.locking import lock
 from tests.simulated.descriptors import FIRST
 from tests.simulated.scheduler import ROOT
 from tests.simulated.system import System
@@ -76,13 +79,13 @@ def _of_hoptim(world: World) -> Iterator[tuple[Any, str, Any]]:
         if name.startswith("hoptim.") and getattr(module, "threading", None) is threading:
             yield module, "threading", threads(world)
     yield lock, "_registry", Own(world, "registry")
-    yield clerk, "_told_last", Own(world, "told")
-    yield leaving, "watch_over", lambda leaver: None  # the simulated scripts leave by themselves
-    yield signals, "defer", lambda number: None
-    yield signals, "_wrap", lambda: None  # the simulated scripts set no handlers of their own
-    yield signals, "_here", Here(world)
-    yield signals, "_theirs", {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-    world.signal = lambda number: signals._on_signal(number, None)
+    yield session, "_told_last", Own(world, "told")
+    yield shutdown, "release_at_exit", lambda leaver: None  # the simulated scripts leave by themselves
+    yield _signals, "defer", lambda number: None
+    yield _signals, "_wrap", lambda: None  # the simulated scripts set no handlers of their own
+    yield _signals, "_here", Here(world)
+    yield _signals, "_theirs", {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    world.signal = lambda number: _signals._on_signal(number, None)
 
 
 class Own(MutableMapping[Any, Any]):

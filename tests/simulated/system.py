@@ -70,7 +70,7 @@ class System(Files):
 
     def scandir(self, path: str) -> Entries:
         nodes = self.world.call("scandir", path, lambda at: dict(self.fs.find(at).names), path)
-        return Entries([Entry(path, name, node) for name, node in nodes.items()])
+        return Entries([TrialRecord(path, name, node) for name, node in nodes.items()])
 
     def sleep(self, seconds: float) -> None:
         world = self.world
@@ -100,13 +100,13 @@ class System(Files):
         raise refusal(errno.EINVAL, path)
 
 
-class Entries(Iterator["Entry"]):
+class Entries(Iterator["TrialRecord"]):
     """What `os.scandir` gives."""
 
-    def __init__(self, entries: list[Entry]) -> None:
+    def __init__(self, entries: list[TrialRecord]) -> None:
         self._left = iter(entries)
 
-    def __next__(self) -> Entry:
+    def __next__(self) -> TrialRecord:
         return next(self._left)
 
     def __enter__(self) -> Entries:
@@ -119,7 +119,7 @@ class Entries(Iterator["Entry"]):
         return None
 
 
-class Entry:
+class TrialRecord:
     """A name in a folder."""
 
     def __init__(self, path: str, name: str, node: Any) -> None:

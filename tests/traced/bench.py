@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hoptim import leaving
+from hoptim.store import shutdown
 from tests import reader
 from tests.traced import tracer
 from tests.traced.diary import Diary, look
@@ -65,7 +65,7 @@ def meet(scenario: Scenario, diary: Diary, mutant: Callable[[], object]) -> int:
     try:
         tracer.arm()
         scenario.script(diary)
-        leaving._leave_all()
+        shutdown._release_all()
     except BaseException:
         diary.note("wrong", traceback.format_exc())
     return 0
@@ -89,7 +89,7 @@ def recover(scenario: Scenario, diary: Diary) -> None:
     try:
         watch(diary)
         scenario.script(diary)
-        leaving._leave_all()
+        shutdown._release_all()
         look(diary)
     except BaseException:
         diary.note("wrong", f"recovery: {traceback.format_exc()}")

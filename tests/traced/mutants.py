@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from hoptim import clerk, files, journal, store
+from hoptim import _files
+from hoptim.session import session
+from hoptim.store import journal, store
 
 
 def break_nothing() -> None:
@@ -14,13 +16,13 @@ def break_nothing() -> None:
 
 def forget_ids() -> None:
     """A tell with an unknown outcome is not found again when it is repeated."""
-    tell = clerk.Clerk.tell
+    tell = session.Session.tell
 
-    def told(self: clerk.Clerk, trial: Any, value: Any, outcome: Any) -> None:
+    def told(self: session.Session, trial: Any, value: Any, outcome: Any) -> None:
         trial._id = os.urandom(4).hex()
         tell(self, trial, value, outcome)
 
-    clerk.Clerk.tell = told  # type: ignore[method-assign]
+    session.Session.tell = told  # type: ignore[method-assign]
 
 
 def keep_state() -> None:
@@ -42,7 +44,7 @@ def drop_early() -> None:
 
 def say_nothing() -> None:
     """Errors come out as the system made them."""
-    files.explained.__exit__ = lambda *_: None  # type: ignore[method-assign]
+    _files.explained.__exit__ = lambda *_: None  # type: ignore[method-assign]
 
 
 MUTANTS = {f.__name__: f for f in (forget_ids, keep_state, drop_early, say_nothing)}

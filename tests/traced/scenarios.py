@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import hoptim
-from hoptim import leaving, store
+from hoptim.store import shutdown, store
 from tests import builders
 from tests.builders import loss
 from tests.traced import tracer
@@ -65,7 +65,7 @@ def odds(diary: Diary) -> None:
     """Extends, leaves with a trial in hand, lets go of one, fails some, is robbed of one."""
     study = diary.open(steps=4)
     held = diary.attempt(study.ask)
-    leaving._leave_all()
+    shutdown._release_all()
     del held
     kept = []  # as a notebook keeps its variables
     with suppress(KeyboardInterrupt):
@@ -141,7 +141,7 @@ def beheld(diary: Diary) -> None:
         if pid == 0:
             other = due(builders.study(diary.folder, size=2, steps=2, lease=1.2))
             taken = other is not None and other.number == held.number
-            leaving._leave_all()  # or how often others look for its death would depend on time
+            shutdown._release_all()  # or how often others look for its death would depend on time
             os._exit(taken)
         if os.waitpid(pid, 0)[1]:
             diary.note("wrong", f"trial {held.number} was taken from a living worker")
@@ -175,7 +175,7 @@ def begin(path: Path, tells: int, steps: int = 2, then: Callable[[hoptim.Trial],
                 then(trial)
                 break
             trial.tell(loss(trial), save=(folder if steps == 3 else file)(trial.number))
-        leaving._leave_all()
+        shutdown._release_all()
     finally:
         os._exit(0)
 

@@ -1,0 +1,219 @@
+"""File calls that say which path failed and why, and leave nothing half done."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from hoptim._signals import signals_deferred
+from hoptim.errors import HoptimError, StoreError
+
+
+class explained:
+    """Turns an `OSError` into a `StoreError` that names what was tried, where, and the cause.
+
+    Args:
+        doing: What is tried, to be read behind 'Could not'.
+        path: Where.
+    """
+
+    __slots__ = ("_doing", "_path")
+
+    def __init__(self, doing: str, path: str | os.PathLike[str]) -> None:
+        self._doing, self._path = doing, path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, OSError) and not isinstance(error, HoptimError):
+            message = (
+                f"Could not {self._doing} {os.fspath(self._path)!r}: {error.strerror or error}. Nothing "
+                "that was acknowledged is lost; cure the cause and run the same call again."
+            )
+            raise StoreError(error.errno, message) from error
+
+
+def flush(fd: int) -> None:
+    """Make what was written to an open file survive a power cut."""
+    if hasattr(fcntl, "F_FULLFSYNC"):  # macOS: fsync alone stops at the drive's cache
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(fd)
+
+
+def sync(path: str | os.PathLike[str]) -> None:
+    """Make a file's bytes, or a folder's names, survive a power cut."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        flush(fd)
+    finally:
+        os.close(fd)
+
+
+def close_read(fd: int) -> None:
+    """Close what was only read; an error then says nothing about what was read."""
+    with suppress(OSError):
+        os.close(fd)
+
+
+def is_there(path: str | os.PathLike[str]) -> bool:
+    """As `os.path.lexists`, but an error is no answer."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def sync_tree(path: Path) -> None:
+    """Make a file, or a folder with all that is in it, survive a power cut."""
+    for inner in _inside(path):
+        sync(inner)
+
+
+def share_tree(path: Path) -> None:
+    """Let the group read and replace a file or a folder, where the folder that it is in lets it write."""
+    if _bits_to_share(path.parent):
+        for inner in _inside(path):
+            with suppress(PermissionError):  # not ours, so already as its owner wants it
+                _share(inner, path.parent)
+
+
+def _inside(path: Path) -> Iterator[str]:
+    """A file, or what is in a folder from the inside out; no links."""
+    if path.is_dir():
+        for folder, _, names in os.walk(path, topdown=False, onerror=_raise):
+            paths = (os.path.join(folder, name) for name in names)
+            yield from (inner for inner in paths if not os.path.islink(inner))
+            yield folder
+    else:
+        yield str(path)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _bits_to_share(folder: str | os.PathLike[str]) -> int:
+    """Which mode bits of a shared folder go to what is made in it; 0 when it is not shared."""
+    mode = os.stat(folder).st_mode
+    return mode & (stat.S_IRWXG | stat.S_ISGID) if mode & stat.S_IWGRP else 0
+
+
+def _share(path: str | os.PathLike[str] | int, like: str | os.PathLike[str]) -> None:
+    """Give the group what it has on a folder, whatever the umask says."""
+    bits = _bits_to_share(like)
+    mode = os.stat(path).st_mode
+    if not stat.S_ISDIR(mode):
+        bits &= stat.S_IRGRP | stat.S_IWGRP
+    if bits & ~mode:
+        os.chmod(path, stat.S_IMODE(mode) | bits)
+
+
+def write_all(fd: int, data: bytes, offset: int) -> None:
+    """Write all bytes at an offset; a short write is continued."""
+    while data:
+        written = os.pwrite(fd, data, offset)
+        data, offset = data[written:], offset + written
+
+
+def create(path: str | os.PathLike[str], flags: int = os.O_RDWR) -> int:
+    """Open a file that must not exist yet, as shared as its folder is."""
+    fd = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        _share(fd, os.path.dirname(path) or ".")
+    except BaseException:
+        close_read(fd)
+        with suppress(OSError):
+            os.unlink(path)
+        raise
+    return fd
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Create a file that must not exist yet, durable when this returns."""
+    fd = create(path)
+    try:
+        write_all(fd, data, 0)
+        flush(fd)
+        os.close(fd)
+    except BaseException:
+        close_read(fd)
+        with suppress(OSError):
+            path.unlink()
+        raise
+
+
+def open_regular(path: str | os.PathLike[str], flags: int) -> int:
+    """Open a regular file that is no link; never waits, whatever is there."""
+    fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+    except BaseException:
+        close_read(fd)
+        raise
+    return fd
+
+
+def read_front(path: Path, limit: int) -> bytes:
+    """The first bytes of a regular file that is no link, at most `limit`."""
+    fd = open_regular(path, os.O_RDONLY)
+    try:
+        data = b""
+        while len(data) < limit and (part := os.read(fd, limit - len(data))):
+            data += part
+        return data
+    finally:
+        close_read(fd)
+
+
+def make_folder(path: Path, parents: bool = False) -> None:
+    """Make a folder, no link, if it is not there; its name is durable when this returns."""
+    if not is_folder(path):
+        if parents:
+            make_folder(path.parent, parents)
+        path.mkdir(exist_ok=True)
+        with suppress(PermissionError):  # a parent that may be entered but not read
+            _share(path, path.parent)
+            sync(path.parent)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; a link or anything else there is an error, since it leads elsewhere."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISDIR(mode):
+        raise NotADirectoryError(errno.ENOTDIR, "Not a directory, but a link or file")
+    return True
+
+
+def try_to_remove(path: str | Path, folder: int | None = None) -> None:
+    """As `remove`; what cannot be removed now is left for a later worker to find."""
+    with suppress(OSError):
+        remove(path, folder)
+
+
+def remove(path: str | Path, folder: int | None = None) -> None:
+    """Remove a file, a link or a whole folder, whatever is there; nothing there is fine.
+
+    Args:
+        path: What.
+        folder: Descriptor of the folder that it is in; None for a path of its own.
+    """
+    with suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.lstat(path, dir_fd=folder).st_mode):
+            import shutil  # seldom needed, and slow to import
+
+            with signals_deferred():  # an interrupt between its close and its note of it closes twice
+                shutil.rmtree(path, ignore_errors=True, dir_fd=folder)
+        else:
+            os.unlink(path, dir_fd=folder)

@@ -1,0 +1,1 @@
+"""Read-only questions about a study: ancestry, schedules, ranking, and how a run stands."""

@@ -1,0 +1,246 @@
+"""A schedule: what one model was really trained with, interval by interval, through every exploit."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, overload
+
+from hoptim._files import explained
+from hoptim.errors import ArgumentError, HoptimError
+from hoptim.space.dimensions import Dimension
+from hoptim.space.space import Space
+
+_FORMAT = 1
+_FIXED = ("age", "seed", "value", "trial", "member", "step")  # columns before those of the params
+
+
+class Interval(NamedTuple):
+    """One interval of a schedule.
+
+    Attributes:
+        age: How many intervals the weights had been trained before.
+        params: The hyperparameters, as the trial had them.
+        seed: The trial's seed.
+        value: What it was told.
+        trial: Its number in the study.
+        member: Which member trained it.
+        step: That member's own count.
+    """
+
+    age: int
+    params: dict[str, Any]
+    seed: int
+    value: float
+    trial: int
+    member: int
+    step: int
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule(Sequence[Interval]):
+    """Hyperparameters by age: what population based training finds.
+
+    A sequence of `Interval`, and a function of the age. Training again from it alone, with its seeds and
+    without a study, gives the same weights where training is a function of params and seed.
+
+    Args:
+        intervals: By age; from 0, or from where a fork with another space began.
+        space: Of the study.
+
+    Raises:
+        ArgumentError: The ages do not count up.
+
+    >>> import hoptim
+    >>> space = {"lr": hoptim.Float(1e-4, 1.0, log=True)}
+    >>> study = hoptim.Study(None, space=space, size=4, steps=3, mode="min")
+    >>> for trial in study:
+    ...     trial.tell(trial.params["lr"])
+    >>> schedule = study.schedule()
+    >>> len(schedule), schedule(2) == study.best.params, schedule[-1].value == study.best.value
+    (3, True, True)
+    """
+
+    intervals: Sequence[Interval]
+    space: Space
+
+    def __post_init__(self) -> None:
+        ages = [interval.age for interval in self.intervals]
+        if not ages or ages[0] < 0 or ages != list(range(ages[0], ages[0] + len(ages))):
+            raise ArgumentError(f"The ages of a schedule must count up from 0 or more, found {ages}.")
+
+    def __call__(self, age: int) -> dict[str, Any]:
+        """The hyperparameters at an age; beyond the end those of the last interval."""
+        begin = self.intervals[0].age
+        if age < begin:
+            raise ArgumentError(f"age must be at least {begin}, found {age}.")
+        return dict(self.intervals[min(int(age) - begin, len(self) - 1)].params)
+
+    def __len__(self) -> int:
+        return len(self.intervals)
+
+    @overload
+    def __getitem__(self, index: int) -> Interval: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Interval]: ...
+
+    def __getitem__(self, index: int | slice) -> Interval | Sequence[Interval]:
+        return self.intervals[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Schedule) and self.to_json() == other.to_json()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<hoptim.Schedule of {list(self.space.dimensions)} over {len(self)} intervals>"
+
+    def series(self, name: str) -> list[Any]:
+        """One hyperparameter, by age."""
+        self.space.check_names([name])
+        return [interval.params[name] for interval in self.intervals]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON; an object behind a name is given by its name."""
+        intervals = [
+            {**interval._asdict(), "params": self.space.record(interval.params)}
+            for interval in self.intervals
+        ]
+        return {"format": _FORMAT, "space": self.space.to_json(), "intervals": intervals}
+
+    @classmethod
+    def from_json(cls, data: Any, space: Mapping[str, Dimension] | Space | None = None) -> Schedule:
+        """The schedule that `to_json` wrote.
+
+        Args:
+            data: What it wrote.
+            space: Needed only to get the objects behind the names of a mapped `Choice`.
+
+        Raises:
+            ArgumentError: No schedule, or of another space.
+        """
+        try:
+            if data["format"] != _FORMAT:
+                raise ValueError(f"format {data['format']!r}")
+            recorded = Space.from_json(data["space"])
+            intervals = [Interval(**interval) for interval in data["intervals"]]
+            return cls._named(intervals, _same(recorded, space))
+        except (HoptimError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ArgumentError(f"This is no schedule that hoptim wrote: {error}") from error
+
+    @classmethod
+    def _named(cls, intervals: Iterable[Interval], space: Space) -> Schedule:
+        named = [it._replace(params=space.named(space.record(it.params))) for it in intervals]
+        return cls(named, space)
+
+    def to_csv(self) -> str:
+        """As a table with a line for each interval; floats are exact."""
+        import csv  # seldom needed
+
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow([*_FIXED, *self.space.dimensions])
+        for row in self.to_json()["intervals"]:
+            cells = [row[name] for name in _FIXED] + [row["params"][name] for name in self.space.dimensions]
+            table.writerow([_cell(value) for value in cells])
+        return text.getvalue()
+
+    @classmethod
+    def from_csv(cls, text: str, space: Mapping[str, Dimension] | Space) -> Schedule:
+        """The schedule that `to_csv` wrote.
+
+        Args:
+            text: What it wrote.
+            space: Of the study; a table does not know it.
+
+        Raises:
+            ArgumentError: No schedule, or of another space.
+        """
+        import csv  # seldom needed
+
+        space = space if isinstance(space, Space) else Space(space)
+        try:
+            header, *rows = csv.reader(io.StringIO(text))
+            if header != [*_FIXED, *space.dimensions]:
+                raise ValueError(f"its columns are {header}, expected {[*_FIXED, *space.dimensions]}")
+            return cls._named([_interval(row, space) for row in rows], space)
+        except (HoptimError, TypeError, ValueError, csv.Error) as error:
+            raise ArgumentError(f"This is no schedule that hoptim wrote: {error}") from error
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it as JSON, or as CSV where the name ends in .csv."""
+        text = self.to_csv() if _is_csv(path) else json.dumps(self.to_json(), indent=1) + "\n"
+        with explained("write", path):
+            Path(path).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str], space: Mapping[str, Dimension] | Space | None = None
+    ) -> Schedule:
+        """Read what `save` wrote.
+
+        Args:
+            path: The file; its name's end says which of the two it is.
+            space: As for `from_json`; a .csv needs it always.
+
+        Raises:
+            ArgumentError: No schedule, or of another space.
+            StoreError: The file cannot be read.
+        """
+        with explained("read", path):
+            text = Path(path).read_text(encoding="utf-8")
+        if _is_csv(path):
+            if space is None:
+                raise ArgumentError(
+                    f"{os.fspath(path)!r} is a table, which does not know its space: give it."
+                )
+            return cls.from_csv(text, space)
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ArgumentError(f"{os.fspath(path)!r} is no JSON: {error}.") from error
+        return cls.from_json(data, space)
+
+
+def _same(recorded: Space, given: Mapping[str, Dimension] | Space | None) -> Space:
+    if given is None:
+        return recorded
+    space = given if isinstance(given, Space) else Space(given)
+    if space != recorded:
+        raise ValueError(f"its space is {recorded!r}, given was {space!r}")
+    return space
+
+
+def _is_csv(path: str | os.PathLike[str]) -> bool:
+    return os.fspath(path).lower().endswith(".csv")
+
+
+def _cell(value: Any) -> str:
+    """A JSON scalar as it reads best; a string only in quotes where it could be taken for a number."""
+    if isinstance(value, str):
+        try:
+            json.loads(value.encode())
+        except UnicodeEncodeError:  # half a surrogate; as JSON it is plain ASCII
+            pass
+        except (ValueError, RecursionError):
+            return value
+    return json.dumps(value)
+
+
+def _value(cell: str) -> Any:
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError):
+        return cell
+
+
+def _interval(row: Sequence[str], space: Space) -> Interval:
+    values = [_value(cell) for cell in row]
+    fixed = dict(zip(_FIXED, values, strict=False))
+    params = dict(zip(space.dimensions, values[len(_FIXED) :], strict=True))
+    return Interval(params=params, **fixed)

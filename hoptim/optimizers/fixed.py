@@ -1,0 +1,122 @@
+"""A schedule that is trained as it is: plain training, replays, hand-made schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from hoptim._arguments import plain
+from hoptim.errors import ArgumentError, OptimizerError, SpaceError
+from hoptim.optimizers.base import Optimizer, Proposal, View
+from hoptim.space.space import Space
+
+if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
+    from numpy.typing import NDArray
+
+
+class _Interval(Protocol):
+    @property
+    def age(self) -> int: ...
+
+    @property
+    def params(self) -> Mapping[str, Any]: ...
+
+
+class _Schedule(Protocol):
+    """What is needed of a `hoptim.Schedule`."""
+
+    @property
+    def intervals(self) -> Sequence[_Interval]: ...
+
+    @property
+    def space(self) -> Space: ...
+
+
+@dataclass(frozen=True, repr=False)
+class Fixed(Optimizer):
+    """Trains every member with the same schedule, each with seeds of its own.
+
+    So `size` members show what the seed alone makes of it: the spread of plain training, or of a schedule
+    that was found. Hyperparameters go by the age of the weights; `init` and `start` do not count. A failed
+    member starts over with fresh weights and another seed.
+
+    Args:
+        schedule: One mapping of all hyperparameters, for plain training; a sequence of them, by age; or a
+            `hoptim.Schedule`. Beyond the end the last holds. An object behind a name of a `Choice` is
+            given by its name.
+
+    Raises:
+        ArgumentError: No such thing, or values that are no JSON scalars.
+
+    >>> import hoptim
+    >>> space = {"lr": hoptim.Float(1e-4, 1.0, log=True)}
+    >>> decay = hoptim.Fixed([{"lr": 0.1}, {"lr": 0.01}])
+    >>> study = hoptim.Study(None, space=space, optimizer=decay, size=3, steps=3, mode="min")
+    >>> for trial in study:
+    ...     trial.tell(trial.params["lr"] + trial.seed % 7)
+    >>> [trial.params["lr"] for trial in study.lineage(study.trials[-1]).line]
+    [0.1, 0.01, 0.01]
+    """
+
+    schedule: Mapping[str, Any] | Sequence[Mapping[str, Any]] | _Schedule
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "schedule", _by_age(self.schedule))
+
+    def __repr__(self) -> str:
+        return f"Fixed(<{len(self._params)} intervals>)"
+
+    @property
+    def _params(self) -> Sequence[Mapping[str, Any]]:
+        return self.schedule  # type: ignore[return-value] # as __post_init__ left it
+
+    def check_space(self, space: Space) -> None:
+        first = self._coordinates(0, space)
+        for age in range(1, len(self._params)):
+            if (self._coordinates(age, space) != first)[space.inherited].any():
+                raise OptimizerError(
+                    "Fixed: hyperparameters with inherit=True belong to the weights and cannot change, "
+                    f"but at age {age} they are others than at age 0."
+                )
+
+    def _coordinates(self, age: int, space: Space) -> NDArray[np.float64]:
+        try:
+            return space.encode(self._params[age])
+        except SpaceError as error:
+            raise OptimizerError(f"Fixed: the hyperparameters at age {age} do not fit: {error}") from None
+
+    def propose(self, view: View, member: int, rng: np.random.Generator) -> Proposal:
+        population = view.population
+        row = population.row(member)
+        if row is None or not population.healthy[row]:
+            return self._at(0, None, view.space)
+        return self._at(int(population.age[row]) + 1, int(population.number[row]), view.space)
+
+    def _at(self, age: int, parent: int | None, space: Space) -> Proposal:
+        age = min(age, len(self._params) - 1)
+        return Proposal(parent, self._coordinates(age, space), params=self._params[age])
+
+
+def _by_age(schedule: Any) -> list[dict[str, Any]]:
+    """A user's schedule as a list of plain JSON."""
+    if isinstance(schedule, Mapping):
+        found = [schedule]
+    elif hasattr(schedule, "intervals") and hasattr(schedule, "space"):
+        if (first := schedule.intervals[0].age) != 0:
+            raise ArgumentError(
+                f"Fixed: the schedule begins at age {first}, that of a fork; study.origin.schedule(...) "
+                "has what came before."
+            )
+        found = [schedule.space.record(interval.params) for interval in schedule.intervals]
+    else:
+        found = list(schedule) if isinstance(schedule, Sequence) else []
+    if not found or not all(isinstance(params, Mapping) and params for params in found):
+        raise ArgumentError(
+            "Fixed: schedule must be a mapping from name to value, a sequence of them by age, or a "
+            f"hoptim.Schedule, found {schedule!r}."
+        )
+    by_age: list[dict[str, Any]] = plain([dict(p) for p in found], "Fixed: the values of a schedule")
+    return by_age

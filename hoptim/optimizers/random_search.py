@@ -1,0 +1,54 @@
+"""Random search: what any other method has to beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hoptim._arguments import check_whole
+from hoptim.optimizers.base import Optimizer, Proposal, View
+
+
+@dataclass(frozen=True)
+class RandomSearch(Optimizer):
+    """Every member trains its first draw on, and nobody learns from anybody.
+
+    A failed trial's configuration is given up: its member begins with a fresh draw. The draws after the
+    first ignore `init`. With a `length`, or failures, the members' latest are not the ones to take:
+    `study.best_ever` is.
+
+    Args:
+        length: Intervals that a configuration is trained before its member draws the next one, of fresh
+            weights. None trains the first to the end, so that there are as many as members.
+
+    Raises:
+        ArgumentError: A length that is no whole number of at least 1.
+
+    >>> import hoptim
+    >>> space = {"x": hoptim.Float(0.0, 1.0)}
+    >>> study = hoptim.Study(
+    ...     None, space=space, optimizer=hoptim.RandomSearch(length=2), size=4, steps=6, mode="min"
+    ... )
+    >>> for trial in study:
+    ...     trial.tell(trial.params["x"])
+    >>> len({trial.params["x"] for trial in study.trials}), max(trial.age for trial in study.trials)
+    (12, 1)
+    """
+
+    length: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.length is not None:
+            check_whole("RandomSearch: length", self.length, 1)
+            object.__setattr__(self, "length", int(self.length))
+
+    def propose(self, view: View, member: int, rng: np.random.Generator) -> Proposal:
+        population = view.population
+        row = population.row(member)
+        if row is None:
+            return Proposal(None, view.first(member, rng))
+        trained = int(population.age[row]) + 1
+        if not population.healthy[row] or (self.length is not None and trained >= self.length):
+            return Proposal(None, view.space.draw(rng))
+        return Proposal(int(population.number[row]), population.x[row])

@@ -1,0 +1,145 @@
+"""One decision: from the records so far to a member's next trial."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import numpy as np
+
+from hoptim._arguments import plain
+from hoptim.errors import OptimizerError, SpaceError
+from hoptim.optimizers.base import Optimizer, Proposal, View
+from hoptim.optimizers.population import Population
+from hoptim.session.history import History
+from hoptim.space.space import Space
+from hoptim.store.state import State
+from hoptim.store.trial_record import TrialRecord
+
+
+@dataclass
+class Proposer:
+    """Asks the optimizer; a function of the study's settings and state, so journals replay.
+
+    Args:
+        space: The hyperparameters.
+        optimizer: Who proposes.
+        start: Known first configurations by member.
+    """
+
+    space: Space
+    optimizer: Optimizer
+    start: Sequence[Mapping[str, Any]] = ()
+    _cache: dict[int, tuple[list[TrialRecord], Population]] = field(default_factory=dict, repr=False)
+    _history: History = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._history = History(len(self.space))
+
+    def __call__(self, state: State, member: int, number: int) -> dict[str, Any]:
+        """Fields of the record that proposes trial `number` for a member."""
+        step = len(state.members[member]) - 1
+        population = self._population(state, step)
+        view = View(
+            self.space, state.size, population, self.start,
+            _history=lambda: self._history(state),
+            _running=lambda: gather(state.open.values(), len(self.space), state.sign),
+            steps=state.steps,
+        )  # fmt: skip
+        # The stream of np.random.default_rng([seed, number]), made in two thirds of the time.
+        rng = np.random.Generator(np.random.PCG64([state.seed, number]))
+        proposal = self.optimizer.propose(view, member, rng)
+        x = self._coordinates(proposal)
+        self._check(proposal, state)
+        fields = {"parent": proposal.parent, "params": self._params(proposal, x), "x": x}
+        if proposal.memo is not None:
+            fields["memo"] = _memo(proposal.memo, self.optimizer)
+        if proposal.retain:
+            fields["retain"] = True
+        return fields
+
+    def _population(self, state: State, step: int) -> Population:
+        """The trials compared after `step`; kept, since most asks of a step compare the same."""
+        level = state.level(step)
+        known = self._cache.get(step)
+        if known is not None and known[0] == level:
+            return known[1]
+        population = gather(level, len(self.space), state.sign)
+        self._cache.pop(step - 2, None)
+        self._cache[step] = (level, population)
+        return population
+
+    def _coordinates(self, proposal: Any) -> list[float]:
+        if not isinstance(proposal, Proposal):
+            self._refuse(f"it must be a Proposal, found {proposal!r}")
+        x, shape = proposal.x, (len(self.space),)
+        floats = isinstance(x, np.ndarray) and x.dtype == np.float64 and x.shape == shape
+        coordinates: list[float] = x.tolist() if floats else []
+        if not self.space.contains(coordinates):
+            self._refuse(f"x must be an array {shape} of floats within the bounds, found {x!r}")
+        return coordinates
+
+    def _params(self, proposal: Proposal, x: list[float]) -> dict[str, Any]:
+        if proposal.params is None:
+            return self.space.names(x)
+        try:
+            given, stands_for = self.space.record(proposal.params), self.space.encode(proposal.params)
+        except SpaceError as error:
+            self._refuse(f"its params do not fit the space: {error}")
+        if stands_for.tolist() != x:
+            self._refuse(f"x must be the coordinates of its params, {stands_for.tolist()}, found {x}")
+        return {name: given[name] for name in self.space.dimensions}
+
+    def _check(self, proposal: Proposal, state: State) -> None:
+        parent = proposal.parent
+        if type(proposal.retain) is not bool:
+            self._refuse(f"retain must be True or False, found {proposal.retain!r}")
+        if parent is None:
+            return
+        if type(parent) is not int:  # numpy's are no JSON
+            self._refuse(f"parent must be a plain int or None, found {parent!r}; write int(...)")
+        found = state.finished.get(parent)
+        if found is None or not found.finite:
+            self._refuse(f"parent {parent!r} is no healthy finished trial")
+        if state.stateful and parent not in state.saved:
+            self._refuse(
+                f"the checkpoint of parent {parent} was dropped; propose such a trial with retain=True, "
+                "or keep it with Study(keep=...)"
+            )
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise OptimizerError(f"{self.optimizer!r} made a proposal that cannot be trained: {why}.")
+
+
+def _memo(memo: Any, optimizer: Optimizer) -> Any:
+    """A memo as it comes back from JSON, at once where that is plain to see."""
+    if type(memo) is dict and all(
+        type(k) is str and type(v) is float and math.isfinite(v) for k, v in memo.items()
+    ):
+        return dict(memo)
+    return plain(memo, f"The memo of {optimizer!r}")
+
+
+def gather(trials: Iterable[TrialRecord], d: int, sign: int) -> Population:
+    """Trials as arrays, with losses that are lower when better.
+
+    Args:
+        trials: Finished or open ones.
+        d: Number of dimensions.
+        sign: -1 when higher values are better, else 1.
+    """
+    rows = list(trials)
+    if not rows:
+        return Population.empty(d)
+    parents = (-1 if t.parent is None else t.parent for t in rows)
+    counts = [(t.number, t.member, t.step, t.age, p) for t, p in zip(rows, parents, strict=True)]
+    number, member, step, age, parent = np.array(counts).T.copy()
+    return Population(
+        number, member, step, age,
+        x=np.array([t.x for t in rows], dtype=float).reshape(len(rows), d),
+        loss=sign * np.array([t.value for t in rows], dtype=float),
+        memo=[t.memo for t in rows],
+        parent=parent,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Hyperparameters: dimensions with their scales and bounds, and the space that they make up."""

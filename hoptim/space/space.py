@@ -1,0 +1,217 @@
+"""The hyperparameters of a study, and the coordinates in which optimizers move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hoptim.errors import SpaceError
+from hoptim.space import dimensions
+from hoptim.space.dimensions import Dimension
+
+if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
+    from numpy.typing import ArrayLike, NDArray
+
+    Coordinates = NDArray[np.float64]
+
+
+class Space:
+    """Named dimensions in a fixed order; turns coordinates `(d,)` into hyperparameters and back.
+
+    Args:
+        dimensions: Name to `Float`, `Int`, `Choice` or `Ordinal`; at least one.
+
+    Raises:
+        SpaceError: No dimensions, a name that is not a string, a value that is no dimension.
+
+    >>> from hoptim import Float, Int
+    >>> space = Space({"lr": Float(0.0, 1.0), "width": Int(1, 4)})
+    >>> space.decode([0.25, 1.0])
+    {'lr': 0.25, 'width': 4}
+    """
+
+    def __init__(self, dimensions: Mapping[str, Dimension]) -> None:
+        if not isinstance(dimensions, Mapping) or not dimensions:
+            raise SpaceError(
+                "space must be a non-empty mapping from a name to a Float, Int, Choice or Ordinal, "
+                f"found {dimensions!r}."
+            )
+        for name, dim in dimensions.items():
+            if not isinstance(name, str) or not name:
+                raise SpaceError(f"The name of a dimension must be a non-empty string, found {name!r}.")
+            if not isinstance(dim, Dimension):
+                raise SpaceError(
+                    f"Dimension {name!r} must be a Float, Int, Choice or Ordinal, found {dim!r}; "
+                    "(low, high) is written hoptim.Float(low, high)."
+                )
+        self.dimensions: dict[str, Dimension] = dict(dimensions)
+        self._dims = list(self.dimensions.values())
+
+    def __len__(self) -> int:
+        return len(self._dims)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Space) and self.to_json() == other.to_json()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Space({self.dimensions!r})"
+
+    @cached_property
+    def inherited(self) -> NDArray[np.bool_]:
+        """Mask `(d,)` of dimensions handed on unchanged with the weights."""
+        return np.array([dim.inherit for dim in self._dims])
+
+    @cached_property
+    def stepped(self) -> NDArray[np.bool_]:
+        """Mask `(d,)` of dimensions that take Gaussian steps: ordered and not inherited."""
+        return np.array([dim.ordered and not dim.inherit for dim in self._dims])
+
+    @cached_property
+    def switched(self) -> NDArray[np.bool_]:
+        """Mask `(d,)` of dimensions that change only by a fresh draw: unordered, not inherited."""
+        return np.array([not dim.ordered and not dim.inherit for dim in self._dims])
+
+    @cached_property
+    def _switches(self) -> bool:
+        return bool(self.switched.any())
+
+    def draw(self, rng: np.random.Generator) -> Coordinates:
+        """Fresh coordinates `(d,)`, uniform in each dimension's own scale; ignores `init`."""
+        uniforms = rng.random(len(self)).tolist()
+        return np.array([dim.draw(w) for dim, w in zip(self._dims, uniforms, strict=True)])
+
+    def first(self, rng: np.random.Generator, given: Mapping[str, Any] | None = None) -> Coordinates:
+        """Coordinates `(d,)` of a first trial: `given` where named, else `init`, else a draw."""
+        x = self.draw(rng)
+        for i, (name, dim) in enumerate(self.dimensions.items()):
+            if given is not None and name in given:
+                x[i] = _of(name, dim.encode, given[name])
+            elif dim.init is not None:
+                x[i] = dim.encode(dim.init)
+        return x
+
+    def contains(self, x: Sequence[float]) -> bool:
+        """Whether d coordinates can be decoded: in [0, 1], or an index of a `Choice`."""
+        return len(x) == len(self) and all(0 <= u <= top for u, top in zip(x, self._tops, strict=True))
+
+    @cached_property
+    def _tops(self) -> list[float]:
+        return [1.0 if dim.ordered else dim.draw(1 - 2**-53) for dim in self._dims]
+
+    def encode(self, params: Mapping[str, Any]) -> Coordinates:
+        """Coordinates `(d,)` of a full set of hyperparameters.
+
+        Raises:
+            SpaceError: A name is missing or unknown, a value lies outside its dimension.
+        """
+        self.check_names(params)
+        if missing := self.dimensions.keys() - params.keys():
+            raise SpaceError(f"Hyperparameters lack {sorted(missing)}.")
+        return np.array([_of(n, dim.encode, params[n]) for n, dim in self.dimensions.items()])
+
+    def record(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Hyperparameters, all or some, as the JSON scalars that record them.
+
+        Raises:
+            SpaceError: A name is unknown, a value lies outside its dimension.
+        """
+        self.check_names(params)
+        return {n: _of(n, self.dimensions[n].record, value) for n, value in params.items()}
+
+    def decode(self, x: ArrayLike) -> dict[str, Any]:
+        """Hyperparameters of coordinates `(d,)`: plain `float`, `int` or the user's own values."""
+        return {n: d.decode(u) for (n, d), u in zip(self.dimensions.items(), _floats(x), strict=True)}
+
+    def names(self, x: ArrayLike) -> dict[str, Any]:
+        """As `decode`, but JSON scalars: a mapped choice gives its name, as the journal has it."""
+        return {n: d.name(u) for (n, d), u in zip(self.dimensions.items(), _floats(x), strict=True)}
+
+    def named(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The hyperparameters that recorded `names` stand for."""
+        return {name: dim.named(params[name]) for name, dim in self.dimensions.items()}
+
+    def perturb(
+        self, x: ArrayLike, factors: tuple[float, float], resample: float, rng: np.random.Generator
+    ) -> Coordinates:
+        """Coordinates `(d,)` explored as in PBT (arXiv 1711.09846, section 4.1.1).
+
+        Each hyperparameter by itself is drawn anew with probability `resample`, else its *value*
+        is multiplied by one of `factors` with even odds and clipped to the bounds. A whole number
+        always moves, an `Ordinal` moves to its neighbour, a value of exactly 0 is drawn anew, a
+        `Choice` changes only by resampling, an inherited dimension never.
+
+        Args:
+            x: Coordinates `(d,)` to start from; not changed.
+            factors: The two factors.
+            resample: Probability of a fresh draw, in [0, 1].
+            rng: Source of the three uniform numbers that each dimension uses.
+        """
+        child = _floats(x)
+        redraw, side, fresh = rng.random((3, len(self))).tolist()
+        for i, dim in enumerate(self._dims):
+            if dim.inherit:
+                continue
+            moved = None if redraw[i] < resample else dim.scale(child[i], factors[side[i] < 0.5])
+            child[i] = dim.draw(fresh[i]) if moved is None else moved
+        return np.array(child)
+
+    def redraw(self, x: ArrayLike, probability: float, rng: np.random.Generator) -> Coordinates:
+        """Coordinates `(d,)` whose unordered dimensions are drawn anew with a probability."""
+        child = np.array(x, dtype=float)
+        if self._switches:
+            chance, fresh = rng.random((2, len(self))).tolist()
+            for i, dim in enumerate(self._dims):
+                if self.switched[i] and chance[i] < probability:
+                    child[i] = dim.draw(fresh[i])
+        return child
+
+    def check_names(self, names: Iterable[str]) -> None:
+        """Raise `SpaceError` for names that are no dimensions."""
+        if unknown := [name for name in names if name not in self.dimensions]:
+            raise SpaceError(
+                f"{unknown} are no hyperparameters of this study; it has {list(self.dimensions)}."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """The space as plain JSON."""
+        return {name: dim.to_json() for name, dim in self.dimensions.items()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Mapping[str, Any]]) -> Space:
+        """The space that `to_json` wrote; objects behind a mapping's names stay names."""
+        kinds = {kind.__name__: kind for kind in _KINDS}
+        dims = {}
+        for name, settings in data.items():
+            kwargs = dict(settings)
+            kind = kinds.get(kwargs.pop("type", ""))
+            if kind is None:
+                raise SpaceError(f"Dimension {name!r} has no known type: {settings!r}.")
+            dims[name] = kind(**kwargs)
+        return cls(dims)
+
+
+_KINDS: tuple[type[Dimension], ...] = (
+    dimensions.Float,
+    dimensions.Int,
+    dimensions.Choice,
+    dimensions.Ordinal,
+)
+
+
+def _of(name: str, call: Callable[[Any], Any], value: Any) -> Any:
+    """Call a dimension's method; an error names the dimension."""
+    try:
+        return call(value)
+    except SpaceError as error:
+        raise SpaceError(f"Hyperparameter {name!r}: {error}") from None
+
+
+def _floats(x: ArrayLike) -> list[float]:
+    if isinstance(x, np.ndarray):
+        return x.tolist()  # type: ignore[no-any-return]
+    return [float(u) for u in x]  # type: ignore[arg-type, union-attr]

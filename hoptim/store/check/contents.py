@@ -1,0 +1,154 @@
+"""What lies in a study's directory, against what its records say should."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from hoptim._files import read_front
+from hoptim.store.check.report import MOVE, NONE, Finding
+from hoptim.store.checkpoints import Checkpoints
+from hoptim.store.liveness import Watch
+from hoptim.store.state import State
+
+_FILES = {"study.json", "journal.jsonl", "lock", "queue", "reserve"}
+_MAY_HOLD = {
+    "workers": {"file"},
+    "checkpoints": {"file", "folder"},
+    "scratch": {"folder"},
+    "logs": {"file"},  # of `hoptim run`
+}
+_FOLDERS = {"origin"}  # of a fork, and nothing that training writes
+_NOTED = {
+    "journal.jsonl.torn-": ("kept-aside", "Bytes of an append that was interrupted, kept by the repair."),
+    "before-repair-": ("kept-aside", "Copies from before a repair; remove them once they are not needed."),
+    ".hoptim-check-": ("directory-test", "A test of the directory runs, or was killed; else remove it."),
+}  # fmt: skip
+
+Listing = Mapping[str, set[str]]
+
+
+def listing(folder: Path) -> Listing:
+    """Names in the directory, under "", and in each of its folders; links are not followed."""
+    names = {"": set(os.listdir(folder))}
+    for name in _MAY_HOLD:
+        inner = folder / name
+        names[name] = set(os.listdir(inner)) if kind_of(inner) == "folder" else set()
+    return names
+
+
+def kind_of(path: Path) -> str:
+    """A file, folder, link or special file, or "nothing"."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return "nothing"
+    if stat.S_ISLNK(mode):
+        return "link"
+    return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "special file"
+
+
+def odd(folder: Path, names: Listing) -> Iterator[Finding]:
+    """Links and special files where hoptim has files and folders, and names that it does not use."""
+    for name in sorted(names[""]):
+        if name in _FILES or name in _MAY_HOLD or name in _FOLDERS:
+            yield from _wrong_kind(folder, name, {"file"} if name in _FILES else {"folder"})
+        elif name.startswith(".study.json-"):
+            what = "A draft of study.json, left by a process that was killed while it created the study."
+            yield Finding("leftover", "draft", name, what, repair=MOVE)
+        else:
+            noted = [said for prefix, said in _NOTED.items() if name.startswith(prefix)]
+            kind, what = noted[0] if noted else ("unknown-name", "Not a name that hoptim uses.")
+            yield Finding("note", kind, name, what)
+    for inner, kinds in _MAY_HOLD.items():
+        for name in sorted(names[inner]):
+            yield from _wrong_kind(folder, f"{inner}/{name}", kinds)
+
+
+def _wrong_kind(folder: Path, name: str, kinds: set[str]) -> Iterator[Finding]:
+    found = kind_of(folder / name)
+    if found not in {*kinds, "nothing"}:
+        kind = "link" if found == "link" else "wrong-kind"
+        what = f"This should be a {' or '.join(sorted(kinds))} and is a {found}; hoptim made none."
+        yield Finding("error", kind, name, what)
+
+
+class Absent(NamedTuple):
+    """What was looked for and is not there.
+
+    Attributes:
+        saved: Number and token of trials whose checkpoint is recorded.
+        workers: Holders of trials.
+    """
+
+    saved: set[tuple[int, int]]
+    workers: set[str]
+
+
+def absent(folder: Path, state: State) -> Absent:
+    """Look for what a state names; what has gone from the state in the next look was no error."""
+    saved = {
+        (number, token)
+        for number, token in state.saved.items()
+        if not os.path.lexists(folder / "checkpoints" / f"{number}.{token}")
+    }
+    there = set(os.listdir(folder / "workers")) if kind_of(folder / "workers") == "folder" else set()
+    return Absent(saved, {t.worker for t in state.open.values() if t.worker is not None} - there)
+
+
+def compare(folder: Path, uuid: str, names: Listing, state: State, missed: Absent) -> Iterator[Finding]:
+    """Differences between the files and a state that was read after `names` and `missed`."""
+    for number, token in sorted(missed.saved & set(state.saved.items())):
+        what = (
+            f"The checkpoint of trial {number} is recorded, not dropped, and not there. Restore it from a "
+            "copy; a trial that continues from it cannot begin."
+        )
+        yield Finding("error", "missing-checkpoint", f"checkpoints/{number}.{token}", what)
+    for trial in state.open.values():
+        if trial.worker in missed.workers:
+            what = (
+                f"This worker holds trial {trial.number} and shows no sign of life. After the lease the "
+                "next worker that asks takes the trial back."
+            )
+            yield Finding("leftover", "claim-without-worker", f"workers/{trial.worker}", what)
+    yield from _orphans(folder, uuid, names, state)
+    busy = {trial.worker for trial in state.open.values()}
+    for name in sorted(names["workers"]):
+        yield from _worker(folder, name, name in busy)
+
+
+def _orphans(folder: Path, uuid: str, names: Listing, state: State) -> Iterator[Finding]:
+    if any(kind_of(folder / inner) not in ("folder", "nothing") for inner in ("checkpoints", "scratch")):
+        return  # whatever a link leads to is not ours to judge
+    claims = [(t.number, t.token) for t in state.open.values() if t.worker is not None]
+    open_ = [t.number for t in state.open.values()]
+    for path in sorted(Checkpoints(folder, uuid).orphans([*state.saved.items(), *claims], open_)):
+        inner = path.parent.name
+        if path.parent == folder:
+            continue  # see `odd`, which needs no records for it
+        if path.name in names[inner]:  # else it came later, and so did the claim behind it
+            what = "Nobody needs this any more. The next worker that starts removes it."
+            yield Finding("leftover", "orphan", f"{inner}/{path.name}", what, repair=MOVE)
+
+
+def _worker(folder: Path, name: str, busy: bool) -> Iterator[Finding]:
+    path = folder / "workers" / name
+    if Watch(folder, 1.0).is_dead(name):
+        what = "This worker is dead. The next one that " + (
+            "asks takes its trial back." if busy else "starts removes the file."
+        )
+        yield Finding("leftover", "dead-worker", f"workers/{name}", what, repair=NONE if busy else MOVE)
+        return
+    try:
+        sound = isinstance(json.loads(read_front(path, 4096)), dict)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, RecursionError):
+        sound = False
+    if not sound:
+        what = "No sign of life that can be read; its worker starts just now, or was killed then."
+        yield Finding("leftover", "unreadable-worker", f"workers/{name}", what)

@@ -1,0 +1,167 @@
+"""A journal for those who judge it: folded as far as its lines follow, with the bytes behind."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from hoptim._files import open_regular
+from hoptim.store import line_format
+from hoptim.store.check import damage
+from hoptim.store.check.report import CUT, Finding, Place
+from hoptim.store.journal import LONGEST_TAIL
+from hoptim.store.line_format import Record
+from hoptim.store.state import State
+from hoptim.store.study_file import StudyFile
+
+NAME = "journal.jsonl"
+_PORTION = 4 * line_format.LONGEST  # bytes read at a time
+
+
+def first_record(path: Path) -> Record:
+    """Record 0 of a journal, {} where there is none that proves itself."""
+    with suppress(OSError):
+        line, end, _ = read_from(path, 0, line_format.LONGEST).partition(b"\n")
+        uuid = damage.said(line).get("uuid")
+        if isinstance(uuid, str):
+            records = line_format.scan(line + end, line_format.start(uuid), 0).records
+            return records[0] if records else {}
+    return {}
+
+
+class Reading:
+    """What can be read of a journal, with or without its lock, believing nothing.
+
+    Args:
+        path: The journal.
+
+    Attributes:
+        state: What the good records add up to.
+        records: How many of them there are.
+        tail: The bytes behind the last of them.
+        contradictions: Records that cannot follow from the ones before; the state is without them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._begin(None)
+
+    def _begin(self, settings: StudyFile | None) -> None:
+        self._settings = settings
+        self._offset, self._last = 0, b""
+        self.records, self.tail = 0, b""
+        self.state = _fresh(settings)
+        self.contradictions: list[Finding] = []
+        self._explained: list[Finding] | None = None
+
+    def more(self, settings: StudyFile | None) -> None:
+        """Read what is new; from the front where what was read is gone, or the settings are not known.
+
+        Raises:
+            OSError: The file cannot be read, or is not a regular one.
+        """
+        last = read_from(self._path, self._offset - len(self._last), len(self._last))
+        if settings is None or settings != self._settings or last != self._last:
+            self._begin(settings)
+        while self._fold_portion(read_from(self._path, self._offset, _PORTION)):
+            pass
+        tail = read_from(self._path, self._offset)
+        if tail != self.tail:
+            self.tail, self._explained = tail, None
+
+    def _fold_portion(self, data: bytes) -> bool:
+        """Whether there were good lines."""
+        found = line_format.scan(data, self._previous(data), self.records, self._last)
+        self._make_room(found.records)
+        self._fold(found.records, data)
+        self._offset, self._last = self._offset + found.length, found.last
+        return bool(found.records)
+
+    def _make_room(self, records: list[Record]) -> None:
+        """For as many members as there are, where study.json cannot say how many."""
+        asked = [record.get("member") for record in records] if self._settings is None else []
+        highest = max((member for member in asked if isinstance(member, int)), default=-1)
+        missing = min(highest + 1 - self.state.size, len(asked))
+        self.state.members += [[] for _ in range(missing)]
+        self.state.size = len(self.state.members)
+
+    def _previous(self, data: bytes) -> bytes:
+        """The digits that the next line follows; record 0 itself says what it follows."""
+        if self._last:
+            return self._last[:8]
+        uuid = damage.said(data[: data.find(b"\n") + 1]).get("uuid")
+        if not isinstance(uuid, str):
+            uuid = self._settings.uuid if self._settings else ""
+        return line_format.start(uuid)
+
+    def _fold(self, records: Iterable[Record], data: bytes) -> None:
+        begin = 0
+        for record in records:
+            try:
+                self.state.apply(record)
+            except Exception as error:  # a forged record may break the fold in any way
+                what = f"{error} ({type(error).__name__})"
+                place = Place(self.records + 1, self._offset + begin)
+                self.contradictions.append(Finding("error", "contradiction", NAME, what, place))
+                self.state.n = self.records + 1  # so that later claims keep their tokens
+            self.records += 1
+            begin = data.index(b"\n", begin) + 1
+
+    @property
+    def torn(self) -> bool:
+        """Whether bytes are left that an interrupted append explains."""
+        if not self.tail or not self.records:
+            return False
+        return len(self.tail) <= LONGEST_TAIL and line_format.is_torn(self.tail, self.records)
+
+    def findings(self) -> list[Finding]:
+        """What is wrong with the lines, and with what they say."""
+        if self.torn:
+            return [*self.contradictions, self._torn_tail()]
+        if not self.records and not self.tail:
+            what = "The journal is empty, though a study begins with a record. Restore it from a copy."
+            return [Finding("error", "empty-journal", NAME, what, Place(1, 0))]
+        if self._explained is None:  # once, since it may be long, and be wanted under the lock
+            last = self._last or self._previous(self.tail)
+            self._explained = damage.explain(NAME, self.tail, last, self.records, self._offset)
+        return [*self.contradictions, *self._explained]
+
+    def _torn_tail(self) -> Finding:
+        size, place = len(self.tail), Place(self.records + 1, self._offset)
+        if b"\n" not in self.tail:
+            what = (
+                f"The last append was interrupted before it was acknowledged, and left {size} bytes. The "
+                "next process that asks or tells cuts them off and keeps them in a file of their own."
+            )
+            return Finding("leftover", "torn-tail", NAME, what, place, CUT)
+        what = (
+            f"The last {size} bytes are no good records. A power cut in the middle of an append leaves "
+            "such bytes; but if a record was changed instead, what it told is lost. Restore a whole copy "
+            "if there is one; else the next process that asks or tells cuts them off and keeps them in a "
+            "file of their own."
+        )
+        return Finding("error", "damaged-tail", NAME, what, place, CUT)
+
+
+def _fresh(settings: StudyFile | None) -> State:
+    if settings is None:
+        return State(0, 0, 0, 1)
+    identity = settings.identity
+    sign = 1 if identity["mode"] == "min" else -1
+    return State(identity["size"], settings.steps, identity["seed"], sign, identity["space"])
+
+
+def read_from(path: Path, begin: int = 0, most: int = sys.maxsize) -> bytes:
+    """The bytes of a regular file that is no link, from an offset on."""
+    fd = open_regular(path, os.O_RDONLY)
+    try:
+        parts = []
+        while most > 0 and (part := os.pread(fd, min(most, 1 << 24), begin)):
+            parts.append(part)
+            begin, most = begin + len(part), most - len(part)
+        return b"".join(parts)
+    finally:
+        os.close(fd)

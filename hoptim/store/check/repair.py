@@ -1,0 +1,87 @@
+"""Repairs what is safe to repair in a study's directory, after copies of everything it could touch."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from hoptim._files import explained, make_folder, sync, write_new
+from hoptim.store.check.inspection import LOCK_TIMEOUT, Inspection, check, judge_settings
+from hoptim.store.check.reading import read_from
+from hoptim.store.check.report import CUT, MOVE, NONE, Finding, Report
+from hoptim.store.journal import FileJournal
+from hoptim.store.line_format import Record
+
+
+def repair(folder: Path, timeout: float | None = LOCK_TIMEOUT, single_host: bool = False) -> Report:
+    """Do what the findings of a check offer; leave every other byte alone.
+
+    Args:
+        folder: The study's directory.
+        timeout: Seconds to wait for the lock.
+        single_host: As for `StudyLock.of`.
+
+    Returns:
+        What a check finds afterwards, and what was repaired.
+
+    Raises:
+        ArgumentError: There is no study in the directory.
+        LockTimeout: The lock stayed taken.
+        StoreError: The directory cannot be read or written.
+    """
+    folder = folder.absolute()
+    before = check(folder, timeout, single_host)
+    _, settings = judge_settings(folder)
+    if settings is None or not _repairable(before):
+        return before
+    inspection, journal = Inspection(folder), FileJournal(folder, settings.uuid, single_host)
+    inspection.look()  # so that the lock is not held while a long journal is read
+    journal.read(_ignore)
+    with journal.hold(timeout):
+        found = _repairable(inspection.look())
+        copies = _copy(folder) if found else None
+        if any(finding.repair == CUT for finding in found):
+            journal.read(_ignore)
+        if copies is not None:
+            _move(folder, copies, [finding.path for finding in found if finding.repair == MOVE])
+    after = check(folder, timeout, single_host)
+    return replace(after, repaired=tuple(found), copies=copies.name if copies else "")
+
+
+def _ignore(void: bool, records: list[Record]) -> None:
+    """The journal repairs itself as it is read; what it says is of no interest here."""
+
+
+def _repairable(report: Report) -> list[Finding]:
+    return [finding for finding in report.findings if finding.repair != NONE]
+
+
+def _copy(folder: Path) -> Path:
+    """A new folder with what makes the study a study."""
+    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    copies = folder / f"before-repair-{now}-{os.urandom(4).hex()}"
+    with explained("copy the study to", copies):
+        make_folder(copies)
+        for name in ("study.json", "journal.jsonl"):
+            write_new(copies / name, read_from(folder / name))
+        sync(copies)
+    return copies
+
+
+def _move(folder: Path, copies: Path, names: Iterable[str]) -> None:
+    """Rename, so that a kill leaves each thing in one place or the other; nothing is overwritten."""
+    touched = {copies, folder}
+    for name in names:
+        target = copies / name
+        with explained("move aside", folder / name):
+            make_folder(target.parent)
+            with suppress(FileNotFoundError):  # its worker was about to remove it
+                os.rename(folder / name, target)
+        touched |= {target.parent, (folder / name).parent}
+    for path in touched:
+        with explained("sync", path):
+            sync(path)

@@ -1,0 +1,216 @@
+"""Checkpoints: published whole under a name of their own, dropped when nobody needs them."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import weakref
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from hoptim._files import (
+    explained,
+    flush,
+    is_folder,
+    is_there,
+    make_folder,
+    remove,
+    share_tree,
+    sync,
+    sync_tree,
+    try_to_remove,
+)
+from hoptim.errors import CheckpointError
+
+
+class Checkpoints:
+    """The folders `checkpoints` and `scratch` of a study.
+
+    `<n>.<token>` is the published checkpoint of trial n; the token is that of the claim, so a
+    worker that lost its claim never overwrites anything. Names that begin with a dot are private:
+    drafts on their way in, trash on its way out.
+
+    Names change through a descriptor of the folder: should the directory be deleted and made anew
+    by another study, a worker of this one writes to the deleted folder and nowhere else.
+
+    Args:
+        folder: The study's directory; None makes a temporary one that goes with this object.
+        uuid: The study's identifier, part of the names of drafts and scratch folders.
+    """
+
+    def __init__(self, folder: Path | None, uuid: str) -> None:
+        self._durable = folder is not None
+        self._drafted: set[int] = set()  # tokens whose draft was asked for here
+        self._root, self._study = folder, uuid[:8]
+        self._fd: int | None = None
+
+    def path(self, number: int, token: int) -> str:
+        """Where the published checkpoint of a trial is."""
+        return str(self._folder("checkpoints") / f"{number}.{token}")
+
+    def draft(self, number: int, token: int) -> Path:
+        """Private path for the checkpoint of a claim."""
+        self._drafted.add(token)
+        self._descriptor()
+        draft = self._folder("checkpoints") / self._draft(number, token)
+        with explained("look at", draft):
+            if draft.is_symlink():  # not ours, and it leads elsewhere
+                try_to_remove(draft)
+        return draft
+
+    def scratch(self, number: int) -> Path:
+        """Private folder of a trial, made when first asked for."""
+        self._made("scratch")
+        return self._made(f"scratch/{self._study}-{number}")
+
+    def write(self, number: int, token: int, save: Callable[[str], object]) -> None:
+        """Let the user's function write the draft of a claim.
+
+        Raises:
+            CheckpointError: It returned without a file or folder at the path it was given.
+        """
+        draft = self.draft(number, token)
+        with explained("remove", draft):
+            remove(draft)  # of an earlier try that did not end
+        save(str(draft))
+        with explained("find", draft):
+            saved = is_there(draft)
+        if not saved:
+            near = [p.name[len(draft.name) :] for p in draft.parent.glob(f"{draft.name}*")]
+            hint = (
+                f" It wrote a name that ends in {near[0]!r}: pass it an open file instead." if near else ""
+            )
+            for suffix in near:
+                remove(draft.with_name(draft.name + suffix))
+            raise CheckpointError(
+                f"Trial {number}: save(path) returned, but nothing is at the path it was given.{hint} "
+                "The claim is kept; tell again with a save that writes exactly there."
+            )
+
+    def publish(self, number: int, token: int) -> None:
+        """Give the draft of a claim its public name; whole and durable when this returns.
+
+        Only after a look at the journal that came after `draft`: it proves whose folder this is.
+
+        Raises:
+            CheckpointError: There is no draft, or it is a link.
+        """
+        draft, final = self.draft(number, token), Path(self.path(number, token))
+        with explained("publish", final):
+            if not is_there(draft) and is_there(final):
+                flush(self._descriptor())
+                return  # an earlier tell with an unknown outcome came this far
+            mode = os.lstat(draft).st_mode if is_there(draft) else 0
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise CheckpointError(
+                f"Trial {number}: a checkpoint must be a file or folder at trial.draft, and none is at "
+                f"{str(draft)!r}. The claim is kept; write it there and tell again."
+            )
+        with explained("publish", final):
+            if self._durable:
+                share_tree(draft)
+                sync_tree(draft)
+            self._discard(final.name)
+            fd = self._descriptor()
+            os.replace(draft.name, final.name, src_dir_fd=fd, dst_dir_fd=fd)
+            if self._durable:
+                flush(fd)
+
+    def forget(self, number: int, token: int, ended: bool) -> None:
+        """Remove what a claim left behind: its draft, and the scratch folder of a trial that has ended.
+
+        Args:
+            number: The trial.
+            token: The claim.
+            ended: Whether the trial has ended, so that its scratch folder goes too.
+        """
+        if self._root is None:
+            return
+        if ended and os.path.lexists(scratch := f"{self._root}/scratch/{self._study}-{number}"):
+            try_to_remove(Path(scratch))
+        if token in self._drafted:
+            self._drafted.remove(token)
+            try_to_remove(self._draft(number, token), self._descriptor())
+
+    def drop(self, dropped: Iterable[tuple[int, int]]) -> None:
+        """Remove what was published or drafted; only after the record that says so is durable."""
+        for number, token in dropped:
+            with suppress(OSError):  # what stays is recorded as dropped, so a later worker finds it
+                self._discard(f"{number}.{token}")
+                remove(self._draft(number, token), self._descriptor())
+
+    def orphans(self, owned: Iterable[tuple[int, int]], open_: Iterable[int]) -> list[Path]:
+        """What killed processes left. Only under the lock, with a state folded under it.
+
+        An orphan stays one, since tokens only grow; so it may be removed after the lock.
+
+        Args:
+            owned: Number and token of each recorded checkpoint, and of each claim that is held:
+                its worker may be about to publish.
+            open_: Trials that have not ended; their scratch folders stay.
+        """
+        own = {name for at in owned for name in (self._draft(*at), f"{at[0]}.{at[1]}")}
+        begun = re.compile(r"\.draft-\w+-\d+\.\d+")  # a save may write beside it first
+        alive = {f"{self._study}-{number}" for number in open_}
+        checkpoints, scratch = _entries(self._folder("checkpoints")), _entries(self._folder("scratch"))
+        left = [
+            path
+            for path in checkpoints
+            if path.name not in own and not ((at := begun.match(path.name)) and at[0] in own)
+        ]
+        left += [path for path in _entries(self._folder(".")) if path.name.startswith(".study.json-")]
+        return left + [path for path in scratch if path.name not in alive]
+
+    def remove(self, orphans: Iterable[Path]) -> None:
+        """Remove what `orphans` found."""
+        for path in orphans:
+            try_to_remove(path)
+
+    def _discard(self, name: str) -> None:
+        """Rename to a trash name, then remove, so that a reader sees all or nothing."""
+        fd, trash = self._descriptor(), f".trash-{name}-{os.urandom(4).hex()}"
+        try:
+            os.rename(name, trash, src_dir_fd=fd, dst_dir_fd=fd)
+        except FileNotFoundError:
+            return
+        try_to_remove(trash, fd)
+
+    def _draft(self, number: int, token: int) -> str:
+        return f".draft-{self._study}-{number}.{token}"
+
+    def _descriptor(self) -> int:
+        """The folder of the checkpoints, open; made when first asked for."""
+        if self._fd is None:
+            folder = self._made("checkpoints")
+            with explained("open", folder):
+                if self._durable:
+                    sync(folder.parent)  # whoever made it may have died before its name was durable
+                self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            weakref.finalize(self, os.close, self._fd)
+        return self._fd
+
+    def _folder(self, name: str) -> Path:
+        if self._root is None:
+            import tempfile
+
+            self._root = Path(tempfile.mkdtemp(prefix="hoptim-"))
+            weakref.finalize(self, _remove_own, self._root, os.getpid())
+        return self._root / name
+
+    def _made(self, name: str) -> Path:
+        folder = self._folder(name)
+        with explained("make", folder):
+            make_folder(folder)
+        return folder
+
+
+def _entries(folder: Path) -> list[Path]:
+    with explained("read", folder):
+        return list(folder.iterdir()) if is_folder(folder) else []
+
+
+def _remove_own(folder: Path, pid: int) -> None:
+    if pid == os.getpid():  # a forked child that ends must not take its parent's folder along
+        remove(folder)

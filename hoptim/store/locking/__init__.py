@@ -1,0 +1,1 @@
+"""Mutual exclusion between threads, processes and machines that share a study's directory."""

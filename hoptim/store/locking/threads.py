@@ -1,0 +1,87 @@
+"""Threads that help to wait for a lock: one that can be left waiting, one that says who has it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+
+class WaitLogger:
+    """A thread that says now and then for whom another one waits, which is blocked in the kernel.
+
+    Args:
+        say: Called in that thread while a `with` block of this object lasts.
+        every: Gives the seconds between two words.
+    """
+
+    def __init__(self, say: Callable[[], None], every: Callable[[], float]) -> None:
+        self._say, self._every, self._began = say, every, 0.0
+        self._waiting = threading.Event()
+        threading.Thread(target=self._run, daemon=True, name="hoptim-wait-logger").start()
+
+    def __enter__(self) -> None:
+        self._began = time.monotonic()
+        self._waiting.set()
+
+    def __exit__(self, *_: object) -> None:
+        self._waiting.clear()
+
+    def _run(self) -> None:
+        while self._waiting.wait():
+            began = self._began
+            time.sleep(self._every())
+            if self._waiting.is_set() and self._began == began:
+                self._say()
+
+
+class Waiter:
+    """A thread that blocks in `flock`, so that the one who waits can stop waiting."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._guard = threading.Lock()
+        self._got = threading.Event()
+        self._abandoned = False
+        self._error: OSError | None = None
+        threading.Thread(target=self._run, daemon=True, name="hoptim-queue").start()
+
+    def _run(self) -> None:
+        try:
+            fcntl.flock(self.fd, fcntl.LOCK_EX)
+        except OSError as error:
+            self._error = error
+        finally:
+            with self._guard:
+                self._got.set()
+                self._close_if_abandoned()
+
+    def _close_if_abandoned(self) -> None:
+        if self._abandoned and self.fd >= 0:
+            with suppress(OSError):
+                os.close(self.fd)
+            self.fd = -1  # the number may be somebody else's from now on
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the lock came within some seconds; raises what kept it from coming."""
+        came = self._got.wait(seconds)
+        if self._error is not None:
+            # A new one: this object would keep the frames of whoever gets it, and all that is in them.
+            raise OSError(self._error.errno, self._error.strerror) from self._error
+        return came
+
+    def abandon(self) -> None:
+        """Stop waiting; the thread lets go of the lock should it still come."""
+        with self._guard:
+            self._abandoned = True
+            if self._got.is_set():
+                self._close_if_abandoned()
+
+    def adopt(self) -> bool:
+        """Wait again, at the old place in the line; False when it came and went."""
+        with self._guard:
+            self._abandoned = self._got.is_set()
+            return not self._abandoned

@@ -1,0 +1,44 @@
+"""Room set aside for the day the disk is full, so that what frees space can still be recorded."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from hoptim._files import write_new
+
+_SIZE = 1 << 16  # bytes; more than the records of a tell and its drops ever take
+
+
+class Reserve:
+    """The file `reserve` of a study.
+
+    A checkpoint that fills the disk leaves no room for the record that ends its trial, and so none
+    for dropping older ones. Giving this file up makes that room; it is made again when there is more.
+
+    Args:
+        folder: The study's directory.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "reserve"
+        self._stocked = False  # as far as this process knows
+
+    def give_up(self) -> bool:
+        """Free the room; whether there was any. Only under the lock."""
+        try:
+            os.unlink(self._path)
+        except OSError:
+            return False
+        self._stocked = False
+        return True
+
+    def restock(self) -> None:
+        """Set the room aside where it is not; a disk that is too full is fine. Only under the lock."""
+        if not self._stocked:
+            with suppress(OSError):
+                if not os.path.lexists(self._path):
+                    # Random bytes, since a file system that packs zeros would set nothing aside.
+                    write_new(self._path, os.urandom(_SIZE))
+                self._stocked = True

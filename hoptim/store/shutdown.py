@@ -1,0 +1,38 @@
+"""What happens when a process leaves politely: on exit and on SIGTERM its trials are released."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import weakref
+from contextlib import suppress
+from typing import Protocol
+
+from hoptim import _signals
+
+
+class Holder(Protocol):
+    """Something that holds trials."""
+
+    def leave(self) -> None:
+        """Release what is held and show no more sign of life."""
+
+
+_holders: weakref.WeakSet[Holder] = weakref.WeakSet()
+
+
+def release_at_exit(leaver: Holder) -> None:
+    """Let something leave when this process exits or is asked to stop."""
+    _holders.add(leaver)
+    _signals.defer(signal.SIGTERM)
+
+
+def _release_all() -> None:
+    for leaver in list(_holders):
+        with suppress(Exception):  # the lease, or the next worker here, takes back what is left
+            leaver.leave()
+
+
+atexit.register(_release_all)
+os.register_at_fork(after_in_child=_holders.clear)  # a child holds nothing of its parent's

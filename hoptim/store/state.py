@@ -1,0 +1,284 @@
+"""What the records of a journal add up to; no I/O, no clock, no optimizer."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+from hoptim.errors import StudyDamaged
+from hoptim.store.line_format import Record
+from hoptim.store.trial_record import TrialRecord
+
+FORMAT = 1
+
+_WORKER = re.compile(r"[A-Za-z0-9-]{1,32}(\.[0-9a-f]{1,16}){0,2}")  # a plain file name, nowhere else
+
+
+class State:
+    """The fold of all records so far.
+
+    It obeys the records alone, never a setting of the process that reads them.
+
+    Args:
+        size: Number of members.
+        steps: Trials of each member, until an `extend` record says more.
+        seed: The study's seed.
+        sign: 1 when lower values are better, -1 when higher ones are.
+        names: Of the hyperparameters; None does not look at them.
+
+    Attributes:
+        n: Number of records.
+        time: Of the last record, seconds since 1970; written once for all records of one append.
+        members: Per member its finished trials, by step.
+        open: Trials that have not ended, by member.
+        finished: Trials that have ended, by number.
+        count: Number of trials proposed.
+        stateful: Whether trials have checkpoints; None until the first finite value.
+        saved: Trials whose checkpoint exists, with the token that its name carries.
+        retained: Trials to be kept until a trial continues from them, and none has yet.
+        best_ever: The finished trial with the best finite value, the first of equals.
+    """
+
+    def __init__(
+        self, size: int, steps: int, seed: int, sign: int, names: Collection[str] | None = None
+    ) -> None:
+        self.size, self.steps, self.seed, self.sign = size, steps, seed, sign
+        self._names = None if names is None else set(names)
+        self.n = 0
+        self.time = 0.0
+        self.members: list[list[TrialRecord]] = [[] for _ in range(size)]
+        self.open: dict[int, TrialRecord] = {}
+        self.finished: dict[int, TrialRecord] = {}
+        self.count = 0
+        self.stateful: bool | None = None
+        self.saved: dict[int, int] = {}
+        self.retained: set[int] = set()
+        self.best_ever: TrialRecord | None = None
+
+    def apply(self, record: Record) -> None:
+        """Add one record.
+
+        Raises:
+            StudyDamaged: It contradicts the records before it, or is of a later version.
+        """
+        handler = _HANDLERS.get(str(record.get("op")))
+        if handler is None:
+            raise StudyDamaged(
+                f"Record {self.n} has the unknown op {record.get('op')!r}: the study was written by a "
+                "later version of hoptim. Update hoptim to open it."
+            )
+        try:
+            if "time" in record:
+                self.time = float(record["time"])
+            handler(self, record)
+            for number in record.get("drops", ()):
+                del self.saved[number]
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
+            raise StudyDamaged(
+                f"Record {self.n} ({record['op']}) contradicts the records before it: "
+                f"{type(error).__name__}: {error}."
+            ) from error
+        self.n += 1
+
+    def seed_of(self, number: int) -> int:
+        """The seed of a trial: 31 bits, a function of the study's seed and the number."""
+        return _mix(_mix(self.seed) + number) >> 33
+
+    @property
+    def done(self) -> bool:
+        """Whether every member has finished its steps."""
+        return all(len(trials) >= self.steps for trials in self.members)
+
+    def held(self, number: int, token: int) -> TrialRecord | None:
+        """The open trial of a claim, None when that claim is no longer valid."""
+        for trial in self.open.values():
+            if trial.number == number:
+                return trial if trial.token == token and trial.worker is not None else None
+        return None
+
+    def due(self, lead: int, prefer: int | None) -> int | None:
+        """The member to train next, None when nothing is due.
+
+        Due is what nobody holds, is not finished, and is at most `lead` steps ahead of the slowest
+        unfinished member. The lowest step first; among equals `prefer`, then the lowest member.
+        """
+        steps = [len(trials) for trials in self.members]
+        limit = min(min(steps) + lead, self.steps - 1)
+        free = [
+            (step, member != prefer, member)
+            for member, step in enumerate(steps)
+            if step <= limit and (member not in self.open or self.open[member].worker is None)
+        ]
+        return min(free)[2] if free else None
+
+    def level(self, step: int) -> list[TrialRecord]:
+        """Per member its finished trial with the largest step at most `step`, in member order."""
+        if step < 0:
+            return []
+        return [trials[step] if step < len(trials) else trials[-1] for trials in self.members if trials]
+
+    def unreferenced(self, keep: Callable[[TrialRecord], bool] | None) -> list[int]:
+        """Trials whose checkpoint nobody may load any more.
+
+        Needed are: what an ask could still choose at any step that somebody may ask after, the
+        parents of open trials, what was proposed to be retained, the best ever (the best latest is
+        among the first), what `keep` says.
+        """
+        if not self.saved:
+            return []
+        asking = [
+            self.open[member].step if member in self.open else len(trials) - 1
+            for member, trials in enumerate(self.members)
+        ]
+        floor = max(min(asking), 0)
+        needed = {trial.parent for trial in self.open.values()} | self.retained
+        if self.best_ever is not None:
+            needed.add(self.best_ever.number)
+        for trials in self.members:
+            needed.update(t.number for t in trials[min(floor, len(trials) - 1) :])
+        spare = [number for number in self.saved if number not in needed]
+        return [n for n in spare if keep is None or not keep(self.finished[n])]
+
+    def _create(self, record: Record) -> None:
+        if self.n:
+            raise ValueError("the study was created before")
+        if record["format"] != FORMAT:
+            raise StudyDamaged(
+                f"The journal has format {record['format']!r}, this hoptim reads {FORMAT}; update it."
+            )
+
+    def _ask(self, record: Record) -> None:
+        if "member" not in record:
+            trial = {t.number: t for t in self.open.values()}[record["trial"]]
+            if trial.worker is not None:
+                raise ValueError(f"trial {trial.number} is held by {trial.worker}")
+        else:
+            trial = self._proposed(record)
+        if not _WORKER.fullmatch(record["worker"]):
+            raise ValueError(f"{record['worker']!r} is no name of a worker")
+        trial.token, trial.worker, trial.claimed = self.n, record["worker"], self.time
+
+    def _proposed(self, record: Record) -> TrialRecord:
+        member, parent = record["member"], record["parent"]
+        if not 0 <= _whole(member) < self.size:
+            raise ValueError(f"there is no member {member}")
+        step = len(self.members[member])
+        self._check_named(record["params"], record["x"])
+        if member in self.open or record["trial"] != self.count or record["step"] != step:
+            raise ValueError(f"member {member} is not due for trial {record['trial']}")
+        begun = None if parent is None else self.finished[parent]
+        age, founder = (0, self.count) if begun is None else (begun.age + 1, begun.founder)
+        trial = TrialRecord(
+            self.count, member, step, parent, record["params"], record["x"], record.get("memo"), age,
+            self.seed_of(self.count), self.time, self.n, founder, _truth(record.get("retain", False)),
+        )  # fmt: skip
+        if parent is None and "origin" in record:  # of the study that this one was forked from
+            trial.origin, trial.age = _whole(record["origin"]), _whole(record["age"])
+            trial.seed = _whole(record["seed"])
+        self.retained.discard(parent)
+        self.open[member] = trial
+        self.count += 1
+        return trial
+
+    def _check_named(self, params: Any, x: Any) -> None:
+        if type(params) is not dict or self._names not in (None, params.keys()):
+            raise ValueError(f"params are {params!r}")
+        if type(x) is not list or len(x) != len(params) or not all(map(_is_finite, x)):
+            raise ValueError(f"x is {x!r}")
+
+    def _claimed(self, record: Record) -> TrialRecord:
+        trial = self.held(record["trial"], record["token"])
+        if trial is None:
+            raise ValueError(f"claim {record['token']} of trial {record['trial']} is not valid")
+        return trial
+
+    def _tell(self, record: Record) -> None:
+        trial = self._claimed(record)
+        trial.value = float(record["value"])
+        trial.metrics = {name: float(value) for name, value in record.get("metrics", {}).items()}
+        self._end(trial, record)
+        if trial.finite:
+            if self.stateful is None:
+                self.stateful = record.get("saved", False)
+            if self.stateful:
+                self.saved[trial.number] = trial.token
+                if trial.retain:
+                    self.retained.add(trial.number)
+            best = self.best_ever
+            if best is None or self.sign * trial.value < self.sign * best.value:
+                self.best_ever = trial
+
+    def _end(self, trial: TrialRecord, record: Record, failed: str | None = None) -> None:
+        trial.ended, trial.closed, trial.failed = self.time, self.n, failed
+        trial.id = record.get("id", "")
+        del self.open[trial.member]
+        self.members[trial.member].append(trial)
+        self.finished[trial.number] = trial
+
+    def _fail(self, record: Record) -> None:
+        trial = self._claimed(record)
+        if record["final"]:
+            self._end(trial, record, str(record["why"]))
+        else:
+            trial.id = record.get("id", "")
+            trial.reasons = [*trial.reasons, str(record["why"])]
+            trial.worker = None
+
+    def _release(self, record: Record) -> None:
+        trial = self._claimed(record)
+        trial.interruptions += not record.get("unused", False)
+        trial.worker = None
+
+    def _reclaim(self, record: Record) -> None:
+        trial = self._claimed(record)
+        if record["final"]:
+            self._end(trial, record, f"lost with its worker {trial.worker} too often")
+        else:
+            trial.interruptions += 1
+            trial.worker = None
+
+    def _extend(self, record: Record) -> None:
+        if _whole(record["steps"]) <= self.steps:
+            raise ValueError(f"{record['steps']} steps are no extension of {self.steps}")
+        self.steps = record["steps"]
+
+    def history(self) -> Iterable[TrialRecord]:
+        """Finished trials in the order of their numbers."""
+        return (self.finished[number] for number in sorted(self.finished))
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) in (float, int) and math.isfinite(value)
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f"{value!r} is no whole number")
+    return value
+
+
+def _truth(value: Any) -> bool:
+    if type(value) is not bool:
+        raise TypeError(f"{value!r} is neither true nor false")
+    return value
+
+
+def _mix(z: int) -> int:
+    """Scatter 64 bits; SplitMix64 of Steele, Lea and Flood 2014 ('Fast splittable generators')."""
+    z = (z + 1) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
+    z = (z ^ z >> 27) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
+    return z ^ z >> 31
+
+
+_HANDLERS: dict[str, Callable[[State, Record], None]] = {
+    "create": State._create,
+    "ask": State._ask,
+    "tell": State._tell,
+    "fail": State._fail,
+    "release": State._release,
+    "reclaim": State._reclaim,
+    "extend": State._extend,
+}

@@ -1,0 +1,181 @@
+"""study.json: what makes a study this study, written once and never replaced."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hoptim._files import explained, make_folder, read_front, sync, try_to_remove, write_new
+from hoptim.errors import StudyDamaged, StudyMismatch
+from hoptim.store import line_format
+from hoptim.store.locking.lock import StudyLock
+from hoptim.store.state import FORMAT
+
+_FILE = "study.json"
+_LOOKS = 100  # for a file that is listed but not found
+LONGEST = 1 << 24  # bytes; settings are small, but start= may name many members
+
+
+class StudyFile(NamedTuple):
+    """What study.json says.
+
+    Attributes:
+        uuid: Identifier of this very study.
+        identity: What must be the same whenever the study is opened; plain JSON.
+        steps: Trials of each member when the study was made; `extend` records may raise it.
+    """
+
+    uuid: str
+    identity: dict[str, Any]
+    steps: int
+
+
+def read(folder: Path) -> StudyFile | None:
+    """The settings of the study in a folder, None when there is none.
+
+    Raises:
+        StudyDamaged: study.json is not what hoptim wrote there.
+    """
+    path = folder / _FILE
+    with explained("read", path):
+        try:
+            data = read_front(path, LONGEST + 1)
+        except FileNotFoundError:
+            return None
+    try:
+        if len(data) > LONGEST:
+            raise ValueError(f"it is longer than {LONGEST} bytes")
+        found = json.loads(data)
+        version = found["format"]
+        settings = StudyFile(found["uuid"], found["identity"], found["steps"])
+        if version == FORMAT and not _is_plausible(settings):
+            raise ValueError(f"uuid {settings.uuid!r}, steps {settings.steps!r}")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StudyDamaged(f"{str(path)!r} cannot be read: {error!r}. Restore it from a copy.") from error
+    if version != FORMAT:
+        raise StudyDamaged(f"{str(path)!r} has format {version!r}, this hoptim reads {FORMAT}.")
+    _compare_digest(folder, path, data)
+    return settings
+
+
+def create(folder: Path, identity: Mapping[str, Any], steps: int, single_host: bool = False) -> StudyFile:
+    """Make a study in a folder, or read the one that another process made first.
+
+    Args:
+        folder: The directory; made if it is not there.
+        identity: Plain JSON.
+        steps: Trials of each member.
+        single_host: As for `StudyLock.of`.
+
+    Raises:
+        StudyDamaged: A journal with trials is there, but no study.json.
+        StoreError: The directory cannot be written.
+    """
+    with explained("create the study", folder):
+        make_folder(
+            Path(os.path.realpath(folder)), parents=True
+        )  # the user's own link is as good as its target
+    with StudyLock.of(folder, single_host).hold(None), explained("create the study", folder):
+        there = _read_anew(folder)
+        return there or _write(folder, StudyFile(os.urandom(16).hex(), dict(identity), steps))
+
+
+def compare(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Raise `StudyMismatch` with each difference between a recorded and a wanted identity."""
+    if lines := _differences("", found, wanted):
+        raise StudyMismatch(
+            f"The study in {str(folder)!r} was made with other settings. Open it with its own, or use "
+            "another directory:\n" + "\n".join(lines)
+        )
+
+
+def _read_anew(folder: Path) -> StudyFile | None:
+    """As `read`; over NFS a look-up may be answered from a cache for some seconds, a listing is not."""
+    for _ in range(_LOOKS):
+        found = read(folder)
+        if found is not None or _FILE not in os.listdir(folder):
+            return found
+        time.sleep(0.1)
+    raise OSError(errno.ESTALE, "study.json is listed but not found")
+
+
+def _write(folder: Path, settings: StudyFile) -> StudyFile:
+    """The journal first: study.json is what makes it a study, so a crash between leaves none."""
+    path, journal = folder / _FILE, folder / "journal.jsonl"
+    content = {
+        "format": FORMAT,
+        "uuid": settings.uuid,
+        "steps": settings.steps,
+        "identity": settings.identity,
+    }
+    data = (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
+    record = {
+        "n": 0, "id": os.urandom(6).hex(), "op": "create", "format": FORMAT,
+        "uuid": settings.uuid, "study": _digest(data),
+    }  # fmt: skip
+    make_folder(folder / "workers")
+    if journal.exists():
+        if read_front(journal, 2 * line_format.LONGEST).count(b"\n") > 1:
+            raise StudyDamaged(
+                f"{str(path)!r} is gone though {journal.name} holds trials. Restore it from a copy, or "
+                "use another directory."
+            )
+        journal.unlink()
+    write_new(journal, line_format.encode(record, line_format.start(settings.uuid)))
+    sync(folder)
+    draft = folder / f".{_FILE}-{os.urandom(4).hex()}"
+    write_new(draft, data)
+    try:
+        os.link(draft, path)
+    except OSError:
+        if path.exists():
+            raise
+        os.rename(draft, path)  # a file system without hard links
+    finally:
+        try_to_remove(draft)
+    sync(folder)
+    return settings
+
+
+def _compare_digest(folder: Path, path: Path, data: bytes) -> None:
+    """study.json is compared with its digest in record 0; a missing journal is found later."""
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        record = json.loads(read_front(folder / "journal.jsonl", 4096).split(b"\n")[0][9:])
+        if record["study"] != _digest(data):
+            raise StudyDamaged(
+                f"{str(path)!r} is not the file that the journal was begun with: it was edited, or "
+                "belongs to another study. Restore it; a study's settings cannot change."
+            )
+
+
+def _differences(where: str, found: Any, wanted: Any) -> list[str]:
+    if isinstance(found, Mapping) and isinstance(wanted, Mapping):
+        kind = [k for k in ("name", "type") if k in found and k in wanted and found[k] != wanted[k]]
+        return [  # of another kind of thing, the kind says it all
+            line
+            for key in kind or sorted({*found, *wanted})
+            for line in _differences(f"{where}.{key}" if where else key, found.get(key), wanted.get(key))
+        ]
+    if found == wanted:
+        return []
+    return [f"  {where}: recorded {json.dumps(found)}, asked for {json.dumps(wanted)}"]
+
+
+def _is_plausible(settings: StudyFile) -> bool:
+    """Whether no hand has been at work in what this half knows of."""
+    uuid, identity, steps = settings
+    is_uuid = type(uuid) is str and re.fullmatch("[0-9a-f]{32}", uuid)
+    return bool(is_uuid) and type(identity) is dict and type(steps) is int and steps >= 1
+
+
+def _digest(data: bytes) -> str:
+    from hashlib import sha256  # seldom needed, and slow to import
+
+    return sha256(data).hexdigest()

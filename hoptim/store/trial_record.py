@@ -1,0 +1,77 @@
+"""One trial, as the records tell of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(slots=True)
+class TrialRecord:
+    """What the records say about one trial.
+
+    Attributes:
+        number: Trials are numbered as proposed.
+        member: The member that it belongs to.
+        step: The member's own count.
+        parent: The trial whose weights it continues from.
+        params: As proposed.
+        x: As proposed.
+        memo: As proposed.
+        age: The parent's and 1, else 0.
+        seed: See `State.seed_of`.
+        asked: When it was proposed, seconds since 1970.
+        proposed: Number of the record that proposed it.
+        founder: The trial that its weights began with, itself when it is fresh.
+        retain: Whether its checkpoint stays until a trial continues from it.
+        origin: Its number in the study that this one was forked from; None for a trial of its own.
+        claimed: When its holder got it, seconds since 1970.
+        token: Record number of its last claim.
+        worker: Who holds it; None while nobody does; the last holder once it has ended.
+        interruptions: Claims that were released or taken back.
+        reasons: Why attempts failed, one for each.
+        ended: When it ended, seconds since 1970; None while it is open.
+        closed: Number of the record that ended it; -1 while it is open.
+        id: Identifier of the record that ended it, or its last attempt.
+        value: What was told; NaN when it failed for good.
+        metrics: What else was told.
+        failed: Why it failed for good.
+    """
+
+    number: int
+    member: int
+    step: int
+    parent: int | None
+    params: dict[str, Any]
+    x: list[float]
+    memo: Any
+    age: int
+    seed: int
+    asked: float
+    proposed: int
+    founder: int
+    retain: bool = False
+    origin: int | None = None
+    claimed: float = math.nan
+    token: int = -1
+    worker: str | None = None
+    interruptions: int = 0
+    reasons: Sequence[str] = ()
+    ended: float | None = None
+    closed: int = -1
+    id: str = ""
+    value: float = math.nan
+    metrics: Mapping[str, Any] | None = None
+    failed: str | None = None
+
+    @property
+    def attempt(self) -> int:
+        """1, and one more for each attempt that failed."""
+        return 1 + len(self.reasons)
+
+    @property
+    def finite(self) -> bool:
+        """Whether the value is a finite number, so that the trial may be a parent."""
+        return math.isfinite(self.value)

@@ -1,0 +1,115 @@
+"""ROMUL's arithmetic: known numbers, one row like a whole population, mirrors at 0 and 1."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hoptim.optimizers import _romul_kernel
+
+BOUNDS = (1e-4, 0.5)
+
+dyadic = st.integers(-(2**20), 2**20).map(lambda n: n / 1024)  # sums and differences are exact
+
+
+@pytest.mark.parametrize(
+    ("sigma", "z", "expected"),
+    [
+        (0.1, 0.0, 0.1),
+        (0.1, 1.0, 0.12),
+        (0.12, -1.0, 0.1),
+        (0.1, 2.0, 0.144),
+        (0.49, 1.0, 0.5),
+        (1.1e-4, -1.0, 1e-4),
+    ],
+)
+def test_adapt_by_hand(sigma, z, expected):
+    """Sigma is multiplied by 1.2 to the power of z and clipped."""
+    assert _romul_kernel.adapt(sigma, math.log(1.2), z, BOUNDS) == pytest.approx(expected, rel=1e-12)
+
+
+@given(sigma=st.floats(1e-4, 0.5), tau=st.floats(0, 10), z=st.floats(-40, 40))
+@settings(max_examples=60)
+def test_adapt_stays_within_its_bounds(sigma, tau, z):
+    """However far the normal number is out, sigma stays within the bounds."""
+    assert BOUNDS[0] <= _romul_kernel.adapt(sigma, tau, z, BOUNDS) <= BOUNDS[1]
+
+
+@given(sigma=st.floats(1e-4, 0.5), tau=st.floats(0, 10))
+@settings(max_examples=30)
+def test_adapt_keeps_sigma_without_a_deviation(sigma, tau):
+    """A normal number of exactly 0 leaves sigma as it was, to the last bit."""
+    assert _romul_kernel.adapt(sigma, tau, 0.0, BOUNDS) == sigma
+
+
+@pytest.mark.parametrize(
+    ("u", "sigma", "z", "expected"),
+    [
+        ([0.5, 0.5], 0.1, [1.0, -2.0], [0.6, 0.3]),
+        ([0.95, 0.05], 0.1, [1.0, -1.0], [0.95, 0.05]),
+        ([0.9, 0.2], 0.5, [2.0, -1.0], [0.1, 0.3]),
+        ([1.0, 0.0], 0.25, [0.0, 0.0], [1.0, 0.0]),
+    ],
+)
+def test_step_by_hand(u, sigma, z, expected):
+    """A coordinate moves by sigma times its own normal number and is mirrored at 0 and 1."""
+    assert _romul_kernel.step(u, sigma, z) == pytest.approx(expected, abs=1e-12)
+
+
+def test_one_row_and_a_whole_population_are_equal():
+    """Each row of a population gives to the last bit what it gives alone."""
+    rng = np.random.default_rng(0)
+    u, sigma = rng.random((16, 5)), rng.uniform(*BOUNDS, 16)
+    z, normal = rng.standard_normal((16, 5)) * 5, rng.standard_normal(16)
+    sigmas, moved = _romul_kernel.adapt(sigma, 0.2, normal, BOUNDS), _romul_kernel.step(u, sigma, z)
+    for i in range(16):
+        assert _romul_kernel.adapt(sigma[i], 0.2, normal[i], BOUNDS) == sigmas[i]
+        assert _romul_kernel.step(u[i], sigma[i], z[i]).tolist() == moved[i].tolist()
+
+
+def test_step_leaves_its_arguments_alone():
+    """Neither the parent's coordinates nor the normal numbers are written to."""
+    u, z = np.array([0.5, 0.9]), np.array([3.0, -9.0])
+    _romul_kernel.step(u, 0.5, z)
+    assert (u.tolist(), z.tolist()) == ([0.5, 0.9], [3.0, -9.0])
+
+
+@pytest.mark.parametrize(
+    ("u", "expected"),
+    [
+        (0.0, 0.0),
+        (0.25, 0.25),
+        (1.0, 1.0),
+        (1.25, 0.75),
+        (2.0, 0.0),
+        (-0.25, 0.25),
+        (-1.5, 0.5),
+        (3.0, 1.0),
+    ],
+)
+def test_reflect_by_hand(u, expected):
+    """The triangle wave goes up from 0 to 1 and down again."""
+    assert _romul_kernel.reflect(u) == expected
+
+
+@given(u=dyadic, periods=st.integers(-1000, 1000))
+@settings(max_examples=60)
+def test_reflect_has_period_two_and_is_even(u, periods):
+    """Two mirrors repeat after twice their distance, and 0 is one of them."""
+    assert _romul_kernel.reflect(u) == _romul_kernel.reflect(u + 2 * periods) == _romul_kernel.reflect(-u)
+
+
+@given(u=st.floats(0, 1))
+@settings(max_examples=60)
+def test_reflect_keeps_what_is_inside(u):
+    """A coordinate in [0, 1] stays where it is, up to rounding."""
+    assert _romul_kernel.reflect(u) == pytest.approx(u, abs=2**-53)
+
+
+@given(u=st.floats(allow_nan=False, allow_infinity=False))
+@settings(max_examples=200)
+def test_reflect_stays_inside_for_any_number(u):
+    """Any finite number, however large or small, comes back into [0, 1]."""
+    assert 0 <= _romul_kernel.reflect(u) <= 1
