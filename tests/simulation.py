@@ -61,6 +61,7 @@ def prepare() -> None:
     """What each process that runs schedules does first."""
     logging.disable()
     gc.disable()  # its moments are no part of a seed
+    Simulation(0).run()  # what a dependency does once in a process, it does here
     gc.freeze()
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
+import os
 import subprocess
+import sys
 
+import filelock
 import pytest
 
-from tests.builders import run
+from tests.builders import ROOT, run
+from tests.simulation import prepare, simulate
 
 MUTANTS = {  # and how many schedules at most it takes to see each
     "nosync": 100, "nodirsync": 100, "noforeign": 2000, "nolock": 100, "stale": 100, "nobeat": 100,
@@ -39,6 +45,49 @@ def test_a_seed_is_a_schedule():
     last = simulated("--runs", 1, "--seed", 22, "--trace").stdout.splitlines()[:-1]
     assert traces[0][-len(last) :] == last
     assert last[-1].startswith("seed 22 ends with the journal ")
+
+
+def lock_that_looks_once(lock):
+    """A dependency that looks at the system when it is first used in a process, and remembers."""
+    seen = []
+
+    def lock_descriptor(*args, **more):
+        if not seen:
+            seen.append(True)
+            with contextlib.suppress(OSError):
+                os.stat("/proc/self/ns/pid")
+        return lock(*args, **more)
+
+    return lock_descriptor
+
+
+def first_and_again(seed, lazy):
+    """Two traces of a seed in this process: of its first schedule, and of a later one."""
+    if lazy:
+        filelock.lock_descriptor = lock_that_looks_once(filelock.lock_descriptor)
+    prepare()
+    first = simulate(seed, trace=True).trace
+    for other in range(seed + 1, seed + 4):
+        simulate(other, "nosync")
+    return first, simulate(seed, trace=True).trace
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_schedule_does_not_depend_on_those_before_it(lazy):
+    """A process's first schedule is like its later ones, even if a dependency does something once."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        first, again = pool.apply(first_and_again, (20, lazy))
+    assert first == again
+    assert len(first) > 100
+
+
+def test_the_first_schedule_imports_nothing():
+    """What is imported late is loaded before, even for the schedule that each process begins with."""
+    script = "from tests.simulation import simulate; print(simulate(0).wrong)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)

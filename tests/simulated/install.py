@@ -6,16 +6,18 @@ import builtins
 import fcntl
 import io
 import os
-import shutil  # noqa: F401 - it looks at `os` when first imported, which must be the real one
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import hoptim
 from hoptim import _signals
 from hoptim.session import session
 from hoptim.store import shutdown
@@ -35,7 +37,27 @@ BY_PATH = (
 BY_PATHS = ("link", "rename", "replace")
 BY_DESCRIPTOR = ("close", "read", "pread", "write", "pwrite", "ftruncate", "fsync", "fstat")
 OURS = (ROOT, "/proc/self/ns/pid")
+LATE = ("csv", "filelock", "hashlib", "numpy.random", "shutil", "tempfile")  # imported where they are used
+UNUSED = {"__main__", "benchmarks", "cli", "launch", "plot", "report", "testing", "torch"}  # by a schedule
 SAME = {"lstat": "stat", "remove": "unlink", "replace": "rename"}
+
+
+def load_dependencies() -> None:
+    """Import now whatever a schedule may import late.
+
+    A module that is first imported within a schedule looks at the simulated system, and only there: the
+    other schedules of the process would differ from it, and the module would remember what it saw.
+    """
+    for name in LATE:
+        import_module(name)
+    root = Path(hoptim.__file__).parent
+    for file in sorted(root.rglob("*.py")):
+        parts = file.relative_to(root).with_suffix("").parts
+        if parts[0] not in UNUSED:
+            import_module(".".join(("hoptim", *parts)).removesuffix(".__init__"))
+
+
+load_dependencies()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 import stat
+import sys
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class Simulation:
 
     def run(self) -> list[str]:
         """What is wrong with the store."""
-        world = self.world
+        world, loaded = self.world, set(sys.modules)
         with installed(self.system):
             try:
                 for _ in range(self.workers):
@@ -67,6 +68,8 @@ class Simulation:
                 self.judge.wrong.append(f"Stuck: {error}")
             finally:
                 world.end()
+        if late := sys.modules.keys() - loaded:
+            self.judge.wrong.append(f"imported within a schedule, not by load_dependencies: {sorted(late)}")
         return self.judge.wrong
 
     def digest(self) -> str:
