@@ -150,6 +150,30 @@ def write_new(path: Path, data: bytes) -> None:
         raise
 
 
+def replace_whole(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file in one step, so that nobody ever sees half of it; a link to a file stays a link.
+
+    Args:
+        path: File to create or replace. A pipe or a device, which nothing may replace, is written to.
+        data: Its new contents, durable before they take the name.
+
+    Raises:
+        StoreError: The file cannot be written; what was there is unchanged.
+    """
+    with explained("write", path):
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file():
+            target.write_bytes(data)
+            return
+        draft = target.with_name(f".{os.urandom(6).hex()}.tmp")  # no longer than any name may be
+        write_new(draft, data)
+        try:
+            os.replace(draft, target)
+        except BaseException:
+            try_to_remove(draft)
+            raise
+
+
 def open_regular(path: str | os.PathLike[str], flags: int) -> int:
     """Open a regular file that is no link; never waits, whatever is there."""
     fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -13,6 +13,7 @@ import numpy as np
 
 from hoptim._arguments import check_whole
 from hoptim._files import explained, remove
+from hoptim._text import json_number
 from hoptim.analysis.ranking import best_first
 from hoptim.errors import ArgumentError, SpaceError
 from hoptim.optimizers.base import Optimizer
@@ -141,10 +142,9 @@ def _begin(new: Study, old: Study, state: State, chosen: Sequence[TrialRecord]) 
             if saved:
                 source = old._store.checkpoints.path(entry.number, state.saved[entry.number])
                 _share(source, new._store.checkpoints.path(member, token))
-            value = entry.value if entry.finite else str(entry.value)
             more: dict[str, Any] = {"metrics": dict(entry.metrics)} if entry.metrics else {}
             first = {"saved": True} if saved and begun.stateful is None else {}
-            store._add("tell", trial=member, token=token, value=value, **more, **first)
+            store._add("tell", trial=member, token=token, value=json_number(entry.value), **more, **first)
 
 
 def _kinds(described: Mapping[str, Any]) -> list[str]:

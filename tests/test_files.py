@@ -58,6 +58,38 @@ def test_a_failed_new_file_is_taken_away(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_is_replaced_in_one_step(tmp_path):
+    """The new file takes the old one's name, links still lead to it, and nothing is left beside it."""
+    (tmp_path / "a").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("a")
+    inode = (tmp_path / "a").stat().st_ino
+    _files.replace_whole(tmp_path / "link", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert (tmp_path / "a").stat().st_ino != inode
+    assert (tmp_path / "link").is_symlink()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("call", ["pwrite", "replace"])
+def test_a_file_that_cannot_be_replaced_stays(tmp_path, monkeypatch, call):
+    """When the disk refuses, the old file is whole, nothing is left beside it, and the error names it."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "a").write_bytes(b"old")
+    monkeypatch.setattr(os, call, full)
+    with pytest.raises(StoreError, match=r"Could not write .*a': No space left"):
+        _files.replace_whole(tmp_path / "a", b"new")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"old")]
+
+
+def test_a_device_is_written_to():
+    """What nothing may replace, such as a device or a pipe, is written to."""
+    _files.replace_whole(os.devnull, b"new")
+    assert not os.path.isfile(os.devnull)
+
+
 def test_only_regular_files_are_read(tmp_path):
     """Links, pipes and folders are refused without hanging; of a file, no more than asked for is read."""
     (tmp_path / "file").write_bytes(b"12345")

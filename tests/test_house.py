@@ -17,12 +17,13 @@ import hoptim
 PACKAGE = Path(hoptim.__file__).parent
 FILES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
 MODULES = {name.removesuffix(".py") for name in FILES}
-GROUND = {"errors", "_arguments"}
+GROUND = {"errors", "_arguments", "_text"}
 SYSTEM = {"_files", "_signals"}  # calls of the operating system; never for optimizers, which are pure
 FACE = {"__init__", "errors", "trial", "options", "study"}  # what any user may name
 MAY_SEE = {  # room, a folder or a file at the top: the rooms that it may import from
     "errors": set(),
     "_arguments": {"errors"},
+    "_text": set(),
     "_signals": set(),
     "_files": {"errors", "_signals"},
     "trial": {"errors", "study"},
@@ -37,11 +38,12 @@ MAY_SEE = {  # room, a folder or a file at the top: the rooms that it may import
     "remote": GROUND | {"options", "trial", "session", "store", "study"},
     "testing": GROUND | {"space", "optimizers"},
     "plot": FACE | {"analysis"},
-    "report": FACE | {"_files", "space", "analysis"},
+    "report": FACE | {"_files", "_text", "space", "analysis"},
     "torch": FACE | {"store"},
-    "launch": FACE | SYSTEM | {"_arguments"},
+    "launch": FACE | GROUND | SYSTEM,
     "__init__": FACE | {"space", "optimizers", "analysis", "fork", "launch"},
-    "cli": FACE | {"_files", "space", "analysis", "fork", "remote", "launch", "plot", "report", "store"},
+    "cli": FACE
+    | {"_files", "_text", "space", "analysis", "fork", "remote", "launch", "plot", "report", "store"},
     "benchmarks": {"__init__", "plot"},
     "__main__": {"cli", "errors"},
 }  # fmt: skip

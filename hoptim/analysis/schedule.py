@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
-from hoptim._files import explained
+from hoptim._files import explained, replace_whole
 from hoptim.errors import ArgumentError, HoptimError
 from hoptim.space.dimensions import Dimension
 from hoptim.space.space import Space
@@ -175,8 +175,7 @@ class Schedule(Sequence[Interval]):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it as JSON, or as CSV where the name ends in .csv."""
         text = self.to_csv() if _is_csv(path) else json.dumps(self.to_json(), indent=1) + "\n"
-        with explained("write", path):
-            Path(path).write_text(text, encoding="utf-8")
+        replace_whole(path, text.encode())
 
     @classmethod
     def load(

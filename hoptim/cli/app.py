@@ -17,7 +17,7 @@ from hoptim.cli.export import export
 from hoptim.cli.fork import fork
 from hoptim.cli.launch import run
 from hoptim.cli.lineage import lineage
-from hoptim.cli.output import shown
+from hoptim.cli.output import print_error
 from hoptim.cli.picture import plot, report
 from hoptim.cli.remote import ask, beat, fail, tell
 from hoptim.cli.schedule import schedule
@@ -52,7 +52,7 @@ class _Commands(click.Group):
             super().invoke(ctx)
             sys.stdout.flush()
         except HoptimError as error:
-            click.echo(f"hoptim: {shown(str(error))}", err=True)
+            print_error(error)
             ctx.exit(2 if isinstance(error, (ArgumentError, MissingExtra)) else 1)
         except KeyboardInterrupt:
             ctx.exit(_INTERRUPTED)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from hoptim._text import printable
 from hoptim.cli import options
-from hoptim.cli.output import brief, print_json, shown, trial_json
+from hoptim.cli.output import brief, print_json, trial_json
 from hoptim.trial import FinishedTrial
 
 
@@ -28,17 +29,17 @@ def best(folder: Path, ever: bool, as_json: bool) -> None:
     for name, text in _rows(trial):
         click.echo(f"{name:<12}{text}")
     click.echo("params")
-    width = max(map(len, map(shown, trial.params)))
+    width = max(map(len, map(printable, trial.params)))
     for name, value in study.space.record(trial.params).items():
-        click.echo(f"  {shown(name):<{width}}  {brief(value)}")
+        click.echo(f"  {printable(name):<{width}}  {brief(value)}")
 
 
 def _rows(trial: FinishedTrial) -> list[tuple[str, str]]:
-    metrics = [(shown(name), brief(value)) for name, value in trial.metrics.items()]
+    metrics = [(printable(name), brief(value)) for name, value in trial.metrics.items()]
     return [
         ("value", repr(trial.value)),
         *metrics,
         ("trial", f"{trial.number}, step {trial.step} of member {trial.member}"),
         ("trained", f"{trial.age + 1} intervals"),
-        ("checkpoint", shown(trial.checkpoint or "none")),
+        ("checkpoint", printable(trial.checkpoint or "none")),
     ]

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 import hoptim
+from hoptim._text import printable
 from hoptim.cli import options
-from hoptim.cli.output import print_json, shown
+from hoptim.cli.output import print_json
 
 
 @click.command()
@@ -36,4 +37,4 @@ def fork(
     if as_json:
         print_json({"path": study.path, "size": study.size, "steps": study.steps, "seed": study.seed})
     else:
-        click.echo(f"Made {shown(str(study.path))}: {study.size} members, {study.steps} steps.")
+        click.echo(f"Made {printable(str(study.path))}: {study.size} members, {study.steps} steps.")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from hoptim._text import printable
 from hoptim.cli import options
-from hoptim.cli.output import print_json, shown
+from hoptim.cli.output import print_json
 
 
 @click.command()
@@ -37,5 +38,5 @@ def run(
         reports = [{**asdict(worker), "log": str(worker.log)} for worker in summary.workers]
         print_json({"folder": str(summary.folder), "stopped": summary.stopped, "workers": reports})
     else:
-        click.echo(shown(str(summary)))
+        click.echo("\n".join(map(printable, str(summary).split("\n"))))
     ctx.exit(summary.status)

@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
+from hoptim._text import counted, json_number
 from hoptim.analysis.lineage import Exploit, Lineage
 from hoptim.analysis.ranking import best_first
 from hoptim.cli import options
-from hoptim.cli.output import counted, number, print_json, trial_json
+from hoptim.cli.output import print_json, trial_json
 from hoptim.errors import ArgumentError, NoResult
 from hoptim.study import Study
 from hoptim.trial import FinishedTrial
@@ -131,7 +132,7 @@ def _exploit_json(exploit: Exploit) -> dict[str, Any]:
     own, other = exploit.left, exploit.donor
     return {
         "trial": exploit.trial.number, "step": exploit.trial.step, "member": exploit.trial.member,
-        "left": own.number, "left_value": number(own.value),
-        "donor": other.number, "donor_member": other.member, "donor_value": number(other.value),
-        "seen": {str(member): number(value) for member, value in exploit.seen.items()},
+        "left": own.number, "left_value": json_number(own.value),
+        "donor": other.number, "donor_member": other.member, "donor_value": json_number(other.value),
+        "seen": {str(member): json_number(value) for member, value in exploit.seen.items()},
     }  # fmt: skip

@@ -10,8 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from hoptim._text import counted, printable
 from hoptim.analysis.status import Running, Status
-from hoptim.cli.output import counted, shown
 from hoptim.cli.screen import duration, size, tables
 from hoptim.trial import FinishedTrial
 
@@ -42,7 +42,7 @@ def overview(status: Status, screen: Console, height: int | None = None) -> Rend
         if len(status.running) > most:
             parts.append(f"and {len(status.running) - most} more")
     for warning in status.warnings:
-        parts += ["", Text(f"Warning: {shown(warning)}", style="yellow")]
+        parts += ["", Text(f"Warning: {printable(warning)}", style="yellow")]
     return Group(*parts)
 
 
@@ -57,7 +57,8 @@ def summary(status: Status) -> str:
 def _facts(status: Status, screen: Console) -> Iterator[tuple[str, RenderableType]]:
     yield (
         "study",
-        f"{shown(str(status.path))}, {shown(status.optimizer)}, {status.size} members, mode {status.mode}",
+        f"{printable(str(status.path))}, {printable(status.optimizer)}, {status.size} members, "
+        f"mode {status.mode}",
     )
     yield "progress", f"{_progress(status)}, members at {_steps(status)}"
     if screen.is_terminal:
@@ -113,7 +114,7 @@ def _failures(status: Status) -> str:
 
 
 def _diversity(status: Status) -> list[str]:
-    return [f"{shown(name)} {x:.2f}" for name, x in status.diversity.items() if status.founders]
+    return [f"{printable(name)} {x:.2f}" for name, x in status.diversity.items() if status.founders]
 
 
 def _founders(status: Status) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from hoptim._files import explained
+from hoptim._text import printable
 from hoptim.cli import options
-from hoptim.cli.output import print_json, shown
+from hoptim.cli.output import print_json
 
 KINDS = ("hyperparameters", "family-tree", "values", "step-sizes", "overview")  # of hoptim.plot.PLOTS
 
@@ -53,4 +54,4 @@ def _tell(file: Path, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(file)})
     else:
-        click.echo(f"Wrote {shown(str(file))}.")
+        click.echo(f"Wrote {printable(str(file))}.")

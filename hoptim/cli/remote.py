@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from hoptim.cli import options
-from hoptim.cli.output import print_line, shown
+from hoptim.cli.output import print_error, print_line
 from hoptim.errors import ArgumentError, NothingDue
 
 _ALL_DONE, _NOTHING_DUE = 3, 4
@@ -56,7 +56,7 @@ def ask(
     try:
         trial = remote.ask(folder, lease, timeout, single_host=single_host)
     except NothingDue as error:
-        click.echo(f"hoptim: {shown(str(error))}", err=True)
+        print_error(error)
         ctx.exit(_NOTHING_DUE)
     if trial is None:
         ctx.exit(_ALL_DONE)

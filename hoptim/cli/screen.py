@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from hoptim.cli.output import shown
+from hoptim._text import printable
 
 _UNBOUND = 10_000  # columns of a pipe: nothing is cut or wrapped
 _GAP = 2  # columns between two of a table
@@ -41,7 +41,7 @@ def tables(
         width: Of the terminal.
         left: Names of columns that hold words, not numbers.
     """
-    cells = [[shown(cell) for cell in column] for column in zip(header, *rows, strict=True)]
+    cells = [[printable(cell) for cell in column] for column in zip(header, *rows, strict=True)]
     widths = [max(map(len, column)) + _GAP for column in cells]
     rest = list(range(keys, len(cells)))
     while rest or keys == len(cells):

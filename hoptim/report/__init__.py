@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-from hoptim._files import explained, try_to_remove, write_new
+from hoptim._files import replace_whole
 from hoptim.report.data import data_of
 
 if TYPE_CHECKING:
@@ -45,16 +45,7 @@ def write(study: Study, path: str | os.PathLike[str]) -> None:
     ...     os.listdir(folder)
     ['report.html']
     """
-    there = Path(os.path.abspath(path))
-    text = page(study).encode()
-    beside = there.with_name(f".{os.urandom(6).hex()}.tmp")  # a long name leaves no room for a longer one
-    with explained("write the report", there):
-        try:
-            write_new(beside, text)
-            os.replace(beside, there)
-        except BaseException:
-            try_to_remove(beside)
-            raise
+    replace_whole(path, page(study).encode())
 
 
 def page(study: Study) -> str:

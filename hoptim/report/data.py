@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hoptim._text import json_number
 from hoptim.analysis.ranking import best
 from hoptim.space.dimensions import Dimension
 from hoptim.trial import FinishedTrial
@@ -58,7 +59,7 @@ def data_of(study: Study) -> dict[str, Any]:
 def _columns(trials: Sequence[FinishedTrial]) -> dict[str, list[Any]]:
     names = ("number", "member", "step", "age", "parent", "seed", "attempt", "interruptions")
     columns: dict[str, list[Any]] = {name: [getattr(trial, name) for trial in trials] for name in names}
-    columns["value"] = [_number(trial.value) for trial in trials]
+    columns["value"] = [json_number(trial.value) for trial in trials]
     began = trials[0].asked if trials else 0.0
     columns["asked"] = [round((trial.asked - began) * 1000) for trial in trials]  # ms, as in the journal
     columns["took"] = [round((trial.ended - trial.asked) * 1000) for trial in trials]
@@ -89,13 +90,11 @@ def _param(name: str, dim: Dimension, trials: Sequence[FinishedTrial]) -> dict[s
 def _metrics(trials: Sequence[FinishedTrial]) -> list[dict[str, Any]]:
     """Each further number that was told, null where it was not."""
     names = dict.fromkeys(name for trial in trials for name in trial.metrics)
+    columns = {name: [trial.metrics.get(name) for trial in trials] for name in names}
     return [
-        {"name": name, "column": [_number(trial.metrics.get(name)) for trial in trials]} for name in names
+        {"name": name, "column": [None if value is None else json_number(value) for value in column]}
+        for name, column in columns.items()
     ]
-
-
-def _number(value: float | None) -> float | str | None:
-    return value if value is None or math.isfinite(value) else str(value)
 
 
 def _cut(text: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from hoptim._arguments import number_of
 from hoptim._signals import signals_deferred
+from hoptim._text import json_number
 from hoptim.analysis.lineage import EARLY, Exploit, Family
 from hoptim.errors import (
     AlreadyTold,
@@ -141,10 +142,10 @@ class Session:
         """As `Trial.tell`."""
         _told_last.pop(self._study, None)
         number = number_of(f"Trial {trial.number}: the value", value)
-        ended: dict[str, Any] = {"id": trial._id, "value": _json_number(number)}
+        ended: dict[str, Any] = {"id": trial._id, "value": json_number(number)}
         if outcome.metrics:
             ended["metrics"] = {
-                str(name): _json_number(number_of(f"Trial {trial.number}: metric {name!r}", metric))
+                str(name): json_number(number_of(f"Trial {trial.number}: metric {name!r}", metric))
                 for name, metric in outcome.metrics.items()
             }
         if math.isfinite(number) and (outcome.save or outcome.checkpoint) is not None:
@@ -255,7 +256,3 @@ class _losing:
             log.warning("%s", error)  # a `with trial:` goes on without raising it
         elif isinstance(error, AlreadyTold):
             self._trial._ended = "told"
-
-
-def _json_number(number: float) -> float | str:
-    return number if math.isfinite(number) else str(number)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
+from hoptim._text import counted, printable
+
 Level = Literal["error", "leftover", "note"]
 
 NONE, CUT, MOVE = "none", "cut off and kept aside", "moved aside"  # what a repair would do
@@ -42,7 +44,9 @@ class Finding:
     def __str__(self) -> str:
         where = f", line {self.where.line}, byte {self.where.byte}" if self.where else ""
         repair = f"\n    A repair would have it {self.repair}." if self.repair != NONE else ""
-        return f"{self.level} {self.kind}: {_shown(self.path)}{where}\n    {_shown(self.what)}{repair}"
+        return (
+            f"{self.level} {self.kind}: {printable(self.path)}{where}\n    {printable(self.what)}{repair}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +80,12 @@ class Report:
         return [finding for finding in self.findings if finding.level == level]
 
     def __str__(self) -> str:
-        counts = [_count(self.of(level), level) for level in ("error", "leftover", "note")]
-        lines = [f"{_shown(self.folder)}: {', '.join(counts)}; {self.records} good records."]
+        counts = [counted(len(self.of(level)), level) for level in ("error", "leftover", "note")]
+        lines = [f"{printable(self.folder)}: {', '.join(counts)}; {self.records} good records."]
         for finding in self.repaired:
-            lines.append(f"repaired {finding.kind}: {_shown(finding.path)} was {finding.repair}.")
+            lines.append(f"repaired {finding.kind}: {printable(finding.path)} was {finding.repair}.")
         if self.copies:
-            lines.append(f"What was there before is in {_shown(self.copies)}.")
+            lines.append(f"What was there before is in {printable(self.copies)}.")
         return "\n".join([*lines, *map(str, self.findings)])
 
     def to_json(self) -> Mapping[str, Any]:
@@ -96,14 +100,5 @@ class Report:
         }
 
 
-def _count(findings: list[Finding], level: str) -> str:
-    return f"{len(findings) or 'no'} {level}{'' if len(findings) == 1 else 's'}"
-
-
 def _plain(finding: Finding) -> dict[str, Any]:
     return {**asdict(finding), "where": finding.where and finding.where._asdict()}
-
-
-def _shown(text: str) -> str:
-    """A name may hold anything; nothing of it may steer a terminal."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
