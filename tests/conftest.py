@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 
 import pytest
 from hypothesis import settings
@@ -14,6 +15,9 @@ from tests.damaged import begun
 # each time.
 settings.register_profile("hoptim", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("hoptim")
+
+# A job that a shell starts in the background ignores SIGINT, and so would each process that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")

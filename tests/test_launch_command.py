@@ -86,14 +86,12 @@ def test_a_worker_that_fails_is_given_up(folder, caplog):
 
 
 @pytest.fixture(autouse=True)
-def signals_arrive():
-    """Started in the background or by nohup, the suite would hand on that it ignores signals."""
-    ignored = [n for n in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(n) == signal.SIG_IGN]
-    for number in ignored:
-        signal.signal(number, signal.SIG_DFL)
+def hang_up_arrives():
+    """Started by nohup, the suite would hand on that it ignores SIGHUP."""
+    before = signal.getsignal(signal.SIGHUP)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
-    for number in ignored:
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

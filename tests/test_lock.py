@@ -6,6 +6,8 @@ import fcntl
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from hoptim.errors import LockTimeout, OptimizerError, StoreError
 from hoptim.store.locking import lock
 from hoptim.store.locking.lock import StudyLock
-from tests.builders import run, wait_until
+from tests.builders import ROOT, run, wait_until
 
 
 @pytest.fixture
@@ -120,6 +122,17 @@ def test_an_interrupted_wait_leaves_the_line(held):
     let_go()
     mine.acquire(20)
     mine.release()
+
+
+def test_a_suite_in_the_background_can_be_interrupted():
+    """Shells start background jobs with SIGINT ignored, and the tests that send it still work."""
+    test = f"{__file__}::test_an_interrupted_wait_leaves_the_line"
+    ignoring = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh"]
+    suite = [sys.executable, "-m", "pytest", "-q", "-o", "timeout=30", test]
+    ran = subprocess.run(
+        [*ignoring, *suite], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 0, ran.stdout
 
 
 def test_a_forked_child_has_its_own_lock(tmp_path):

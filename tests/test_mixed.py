@@ -119,6 +119,7 @@ def test_what_is_right_is_counted():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(0)
 def test_of_100_runs_as_many_find_the_best_categories_as_expected():
     """ROMUL's share and mean lie within four standard errors of what 150 other runs gave."""
     [row] = mixed.measure(

@@ -123,6 +123,7 @@ def test_a_handler_that_was_set_later_waits_too(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(0)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("every", [False, True])
 def test_ctrl_c_at_every_point_loses_nothing(tmp_path, every):
