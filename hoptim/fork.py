@@ -13,13 +13,13 @@ import numpy as np
 
 from hoptim._arguments import check_whole
 from hoptim._files import explained, remove
-from hoptim._text import json_number
 from hoptim.analysis.ranking import best_first
 from hoptim.errors import ArgumentError, SpaceError
 from hoptim.optimizers.base import Optimizer
 from hoptim.session.study_config import space_of
 from hoptim.space.dimensions import Dimension
 from hoptim.space.space import Space
+from hoptim.store.adoption import AdoptedTrial
 from hoptim.store.state import State
 from hoptim.store.trial_record import TrialRecord
 from hoptim.study import ORIGIN, Study, load
@@ -122,29 +122,27 @@ def _members(generation: Sequence[TrialRecord], size: int, mode: str) -> list[Tr
 
 
 def _begin(new: Study, old: Study, state: State, chosen: Sequence[TrialRecord]) -> None:
-    """Record the generation as the new study's first, each as asked and told at once."""
+    """Record the generation as the new study's first."""
     same = new.space == old.space
     now, before = new.optimizer.describe(), old.optimizer.describe()
-    store = new._store
-    with store._hold() as begun:
-        for member, entry in enumerate(chosen):
-            x = entry.x if same else _brought(entry.params, new.space, [new.seed, member])
-            first = {} if now == before else new._decide(begun, member, member)
-            memo = entry.memo if _kinds(now) == _kinds(before) else first.get("memo")
-            stays = first.get("retain", now == before and entry.retain)
-            store._add(
-                "ask", trial=member, member=member, step=0, parent=None, x=list(x),
-                params=entry.params if same else new.space.names(x), memo=memo, worker="fork",
-                origin=entry.number, age=entry.age, seed=entry.seed, **({"retain": True} if stays else {}),
-            )  # fmt: skip
-            token = begun.open[member].token
-            saved = entry.finite and bool(state.stateful)
-            if saved:
-                source = old._store.checkpoints.path(entry.number, state.saved[entry.number])
-                _share(source, new._store.checkpoints.path(member, token))
-            more: dict[str, Any] = {"metrics": dict(entry.metrics)} if entry.metrics else {}
-            first = {"saved": True} if saved and begun.stateful is None else {}
-            store._add("tell", trial=member, token=token, value=json_number(entry.value), **more, **first)
+    generation = []
+    for member, entry in enumerate(chosen):
+        x = entry.x if same else _brought(entry.params, new.space, [new.seed, member])
+        first = {} if now == before else new._decide(new._store.state, member, member)
+        saved = entry.finite and bool(state.stateful)
+        generation.append(
+            AdoptedTrial(
+                params=entry.params if same else new.space.names(x), x=list(x),
+                memo=entry.memo if _kinds(now) == _kinds(before) else first.get("memo"),
+                retain=first.get("retain", now == before and entry.retain),
+                origin=entry.number, age=entry.age, seed=entry.seed, value=entry.value,
+                metrics=entry.metrics,
+                checkpoint=(
+                    old._store.checkpoints.path(entry.number, state.saved[entry.number]) if saved else None
+                ),
+            )
+        )  # fmt: skip
+    new._store.adopt_generation(generation)
 
 
 def _kinds(described: Mapping[str, Any]) -> list[str]:
@@ -165,23 +163,6 @@ def _brought(params: Mapping[str, Any], space: Space, seed: Sequence[int]) -> li
                 dim.encode(value)
                 given[name] = value
     return space.first(np.random.default_rng([*seed, 0]), given).tolist()  # type: ignore[no-any-return]
-
-
-def _share(source: str, target: str) -> None:
-    """Give a checkpoint a second name; what is written there from now on is written for both."""
-    with explained("share", source):
-        Path(target).parent.mkdir(exist_ok=True)
-        if os.path.isdir(source):
-            shutil.copytree(source, target, copy_function=_link)
-        else:
-            _link(source, target)
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, target)
 
 
 def _bring_history(old: Study, draft: Path) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hoptim._arguments import number_of
-from hoptim.errors import ArgumentError, CheckpointError, ClaimLost
-from hoptim.store.claim import Claim
+from hoptim.errors import CheckpointError, ClaimLost
 from hoptim.study import Study, load
 from hoptim.trial import Trial
 
@@ -145,13 +144,7 @@ def fail(
 def _found(path: str | os.PathLike[str], number: int, token: int, single_host: bool) -> tuple[Study, Trial]:
     """The study, and the trial as whoever asked for it holds it."""
     study = load(path, single_host=single_host)
-    state = study._store.refresh()
-    entry = state.finished.get(number) or {t.number: t for t in state.open.values()}.get(number)
-    if entry is None:
-        raise ArgumentError(f"The study in {study.path!r} has no trial {number}, but {state.count} so far.")
-    trial = study._session.lend(Claim(entry, state))
-    trial.token = token
-    return study, trial
+    return study, study._session.lend(study._store.resume_claim(number, token))
 
 
 def _holder(study: Study, trial: Trial) -> str | None:

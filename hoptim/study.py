@@ -22,7 +22,7 @@ from hoptim.session.study_config import StudyConfig, checked, recorded, space_of
 from hoptim.space.dimensions import Dimension
 from hoptim.space.space import Space
 from hoptim.store import study_file
-from hoptim.store.state import State
+from hoptim.store.shape import StudyShape
 from hoptim.store.store import Store
 from hoptim.store.study_file import StudyFile
 from hoptim.trial import FinishedTrial, Trial
@@ -132,15 +132,10 @@ class Study:
         self.space, self.optimizer, self.size, self.mode, self.seed, start = identity
         self._sign = identity.sign
         self._decide = Proposer(self.space, self.optimizer, start)
-        self._store = Store(
-            folder,
-            found.uuid,
-            lambda: State(
-                identity.size, found.steps, identity.seed, identity.sign, identity.space.dimensions
-            ),
-            policy,
-            lambda entry: self._session.show(entry),  # noqa: PLW0108 - there is no session yet
+        shape = StudyShape(
+            identity.size, found.steps, identity.seed, identity.sign, tuple(identity.space.dimensions)
         )
+        self._store = Store(folder, found.uuid, shape, policy, policy.guest)
         self._session = Session(self._store, self._decide, self.path, found.uuid)
         self._loop = Loop(
             self._store,
@@ -167,7 +162,7 @@ class Study:
     def __reduce__(self) -> tuple[Any, ...]:
         if self.path is None:
             raise ArgumentError("A study in memory cannot be sent to another process; give it a directory.")
-        return _reopen, (self.path, self.space, self.optimizer, self._store.policy)
+        return _reopen, (self.path, self.space, self.optimizer, self._store.options)
 
     # -- what can be seen ------------------------------------------------------------------------
 
@@ -277,7 +272,7 @@ class Study:
 
         if self.path is None:
             raise ArgumentError("A study in memory has no directory to check.")
-        return check(Path(self.path), single_host=self._store.policy.single_host)
+        return check(Path(self.path), single_host=self._store.options.single_host)
 
     # -- asking ----------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import hoptim
 from hoptim.store import line_format, study_file
+from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
 from tests import reader
 
@@ -63,7 +64,7 @@ def recompute(path: Path | str) -> int:
     study = hoptim.load(path)
     found = study_file.read(Path(path))
     assert found is not None
-    state = State(study.size, found.steps, study.seed, study._sign)
+    state = State(StudyShape(study.size, found.steps, study.seed, study._sign))
     proposals = 0
     for record in records(path):
         if record["op"] == "ask" and "member" in record:

@@ -9,6 +9,7 @@ from pathlib import Path
 from hoptim.errors import StudyDamaged, StudyMismatch
 from hoptim.store.journal import FileJournal
 from hoptim.store.line_format import Record
+from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
 from tests.damage import SIZE, STEPS, Damage, appends, loads
 
@@ -103,7 +104,7 @@ class Bench:
         return found
 
     def _fold(self, records: list[Record]) -> str:
-        state = State(SIZE, STEPS, 0, 1)
+        state = State(StudyShape(SIZE, STEPS, 0, 1))
         for record in records:
             state.apply(record)
         return repr(vars(state))

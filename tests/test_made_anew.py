@@ -171,7 +171,7 @@ def test_a_study_made_anew_while_a_worker_holds_its_lock(folder):
             new.update(made_anew(folder))
         return False
 
-    object.__setattr__(old._store.policy, "keep", keep)
+    object.__setattr__(old._store.options, "keep", keep)
     trial.tell(0.25, save=saving("weights"))
     assert not new  # nothing was spare yet
     with pytest.raises(LOST):

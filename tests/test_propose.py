@@ -24,6 +24,7 @@ from hoptim import (
     View,
 )
 from hoptim.session.propose import Proposer
+from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
 
 SPACE = Space({"x": Float(0.0, 10.0), "c": Choice({"one": object(), "two": object()})})
@@ -48,7 +49,7 @@ class Told:
     """A state made of records, one ask and one tell for each trial."""
 
     def __init__(self, size: int = 2, sign: int = 1, seed: int = 0) -> None:
-        self.state = State(size, 100, seed, sign)
+        self.state = State(StudyShape(size, 100, seed, sign))
         self.state.apply({"op": "create", "format": 1})
 
     def ask(self, member: int, parent: int | None = None, memo: Any = None) -> int:

@@ -494,7 +494,7 @@ def test_a_study_pickles_as_its_path(tmp_path):
     made = study(tmp_path / "s", lead=2)
     made.ask().tell(1.0)
     copy = pickle.loads(pickle.dumps(made))
-    assert (copy.path, len(copy.trials), copy._store.policy.lead) == (made.path, 1, 2)
+    assert (copy.path, len(copy.trials), copy._store.options.lead) == (made.path, 1, 2)
     with pytest.raises(ArgumentError, match="in memory cannot be sent"):
         pickle.dumps(study(None))
 

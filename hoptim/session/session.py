@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ class Session:
         last = _told_last.pop(self._study, None)
         here = (os.getpid(), threading.get_ident(), trial.parent)
         trial.continues = trial.parent is not None and last == here
-        if callbacks := self._store.policy.callbacks:
+        if callbacks := self._store.options.callbacks:
             announce(callbacks, "asked", trial)
             if (exploit := self._exploit(trial)) is not None:
                 announce(callbacks, "exploited", exploit)
@@ -155,7 +155,7 @@ class Session:
             self._publish(trial, outcome, ended)
             with signals_deferred():
                 try:
-                    claim = self._store.tell(trial, ended, then)
+                    claim = self._store.tell(trial, ended, then, self._keep())
                 except (ClaimLost, CheckpointError):
                     if "saved" in ended:  # under a name that carries our own token, so nobody else's
                         self._store.checkpoints.drop([(trial.number, trial.token)])
@@ -165,7 +165,7 @@ class Session:
                 if claim is not None and trial._following is not None:
                     trial._following.append(self.lend(claim))
         self._look_at_founders(trial)
-        if callbacks := self._store.policy.callbacks:
+        if callbacks := self._store.options.callbacks:
             announce(callbacks, "told", self.show(self._store.state.finished[trial.number]))
 
     def _look_at_founders(self, trial: Trial) -> None:
@@ -205,13 +205,18 @@ class Session:
             self._store.told(trial, id)  # whoever took the claim took the draft away, too
             raise
 
+    def _keep(self) -> Callable[[TrialRecord], bool] | None:
+        """The user's keep= as a function of a record."""
+        keep = self._store.options.keep
+        return None if keep is None else lambda entry: keep(self.show(entry))
+
     def fail(self, trial: Trial, why: str, retry: bool) -> None:
         """As `Trial.fail`."""
         _told_last.pop(self._study, None)
         with _losing(trial):
-            self._store.fail(trial, trial._id, why, retry)
+            self._store.fail(trial, trial._id, why, retry, self._keep())
         trial._ended = "failed"
-        announce(self._store.policy.callbacks, "failed", trial, why)
+        announce(self._store.options.callbacks, "failed", trial, why)
 
     def release(self, trial: Trial) -> None:
         """Hand a trial back that was begun."""

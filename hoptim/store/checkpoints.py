@@ -118,6 +118,32 @@ class Checkpoints:
             if self._durable:
                 flush(fd)
 
+    def adopt(self, source: str, number: int, token: int) -> None:
+        """Publish another study's checkpoint as that of a trial: linked, else copied; then durable.
+
+        A link shares the bytes, so what is written into a published file is written for both.
+
+        Args:
+            source: Path of a published file or folder.
+            number: Trial.
+            token: Claim.
+
+        Raises:
+            StoreError: It cannot be linked or copied.
+            CheckpointError: It is neither a file nor a folder.
+        """
+        draft = self.draft(number, token)
+        with explained("remove", draft):
+            remove(draft)
+        with explained("share", source):
+            if os.path.isdir(source):
+                import shutil  # seldom needed, and slow to import
+
+                shutil.copytree(source, draft, copy_function=_link)
+            else:
+                _link(source, str(draft))
+        self.publish(number, token)
+
     def forget(self, number: int, token: int, ended: bool) -> None:
         """Remove what a claim left behind: its draft, and the scratch folder of a trial that has ended.
 
@@ -204,6 +230,15 @@ class Checkpoints:
         with explained("make", folder):
             make_folder(folder)
         return folder
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        import shutil  # seldom needed, and slow to import
+
+        shutil.copyfile(source, target)
 
 
 def _entries(folder: Path) -> list[Path]:

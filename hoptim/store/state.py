@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from hoptim.errors import StudyDamaged
 from hoptim.store.line_format import Record
+from hoptim.store.shape import StudyShape
 from hoptim.store.trial_record import TrialRecord
 
 FORMAT = 1
@@ -22,13 +23,13 @@ class State:
     It obeys the records alone, never a setting of the process that reads them.
 
     Args:
-        size: Number of members.
-        steps: Trials of each member, until an `extend` record says more.
-        seed: The study's seed.
-        sign: 1 when lower values are better, -1 when higher ones are.
-        names: Of the hyperparameters; None does not look at them.
+        shape: Settings of the study.
 
     Attributes:
+        size: Number of members.
+        steps: Trials of each member, with all extensions.
+        seed: Seed of the study.
+        sign: 1 if lower values are better, -1 if higher ones are.
         n: Number of records.
         time: Of the last record, seconds since 1970; written once for all records of one append.
         members: Per member its finished trials, by step.
@@ -41,14 +42,12 @@ class State:
         best_ever: The finished trial with the best finite value, the first of equals.
     """
 
-    def __init__(
-        self, size: int, steps: int, seed: int, sign: int, names: Collection[str] | None = None
-    ) -> None:
-        self.size, self.steps, self.seed, self.sign = size, steps, seed, sign
-        self._names = None if names is None else set(names)
+    def __init__(self, shape: StudyShape) -> None:
+        self.size, self.steps, self.seed, self.sign = shape.size, shape.steps, shape.seed, shape.sign
+        self._names = None if shape.names is None else set(shape.names)
         self.n = 0
         self.time = 0.0
-        self.members: list[list[TrialRecord]] = [[] for _ in range(size)]
+        self.members: list[list[TrialRecord]] = [[] for _ in range(self.size)]
         self.open: dict[int, TrialRecord] = {}
         self.finished: dict[int, TrialRecord] = {}
         self.count = 0

@@ -6,27 +6,37 @@ import logging
 import os
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hoptim._signals import signals_deferred
-from hoptim.errors import AlreadyTold, CheckpointError, ClaimLost, NoCheckpoint, StudyDamaged
+from hoptim.errors import (
+    AlreadyTold,
+    ArgumentError,
+    CheckpointError,
+    ClaimLost,
+    NoCheckpoint,
+    StudyDamaged,
+)
 from hoptim.options import Options
 from hoptim.store import shutdown
+from hoptim.store.adoption import AdoptedTrial
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.claim import Claim, Held
 from hoptim.store.journal import FileJournal
 from hoptim.store.line_format import Record
 from hoptim.store.liveness import BEATS_PER_LEASE, Watch, Worker
 from hoptim.store.memory_journal import Journal, MemoryJournal
+from hoptim.store.shape import StudyShape
 from hoptim.store.state import FORMAT, State
 from hoptim.store.trial_record import TrialRecord
 
 log = logging.getLogger("hoptim")
 
 Propose = Callable[[State, int, int], dict[str, Any]]  # state, member, number -> fields of an ask
+Keep = Callable[[TrialRecord], bool]
 
 _LEAVE_WITHIN = 10.0  # seconds; after that the exit is not held up any longer
 _LOOK_EVERY = 1.0  # seconds between looks at other workers at most; a death is noticed within two
@@ -38,29 +48,29 @@ class Store:
     Args:
         folder: The study's directory, None for one in memory.
         uuid: The study's identifier.
-        fresh: Makes the state of a study without records.
-        policy: What this process asks.
-        show: What `policy.keep` is given of an entry.
+        shape: Settings of the study that its records must fit.
+        options: Options of this process; `keep` and `callbacks` are not looked at.
+        guest: Whether claims outlive this process, as `hoptim.remote` needs it. Default: False.
     """
 
     def __init__(
         self,
         folder: Path | None,
         uuid: str,
-        fresh: Callable[[], State],
-        policy: Options,
-        show: Callable[[TrialRecord], Any],
+        shape: StudyShape,
+        options: Options,
+        guest: bool = False,
     ) -> None:
-        self.policy = policy
+        self.options = options
         self.checkpoints = Checkpoints(folder, uuid)
         self.journal: Journal = (
-            MemoryJournal() if folder is None else FileJournal(folder, uuid, policy.single_host)
+            MemoryJournal() if folder is None else FileJournal(folder, uuid, options.single_host)
         )
-        self.watch = None if folder is None else Watch(folder, policy.lease)
+        self.watch = None if folder is None else Watch(folder, options.lease)
         self._lent: weakref.WeakValueDictionary[int, Claim] = weakref.WeakValueDictionary()
         self.prefer: int | None = None  # the member that this process trained last
-        self._folder, self._fresh, self._show = folder, fresh, show
-        self._state = fresh()
+        self._folder, self._shape, self._guest = folder, shape, guest
+        self._state = State(shape)
         self._batch: list[Record] = []  # folded in this hold, written at its end
         self._spare: list[tuple[int, int]] = []  # checkpoints to remove after it
         self._dead: list[str] = []  # workers to bury after it
@@ -80,7 +90,7 @@ class Store:
     @property
     def look_every(self) -> float:
         """Seconds between looks at the others, often enough that no lease is missed."""
-        return min(_LOOK_EVERY, self.policy.lease / (2 * BEATS_PER_LEASE))
+        return min(_LOOK_EVERY, self.options.lease / (2 * BEATS_PER_LEASE))
 
     def refresh(self) -> State:
         """The state by all records that can be read now, without the lock."""
@@ -98,13 +108,17 @@ class Store:
         with self._hold():
             return self._claim(propose)
 
-    def tell(self, claim: Held, ended: Record, then: Propose | None) -> Claim | None:
+    def tell(
+        self, claim: Held, ended: Record, then: Propose | None, keep: Keep | None = None
+    ) -> Claim | None:
         """End a claim with a value.
 
         Args:
             claim: The trial and token.
             ended: Fields of the record: id, value, and metrics and saved where there are.
             then: Claim the next trial in the same append, proposed by this.
+            keep: Function that tells whether a finished trial's checkpoint must stay. Default: None,
+                which drops whatever is no longer referenced.
 
         Returns:
             The next claim, None without `then` or when nothing is due.
@@ -122,7 +136,7 @@ class Store:
                 # One word per study says whether trials have checkpoints: the first finite tell's.
                 fields = {k: v for k, v in ended.items() if k != "saved" or state.stateful is None}
                 self._add("tell", trial=claim.number, token=claim.token, **fields)
-                self._drop_spare()
+                self._drop_spare(keep)
             self.prefer = claim.member
             if then is not None:
                 try:
@@ -145,20 +159,75 @@ class Store:
         self._look_around()
         state, me = self.refresh(), self._name()
         lost = any(t.worker == me and t.token not in self._lent for t in state.open.values())
-        return lost or bool(self._suspects) or state.due(self.policy.ahead, self.prefer) is not None
+        return lost or bool(self._suspects) or state.due(self.options.ahead, self.prefer) is not None
 
-    def fail(self, claim: Held, id: str, why: str, retry: bool) -> None:
-        """End an attempt; for good without `retry`, or after `max_attempts` of them."""
+    def fail(self, claim: Held, id: str, why: str, retry: bool, keep: Keep | None = None) -> None:
+        """End an attempt as a failure.
+
+        Args:
+            claim: The trial and token.
+            id: Identifier of the record, so that a retry is found.
+            why: Reason, kept in the journal.
+            retry: Whether the trial may be handed out again, up to `max_attempts` times.
+            keep: As for `tell`.
+
+        Raises:
+            ClaimLost: The claim is no longer valid; nothing is recorded.
+        """
         with self._hold() as state:
             known = state.finished.get(claim.number) or state.open.get(claim.member)
             if known is not None and known.id == id:  # a retry: the first one did arrive
                 final = known.ended is not None
             else:
                 trial = self._valid(claim)
-                final = not retry or trial.attempt >= self.policy.max_attempts
+                final = not retry or trial.attempt >= self.options.max_attempts
                 self._add("fail", id=id, trial=claim.number, token=claim.token, why=why, final=final)
-                self._drop_spare()
+                self._drop_spare(keep)
         self.checkpoints.forget(claim.number, claim.token, ended=final)
+
+    def resume_claim(self, number: int, token: int) -> Claim:
+        """Return a claim that another process was given, to be told or failed by this one.
+
+        Args:
+            number: Trial.
+            token: Token of the claim; whether it is still valid shows when it is used.
+
+        Raises:
+            ArgumentError: The study has no such trial.
+        """
+        state = self.refresh()
+        trial = state.finished.get(number) or {t.number: t for t in state.open.values()}.get(number)
+        if trial is None:
+            where = "in memory" if self._folder is None else f"in {str(self._folder)!r}"
+            raise ArgumentError(f"The study {where} has no trial {number}, but {state.count} so far.")
+        claim = Claim(trial, state)
+        claim.token = token
+        return claim
+
+    def adopt_generation(self, generation: Sequence[AdoptedTrial]) -> None:
+        """Record trials of another study as this study's first generation, each asked and told at once.
+
+        Args:
+            generation: One trial for each member, in order.
+
+        Raises:
+            ArgumentError: The study has trials already, or another number of members.
+            StoreError: A checkpoint cannot be linked or copied.
+        """
+        first = self.refresh().n  # an ask's token is its record number
+        for member, adopted in enumerate(generation):
+            if adopted.checkpoint is not None:
+                self.checkpoints.adopt(adopted.checkpoint, member, first + 2 * member)
+        with self._hold() as state:
+            if state.count or state.n != first or len(generation) != state.size:
+                raise ArgumentError(
+                    f"A generation of {len(generation)} trials cannot begin a study of {state.size} "
+                    f"members with {state.count} trials; it begins a new study of its own size."
+                )
+            for member, adopted in enumerate(generation):
+                self._add("ask", **adopted.ask(member))
+                saved = adopted.checkpoint is not None and state.stateful is None
+                self._add("tell", **adopted.tell(member, state.n - 1, saved))
 
     def release(self, claim: Held, unused: bool) -> None:
         """Hand a trial back; it will be handed out again as it is.
@@ -267,7 +336,7 @@ class Store:
         for trial in state.open.values():
             if trial.worker == me and trial.token not in self._lent:
                 return self._lend(trial)  # of an ask with an unknown outcome, or let go of unread
-        member = state.due(self.policy.ahead, self.prefer)
+        member = state.due(self.options.ahead, self.prefer)
         if member is None:
             return None
         if member in state.open:
@@ -290,7 +359,7 @@ class Store:
             if not self.watch.is_dead(worker):
                 continue
             for trial in [t for t in self._state.open.values() if t.worker == worker]:
-                final = trial.interruptions + 1 >= self.policy.max_interruptions
+                final = trial.interruptions + 1 >= self.options.max_interruptions
                 log.warning("%s died in trial %d.", self.watch.name(worker).capitalize(), trial.number)
                 self._add("reclaim", trial=trial.number, token=trial.token, final=final)
                 self._spare.append((trial.number, trial.token))  # should it have come that far
@@ -305,9 +374,8 @@ class Store:
         others = {t.worker for t in self._state.open.values() if t.worker} - {self._name()}
         self._suspects = {worker for worker in sorted(others) if self.watch.is_dead(worker)}
 
-    def _drop_spare(self) -> None:
-        keep, show = self.policy.keep, self._show
-        spare = self._state.unreferenced(None if keep is None else lambda entry: keep(show(entry)))
+    def _drop_spare(self, keep: Keep | None) -> None:
+        spare = self._state.unreferenced(keep)
         if spare:
             self._spare += [(number, self._state.saved.pop(number)) for number in spare]
             self._batch[-1]["drops"] = spare
@@ -324,12 +392,12 @@ class Store:
                 worker.stop()
             self._lent.clear()
             self.prefer = None
-            worker = Worker(self._folder, self.policy.lease, self.policy.guest)
+            worker = Worker(self._folder, self.options.lease, self._guest)
             with self._hold() as state:
                 left = self._left_over(state)
                 worker.start()
             self._worker = worker
-            if not self.policy.guest:  # else the claim outlives this process
+            if not self._guest:  # else the claim outlives this process
                 weakref.finalize(self, worker.stop)
                 shutdown.release_at_exit(self)
         self.checkpoints.remove(left)
@@ -346,7 +414,7 @@ class Store:
         Only then, and without the lock, is removed what the block found spare.
         """
         with signals_deferred():
-            with self.journal.hold(within or self.policy.lock_timeout):
+            with self.journal.hold(within or self.options.lock_timeout):
                 try:
                     yield self._catch_up()
                     if self._batch:
@@ -383,7 +451,7 @@ class Store:
 
     def _fold(self, void: bool, records: list[Record]) -> None:
         if void:
-            self._state = self._fresh()
+            self._state = State(self._shape)
         try:
             for record in records:
                 self._state.apply(record)

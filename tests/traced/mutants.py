@@ -35,8 +35,8 @@ def drop_early() -> None:
     """Checkpoints go before the record that says so."""
     drop = store.Store._drop_spare
 
-    def dropped(self: store.Store) -> None:
-        drop(self)
+    def dropped(self: store.Store, keep: Any) -> None:
+        drop(self, keep)
         self.checkpoints.drop(self._spare)
 
     store.Store._drop_spare = dropped  # type: ignore[method-assign]

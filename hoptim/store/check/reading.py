@@ -14,6 +14,7 @@ from hoptim.store.check import damage
 from hoptim.store.check.report import CUT, Finding, Place
 from hoptim.store.journal import LONGEST_TAIL
 from hoptim.store.line_format import Record
+from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
 from hoptim.store.study_file import StudyFile
 
@@ -148,10 +149,10 @@ class Reading:
 
 def _fresh(settings: StudyFile | None) -> State:
     if settings is None:
-        return State(0, 0, 0, 1)
+        return State(StudyShape(0, 0, 0, 1))
     identity = settings.identity
     sign = 1 if identity["mode"] == "min" else -1
-    return State(identity["size"], settings.steps, identity["seed"], sign, identity["space"])
+    return State(StudyShape(identity["size"], settings.steps, identity["seed"], sign, identity["space"]))
 
 
 def read_from(path: Path, begin: int = 0, most: int = sys.maxsize) -> bytes:
