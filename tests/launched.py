@@ -118,7 +118,7 @@ def main() -> None:
             os.execvp(words[0], words)
         case ["command", folder, workers, *words]:
             summary = run_command(Path(folder), words, int(workers))
-            sys.stdout.write(f"{summary}\n")
+            sys.stdout.writelines(f"{worker.ending}\n" for worker in summary.workers)
             sys.exit(summary.status)
 
 

@@ -305,7 +305,10 @@ def test_run_starts_workers_and_says_what_became_of_them(tmp_path, capsys):
         [str(tmp_path), "0"], [str(tmp_path), "1"],
     ]  # fmt: skip
     assert main(["run", str(tmp_path), "--", "true"]) == 0
-    assert "There is no study in" in capsys.readouterr().out
+    header, row, study = capsys.readouterr().out.splitlines()
+    assert header.split() == ["worker", "starts", "ended", "log"]
+    assert row.split() == ["0", "1", "finished", str(tmp_path / "logs" / "worker-0.log")]
+    assert study.startswith(f"There is no study in {str(tmp_path)!r}")
 
 
 def test_a_fork_goes_on_in_a_directory_of_its_own(done, tmp_path, said, capsys):

@@ -13,12 +13,12 @@ import pytest
 import hoptim
 from hoptim import _signals
 from hoptim._signals import signals_deferred
-from hoptim.launch import crew
+from hoptim.launch import executors
 from hoptim.launch import restarts as restarting
+from hoptim.launch.failure import in_full, last_line
 from hoptim.launch.processes import Processes
 from hoptim.launch.restarts import Restarts
 from hoptim.launch.slurm import Requeued
-from hoptim.launch.worker import last_line, text
 from tests import launched
 from tests.builders import ROOT, records, run, study, wait_until
 
@@ -43,7 +43,7 @@ class Here:
 def at_once(monkeypatch):
     """Nobody waits to be started again, nor long between looks."""
     monkeypatch.setattr(restarting, "_FIRST", 0.0)
-    monkeypatch.setattr(crew, "_PAUSES", (0.001, 0.005))
+    monkeypatch.setattr(executors, "_PAUSES", (0.001, 0.005))
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_an_error_that_repeats_is_raised(tmp_path, caplog):
         hoptim.run(launched.fail, launched.made(tmp_path), 2, executor, restarts=3)
     assert isinstance(raised.value.__cause__, ValueError)
     assert len(executor.calls) == 2 * 4
-    assert caplog.messages[-1] == "Worker 1 is given up: ValueError: there is no GPU here"
+    assert caplog.messages[-1] == "Worker 1 failed and is given up: ValueError: there is no GPU here"
 
 
 @pytest.mark.usefixtures("at_once")
@@ -169,9 +169,9 @@ def test_restarts_begin_anew_while_the_study_comes_on(tmp_path, monkeypatch):
 
 def test_errors_are_told_as_they_are():
     """An error's name and words, its name alone without words, our own without a name."""
-    assert text(ValueError("x")) == "ValueError: x"
-    assert text(ValueError()) == "ValueError"
-    assert text(hoptim.WorkersFailed("It ended.")) == "It ended."
+    assert in_full(ValueError("x")) == "ValueError: x"
+    assert in_full(ValueError()) == "ValueError"
+    assert in_full(hoptim.WorkersFailed("It ended.")) == "It ended."
     assert last_line(hoptim.WorkersFailed("It ended.\nBadly.")) == "Badly."
     assert last_line(RuntimeError("In a job:\n----\nValueError: x\n----\nSee the log at:\n - log")) == (
         "ValueError: x"

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hoptim._text import printable
 from hoptim.cli import options
 from hoptim.cli.output import print_json
+from hoptim.errors import ArgumentError, HoptimError, NoResult
+from hoptim.study import load
+
+if TYPE_CHECKING:
+    from hoptim.launch.summary import LaunchSummary
+
+_HEADER = ("worker", "starts", "ended", "log")
 
 
 @click.command()
-@click.option("-n", "--workers", type=int, default=1, metavar="N", show_default=True, help="How many.")
+@click.option(
+    "-n", "--workers", type=int, default=1, metavar="N", show_default=True, help="Number of workers."
+)
 @click.option(
     "--restarts", type=int, default=3, metavar="N", show_default=True,
-    help="How often in a row each is started again when it ended badly.",
+    help="Restarts in a row after which a worker that keeps failing is given up.",
 )  # fmt: skip
 @options.as_json
 @options.folder
@@ -35,8 +47,34 @@ def run(
 
     summary = run_command(folder, command, workers, restarts)
     if as_json:
-        reports = [{**asdict(worker), "log": str(worker.log)} for worker in summary.workers]
-        print_json({"folder": str(summary.folder), "stopped": summary.stopped, "workers": reports})
+        workers_json = [{**asdict(worker), "log": str(worker.log)} for worker in summary.workers]
+        print_json({"folder": str(summary.folder), "stopped": summary.stopped, "workers": workers_json})
     else:
-        click.echo("\n".join(map(printable, str(summary).split("\n"))))
+        _show(summary)
     ctx.exit(summary.status)
+
+
+def _show(summary: LaunchSummary) -> None:
+    from hoptim.cli.screen import console, tables
+
+    screen = console()
+    rows = [(str(it.number), str(it.starts), it.ending, str(it.log)) for it in summary.workers]
+    for table in tables(_HEADER, rows, len(_HEADER), screen.width, left=_HEADER):
+        screen.print(table)
+    for line in _state(summary.folder):
+        click.echo(printable(line))
+
+
+def _state(folder: Path) -> Iterator[str]:
+    """Yield a line on the study, which a command that fails may not even have made."""
+    try:
+        study = load(folder)
+        done = f"{len(study.trials)} of {study.size * study.steps} steps done"
+        line = f"Study {str(folder)!r}: {study.size} members, {done}"
+        with suppress(NoResult):
+            line += f", best value {study.best.value:g} (member {study.best.member})"
+        yield line
+    except ArgumentError:
+        yield f"There is no study in {str(folder)!r}; is that the one that the command trains?"
+    except HoptimError as error:
+        yield f"The study cannot be read: {error}"

@@ -1,5 +1,5 @@
-"""Starting workers, here or through a scheduler that somebody else wrote.
+"""Starting workers, on this machine or through a scheduler that is there already.
 
-A worker is the user's own script. `run` hands a function to anything with `submit`, `command` starts
-a command several times on this machine; `processes`, `ray` and `slurm` are what they need for it.
+One supervisor keeps workers running, whatever they are: calls that `hoptim.run` hands to an executor, or
+processes of a command that `hoptim run` starts. `processes`, `ray` and `slurm` are for the former.
 """

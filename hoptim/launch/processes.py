@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from hoptim.errors import ArgumentError, WorkersFailed
-from hoptim.launch.ending import ending
+from hoptim.launch.failure import ending
 
 _STOP_WITHIN = 30.0  # seconds that workers have to hand back their trials before they are killed
 _LONGEST = 16384  # characters of a traceback; fewer bytes than a pipe holds while nobody reads
@@ -28,12 +28,20 @@ _BEGAN = b""
 
 
 class Process:
-    """One call in a process of its own; speaks like a future."""
+    """One call in a process of its own, with the methods of a future.
+
+    Args:
+        call: Function to call; it and its arguments must pickle.
+        args: Arguments of the call.
+
+    Raises:
+        ArgumentError: The call does not pickle, or this is a worker that still imports its script.
+    """
 
     def __init__(self, call: Callable[..., Any], args: tuple[Any, ...]) -> None:
         spawn = multiprocessing.get_context("spawn")  # a fork would inherit threads, locks and a GPU
         self._said, say = spawn.Pipe(duplex=False)
-        self._process = spawn.Process(target=_work, args=(say, call, args))
+        self._process = spawn.Process(target=_call, args=(say, call, args))
         try:
             with _without_interrupts():
                 self._process.start()
@@ -53,14 +61,15 @@ class Process:
             say.close()
 
     def done(self) -> bool:
-        """Whether the process has ended."""
+        """Tell whether the process has ended."""
         return self._process.exitcode is not None
 
     def result(self) -> None:
         """Wait for the end.
 
         Raises:
-            WorkersFailed: It was killed, or the call raised an error; the message has its traceback.
+            WorkersFailed: The process was killed, or the call raised an error, whose traceback is the
+                message.
         """
         self._process.join()
         status = self._process.exitcode
@@ -76,21 +85,22 @@ class Process:
         raise WorkersFailed(said[-1].decode(errors="replace").strip() if said[-1] else f"{why}.")
 
     def stop(self, number: int) -> None:
-        """Send a signal, if it still runs."""
+        """Send a signal if the process still runs."""
         if not self.done() and self._process.pid is not None:
             os.kill(self._process.pid, number)
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait for the end, at most so long."""
+        """Wait for the end, at most for a number of seconds."""
         self._process.join(seconds)
 
 
 class Processes:
-    """An executor: each `submit` starts a process.
+    """Executor that starts a process for each call.
 
-    Left by an exception, as after Ctrl-C, it stops its processes by SIGTERM, so that they hand back
-    their trials; those that do not end within 30 s, or at a second Ctrl-C, are killed. Left without
-    one, it waits for them. Processes whose parent was killed stop by themselves.
+    If an exception leaves its `with` block, as after Ctrl-C, the processes are stopped by SIGTERM, so
+    that they hand back their trials; those that do not end within 30 s, or at a second Ctrl-C, are
+    killed. At the normal end of the block it waits for them. Processes whose parent was killed stop by
+    themselves.
     """
 
     def __init__(self) -> None:
@@ -115,7 +125,7 @@ class Processes:
             if error is None:
                 for process in self._live:
                     process.wait()
-        finally:  # whatever interrupts the waiting, nobody is left behind
+        finally:  # whatever interrupts the waiting, no process is left behind
             self._stop()
 
     def _stop(self) -> None:
@@ -131,8 +141,8 @@ class Processes:
                 process.wait()
 
 
-def _work(say: Connection, call: Callable[..., Any], args: tuple[Any, ...]) -> None:
-    """What a process does; Ctrl-C is for the one that started it, which then says what to do."""
+def _call(say: Connection, call: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    """Make the call, in the new process; Ctrl-C is left to the parent, which stops its processes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True, name="hoptim-parent").start()
@@ -145,6 +155,7 @@ def _work(say: Connection, call: Callable[..., Any], args: tuple[Any, ...]) -> N
 
 
 def _end_with_parent() -> None:
+    """Wait for the end of the parent, then end this process as SIGTERM would."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -152,7 +163,7 @@ def _end_with_parent() -> None:
 
 
 def _messages(said: Connection) -> Iterator[bytes]:
-    """What a process that has ended had to say."""
+    """Yield the messages of a process that has ended."""
     try:
         while said.poll():
             yield said.recv_bytes()
@@ -162,7 +173,7 @@ def _messages(said: Connection) -> Iterator[bytes]:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """What is started within begins with Ctrl-C blocked; here it waits for the end of the block."""
+    """Block SIGINT for the time of the block; processes that are started within inherit that."""
     resource_tracker.ensure_running()  # else the start of the first process does it, and unblocks
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -14,20 +14,20 @@ except ImportError as error:
 
 
 class RayExecutor:
-    """An executor for `hoptim.run` whose workers are tasks of the Ray that this process is connected to.
+    """Executor for `hoptim.run` whose workers are tasks of the Ray that this process is connected to.
 
-    The study's directory must be seen by all of Ray's nodes.
+    All of Ray's nodes must see the study's directory.
 
     Args:
-        **options: Of each task, as for Ray's `options`: `num_gpus=1`, `num_cpus=4`, `resources=...`.
-            `max_retries` is 0 unless given, so that `run` alone counts restarts.
+        **options: Options for each task, as for Ray's `options`: `num_gpus=1`, `num_cpus=4`,
+            `resources=...`. `max_retries` is 0 unless given, so that `run` alone counts restarts.
     """
 
     def __init__(self, **options: Any) -> None:
         self._task = ray.remote(_call).options(**{"max_retries": 0, **options})
 
     def submit(self, call: Callable[..., Any], *args: Any) -> Any:
-        """A future of `call(*args)` in a task."""
+        """Start a task that calls `call(*args)`, and return its future."""
         return self._task.remote(call, *args).future()
 
 

@@ -1,17 +1,17 @@
-"""How often one worker is started again, and after how long."""
+"""Restart policy of one worker: exponential back-off, a limited number in a row."""
 
 from __future__ import annotations
 
 _FIRST = 1.0  # seconds before the first restart; each further one takes twice as long
 _LONGEST = 60.0
-_STEADY = 600.0  # seconds; whoever worked for so long had no bad start, so its count begins anew
+_STEADY = 600.0  # seconds; whatever ran for so long had no bad start, so its count begins anew
 
 
 class Restarts:
-    """Counts the restarts of one worker.
+    """Counter of one worker's restarts.
 
     Args:
-        most: So many in a row; then it is given up.
+        most: Restarts in a row after which the worker is given up.
 
     Attributes:
         count: Restarts in a row so far.
@@ -21,10 +21,10 @@ class Restarts:
         self.most, self.count = most, 0
 
     def delay(self, lived: float) -> float | None:
-        """Seconds to wait before the next start, None when there shall be none.
+        """Count a restart and return the seconds to wait before it, None if the worker is given up.
 
         Args:
-            lived: Seconds that the worker was at work before it ended.
+            lived: Seconds that the worker ran; the count begins anew at ten minutes.
         """
         if lived >= _STEADY:
             self.count = 0

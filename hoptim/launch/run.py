@@ -1,12 +1,13 @@
-"""`hoptim.run`: hands a training function to an executor until the study is done."""
+"""`hoptim.run`: a training function for several workers, until the study is done."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from hoptim.study import Study
+from hoptim._arguments import check_whole
+from hoptim.errors import ArgumentError
+from hoptim.study import Study
 
 
 def run(
@@ -16,36 +17,36 @@ def run(
     executor: Any = None,
     restarts: int = 3,
 ) -> Study:
-    """Train a study with several workers, and start those again that are lost.
+    """Train a study with several workers, and restart those that are lost.
 
     A worker that ends with an error, is killed, or loses its machine is submitted again while the
-    study is not done, after 1 s, 2 s, 4 s and so on up to a minute; one that returns has finished. The
-    study loses nothing by any of it.
+    study is not done, after 1 s, 2 s, 4 s and so on up to a minute; one that returns has finished. None
+    of this costs the study anything.
 
     Args:
-        train: `train(study)` has the loop `for trial in study:`. It runs in other processes: define it
-            at the top level of a file.
-        study: The study; it has a directory, which the workers must see too.
-        workers: How many. More than members have nothing to do but replace others.
-        executor: Anything with `submit(fn, *args)` that returns a future with `done()` and
-            `result()`: of concurrent.futures, a submitit executor (Slurm), a Dask client, or
-            `hoptim.launch.ray.RayExecutor`. None starts processes on this machine. A script that does
-            so keeps the call under `if __name__ == "__main__":`.
-        restarts: How often in a row each worker is submitted again; the count begins anew once it has
-            worked for ten minutes and the study has come on.
+        train: Function with the loop `for trial in study:`, called as `train(study)`. It runs in other
+            processes: define it at the top level of a file.
+        study: Study to train, in a directory that the workers must see too.
+        workers: Number of workers. More than members have nothing to do but replace others.
+        executor: Object with `submit(fn, *args)` that returns a future with `done()` and `result()`: of
+            concurrent.futures, a submitit executor (Slurm), a Dask client, or
+            `hoptim.launch.ray.RayExecutor`. Default: None, which starts processes on this machine; a
+            script that does so keeps the call under `if __name__ == "__main__":`.
+        restarts: Restarts in a row after which a worker is given up; the count begins anew once it has
+            run for ten minutes while the study made progress. Default: 3.
 
     Returns:
-        The study, when it is done or every worker has returned. An executor's workers may then be
-        about to return; this machine's have.
+        The study, when it is done or every worker has returned. Workers of an executor may then be
+        about to return; those of this machine have returned.
 
     Raises:
-        ArgumentError: A study in memory, or another argument that cannot work.
+        ArgumentError: The study is in memory, or another argument cannot work.
         WorkersFailed: Workers were given up and the rest returned before the study was done; chained
             to the last error as the executor gave it.
         StudyFailed: Every member's last trial failed for good.
 
-    Ctrl-C or SIGTERM stops this machine's workers, which hand back their trials; those of a given
-    executor are its own affair.
+    Ctrl-C or SIGTERM stops this machine's workers, which hand back their trials; workers of a given
+    executor are left to it.
 
     >>> import tempfile
     >>> from concurrent.futures import ThreadPoolExecutor
@@ -59,11 +60,24 @@ def run(
     ...     hoptim.run(train, study, workers=2, executor=threads).done
     True
     """
-    from hoptim.launch import crew  # `import hoptim` shall not wait for what launches
+    _check(train, study, workers, executor, restarts)
+    from hoptim.launch.executors import train_with  # `import hoptim` shall not wait for what launches
 
-    crew.check(train, study, workers, executor, restarts)
-    if executor is not None:
-        crew.Crew(train, study, executor, workers, restarts).work()
-    else:
-        crew.work_here(train, study, workers, restarts)
+    train_with(executor, train, study, workers, restarts)
     return study
+
+
+def _check(train: Any, study: Any, workers: Any, executor: Any, restarts: Any) -> None:
+    """Raise `ArgumentError` if an argument of `run` cannot work."""
+    if not callable(train):
+        raise ArgumentError(f"train must be a function of a study, found {train!r}.")
+    if not isinstance(study, Study):
+        raise ArgumentError(f"study must be a hoptim.Study, found {study!r}.")
+    if study.path is None:
+        raise ArgumentError(
+            "A study in memory cannot be shared by workers; give it a directory that they all see."
+        )
+    check_whole("workers", workers, 1)
+    check_whole("restarts", restarts, 0)
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise ArgumentError(f"executor must have a method submit(fn, *args), found {executor!r}.")

@@ -13,27 +13,27 @@ from hoptim.errors import MissingExtra
 
 @dataclass(frozen=True)
 class Requeued:
-    """A training function whose submitit job is queued again when Slurm takes its node away.
+    """Training function whose submitit job is queued again when Slurm takes its node away.
 
-    `executor.submit(Requeued(train), study)`; what `hoptim.run` submits is of this kind already. On
-    submitit's signal the trial in hand is handed back, the job ends, and Slurm queues the same call
+    Use it as `executor.submit(Requeued(train), study)`; `hoptim.run` submits calls of this kind already.
+    On submitit's signal the trial in hand is handed back, the job ends, and Slurm queues the same call
     again. Nothing else is to be saved: the study is on disk.
 
     Args:
-        train: Called with what was submitted along with it, such as the study.
+        train: Function to call with the other arguments of `submit`, such as the study.
     """
 
     train: Callable[..., object]
 
     def __call__(self, *args: Any, **named: Any) -> None:
-        """Train; submitit's signal waits for the end of what the store is doing."""
+        """Train; submitit's signal waits for the end of store operations."""
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             if callable(signal.getsignal(number)):  # submitit's handler ends the process where it is
                 _signals.defer(number)
         self.train(*args, **named)
 
     def checkpoint(self, *args: Any, **named: Any) -> Any:
-        """What submitit asks for when the job has to go: the same call again."""
+        """Return the same call for submitit to queue again, when the job is preempted."""
         try:
             from submitit.helpers import DelayedSubmission
         except ImportError as error:

@@ -1,0 +1,132 @@
+"""The supervisor: starts workers, restarts those that fail, gives up those that keep failing."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from hoptim.launch.failure import in_full, last_line
+from hoptim.launch.restarts import Restarts
+
+log = logging.getLogger("hoptim")
+
+
+class Future(Protocol):
+    """One run of a worker, under way or ended."""
+
+    def done(self) -> bool:
+        """Tell whether it has ended, well or not."""
+
+    def result(self) -> Any:
+        """Return its result once it has ended; raise the error that ended it."""
+
+
+Run = TypeVar("Run", bound=Future)
+
+
+@dataclass
+class Slot(Generic[Run]):
+    """One worker: its latest run, and when to start the next.
+
+    Attributes:
+        number: Number of the worker, from 0.
+        restarts: Restart policy.
+        starts: Number of runs so far.
+        run: Latest run, None before the first.
+        running: True until the supervisor has noted the end of the latest run.
+        due: Monotonic time of the next start, None if none is planned.
+        since: Monotonic time of the latest start.
+        progress: Progress of all workers at that time.
+        error: Error of the last run if the worker was given up, else None.
+    """
+
+    number: int
+    restarts: Restarts
+    starts: int = 0
+    run: Run | None = None
+    running: bool = False
+    due: float | None = 0.0
+    since: float = 0.0
+    progress: float = 0.0
+    error: Exception | None = None
+
+
+class Supervisor(Generic[Run]):
+    """Keeps workers running until each has ended well or was given up.
+
+    Args:
+        start: Called with a slot to start its worker; an error that it raises ends the launch.
+        workers: Number of workers.
+        restarts: Restarts in a row after which a worker is given up.
+        progress: Returns a measure of what all workers have achieved; only a worker that ran while it
+            grew has its restarts counted anew. Default: the clock, which always grows.
+
+    Attributes:
+        slots: The workers, by number.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[Slot[Run]], Run],
+        workers: int,
+        restarts: int,
+        progress: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.slots = tuple(Slot[Run](number, Restarts(restarts)) for number in range(workers))
+        self._start, self._progress = start, progress
+        self._closed = False
+        self._logged: set[str] = set()
+
+    def look(self) -> bool:
+        """Start the workers that are due and note those that ended; return whether any is left."""
+        for slot in self.slots:
+            if slot.running:
+                if slot.run is not None and slot.run.done():
+                    self._note_end(slot, slot.run)
+            elif slot.due is not None and time.monotonic() >= slot.due:
+                self._begin(slot)
+        return any(slot.running or slot.due is not None for slot in self.slots)
+
+    def close(self) -> None:
+        """Start no worker from now on; those that run may end as they like."""
+        self._closed = True
+        for slot in self.slots:
+            slot.due = None
+
+    def running(self) -> list[Run]:
+        """Return the runs whose end was not noted yet."""
+        return [slot.run for slot in self.slots if slot.running and slot.run is not None]
+
+    def _begin(self, slot: Slot[Run]) -> None:
+        slot.due, slot.starts = None, slot.starts + 1
+        slot.since, slot.progress = time.monotonic(), self._progress()
+        slot.run = self._start(slot)
+        slot.running = True
+
+    def _note_end(self, slot: Slot[Run], run: Run) -> None:
+        slot.running = False
+        try:
+            run.result()
+        except Exception as error:
+            if not self._closed:
+                self._plan_restart(slot, error)
+
+    def _plan_restart(self, slot: Slot[Run], error: Exception) -> None:
+        now = time.monotonic()
+        wait = slot.restarts.delay(now - slot.since if self._progress() > slot.progress else 0.0)
+        if wait is None:
+            slot.error, then = error, "is given up"
+        else:
+            slot.due = now + wait
+            then = f"restarts in {wait:g} s (restart {slot.restarts.count} of {slot.restarts.most})"
+        log.warning("Worker %d failed and %s: %s", slot.number, then, self._brief(error))
+
+    def _brief(self, error: Exception) -> str:
+        """Return an error in full once, then its last line: a mistake in a script meets all workers."""
+        full = in_full(error)
+        known = full in self._logged
+        self._logged.add(full)
+        return last_line(error) if known else full
