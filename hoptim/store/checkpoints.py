@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hoptim._files import (
+    close_read,
     explained,
     flush,
     is_folder,
@@ -214,7 +215,7 @@ class Checkpoints:
                 if self._durable:
                     sync(folder.parent)  # whoever made it may have died before its name was durable
                 self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            weakref.finalize(self, os.close, self._fd)
+            weakref.finalize(self, close_read, self._fd)
         return self._fd
 
     def _folder(self, name: str) -> Path:
