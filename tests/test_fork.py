@@ -145,6 +145,14 @@ def test_failed_members_are_rescued_after_the_fork(tmp_path):
     assert next(t for t in new.trials if (t.member, t.step) == (lost, 1)).parent is not None
 
 
+def test_metrics_that_are_not_finite_come_along(tmp_path):
+    """A metric that overflowed is in the fork as it was told, and the fork begins nevertheless."""
+    for trial in study(tmp_path / "old", steps=1):
+        trial.tell(loss(trial), metrics={"norm": math.inf, "accuracy": 0.5})
+    new = fork(tmp_path / "old", tmp_path / "new", steps=2)
+    assert {tuple(t.metrics.values()) for t in new.trials} == {(math.inf, 0.5)}
+
+
 def test_dropped_checkpoints_cannot_be_forked(tmp_path):
     """A generation whose checkpoints nobody kept is refused with the one that can be taken."""
     train(study(tmp_path / "old"), saves=True)

@@ -35,7 +35,7 @@ class AdoptedTrial:
     age: int
     seed: int
     value: float
-    metrics: Mapping[str, Any] | None
+    metrics: Mapping[str, float] | None
     checkpoint: str | None
 
     def ask(self, member: int) -> Record:
@@ -57,5 +57,6 @@ class AdoptedTrial:
                 have them.
         """
         fields: Record = {"trial": member, "token": token, "value": json_number(self.value)}
-        fields |= {"metrics": dict(self.metrics)} if self.metrics else {}
+        if self.metrics:
+            fields["metrics"] = {name: json_number(metric) for name, metric in self.metrics.items()}
         return fields | ({"saved": True} if first_saved else {})
