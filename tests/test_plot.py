@@ -19,9 +19,9 @@ pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 plot = pytest.importorskip("hoptim.plot")
 
 from hoptim.plot import style  # noqa: E402 - matplotlib may be absent
-from hoptim.plot.descent import Descent  # noqa: E402
-from hoptim.plot.history import History  # noqa: E402
-from hoptim.plot.scale import of_values  # noqa: E402
+from hoptim.plot.scale import value_scale  # noqa: E402
+from hoptim.plot.tree_layout import TreeLayout  # noqa: E402
+from hoptim.plot.trial_table import TrialTable  # noqa: E402
 
 SPACE = {
     "lr": hoptim.Float(1e-5, 1.0, log=True),
@@ -68,9 +68,9 @@ def noisy(trial):
     return (trial.params["momentum"] - 0.3) ** 2 + (trial.seed % 97) / 1000
 
 
-def chosen(ax):
-    """The data of the line that stands out."""
-    lines = [x for x in ax.lines if x.get_color() == style.CHOSEN and x.get_linestyle() != "None"]
+def highlighted(ax):
+    """The data of the highlighted line."""
+    lines = [x for x in ax.lines if x.get_color() == style.HIGHLIGHT and x.get_linestyle() != "None"]
     assert len(lines) == 1
     return lines[0].get_xdata(), lines[0].get_ydata()
 
@@ -95,7 +95,7 @@ def test_the_winners_line_is_its_lineage(study, name, which):
     """Its data are steps and hyperparameters of the lineage, whatever the kind of the dimension."""
     dim = SPACE[name]
     line = study.lineage(which).line
-    steps, y = chosen(plot.hyperparameters(study, which).axes[list(SPACE).index(name)])
+    steps, y = highlighted(plot.hyperparameters(study, which).axes[list(SPACE).index(name)])
     found = y.tolist()
     if not isinstance(dim, (hoptim.Float, hoptim.Int)):
         names = dim.to_json()["values"]
@@ -132,7 +132,7 @@ def test_values_show_the_best_so_far(study):
     best = next(line for line in ax.lines if line.get_label() == "best so far")
     values = np.array([[t.value for t in study.trials if t.step == step] for step in range(20)])
     assert best.get_ydata().tolist() == np.minimum.accumulate(values.min(1)).tolist()
-    assert chosen(ax)[1].tolist() == [t.value for t in study.lineage().line]
+    assert highlighted(ax)[1].tolist() == [t.value for t in study.lineage().line]
 
 
 def test_higher_is_better_where_mode_says_so():
@@ -170,7 +170,7 @@ def test_values_over_decades_have_a_logarithmic_axis(value, scale):
 def test_step_sizes_are_the_memos(study):
     """The winner's line is its lineage's sigma, the dashed one each step's median."""
     [ax] = plot.step_sizes(study).axes
-    assert chosen(ax)[1].tolist() == [t.memo["sigma"] for t in study.lineage().line]
+    assert highlighted(ax)[1].tolist() == [t.memo["sigma"] for t in study.lineage().line]
     median = next(line for line in ax.lines if line.get_label() == "median of the step")
     last = [t.memo["sigma"] for t in study.trials if t.step == 19]
     assert median.get_ydata()[-1] == pytest.approx(np.median(last))
@@ -189,21 +189,22 @@ def test_without_step_sizes_the_message_names_the_optimizer():
 @pytest.mark.parametrize("optimizer", [hoptim.ROMUL(), hoptim.TruncationSelection()])
 def test_lines_of_the_tree_do_not_cross(optimizer):
     """From one step to the next, children are in the order of their parents; the winner is on top."""
-    descent = Descent(History.of(trained(noisy, size=16, steps=30, optimizer=optimizer, synchronous=True)))
-    history, y = descent.history, descent.position
+    study = trained(noisy, size=16, steps=30, optimizer=optimizer, synchronous=True)
+    layout = TreeLayout(TrialTable.of(study))
+    table, y = layout.table, layout.position
     for step in range(1, 30):
-        rows = np.flatnonzero((history.step == step) & (history.parent >= 0))
-        parents = history.parent[rows]
-        assert (history.step[parents] == step - 1).all()
+        rows = np.flatnonzero((table.step == step) & (table.parent >= 0))
+        parents = table.parent[rows]
+        assert (table.step[parents] == step - 1).all()
         assert (np.diff(y[parents][np.argsort(y[rows])]) >= 0).all()
-    assert (y[history.line] == 0).all()
+    assert (y[table.line] == 0).all()
 
 
 def test_a_place_of_the_tree_is_taken_once():
     """The trials of a step have the places from 0 on, each its own, also in an unfinished study."""
-    descent = Descent(History.of(trained(noisy, size=8, steps=30, stop=133)))
-    for step in np.unique(descent.history.step):
-        places = np.sort(descent.position[descent.history.step == step])
+    layout = TreeLayout(TrialTable.of(trained(noisy, size=8, steps=30, stop=133)))
+    for step in np.unique(layout.table.step):
+        places = np.sort(layout.position[layout.table.step == step])
         assert places.tolist() == list(range(len(places)))
 
 
@@ -230,21 +231,21 @@ def test_a_large_tree_leaves_brief_branches_out():
     """Of many branches those that lasted longest are drawn, and it says so; the line is all there."""
     study = trained(noisy, space=builders.space() | {"momentum": SPACE["momentum"]}, size=24, steps=60)
     [ax] = draw(plot.family_tree(study)).axes
-    descent = Descent(History.of(study))
-    assert descent.least > 1
-    assert 0 < int(descent.shown.sum()) < len(study.trials)
-    assert ax.get_xlabel() == f"step (branches under {descent.least} steps left out)"
-    assert len(chosen(ax)[0]) == len(study.lineage().line)
+    layout = TreeLayout(TrialTable.of(study))
+    assert layout.min_length > 1
+    assert 0 < int(layout.shown.sum()) < len(study.trials)
+    assert ax.get_xlabel() == f"step (branches under {layout.min_length} steps left out)"
+    assert len(highlighted(ax)[0]) == len(study.lineage().line)
     drawn = sum(len(c.get_segments()) for c in ax.collections)
-    assert drawn == int((descent.shown & (descent.history.parent >= 0)).sum())
+    assert drawn == int((layout.shown & (layout.table.parent >= 0)).sum())
 
 
-def test_any_trial_may_stand_out_of_the_tree():
+def test_any_trial_may_be_highlighted_in_the_tree():
     """The line of a trial whose branch died out at once is drawn too, and on top."""
     study = trained(noisy, space=builders.space() | {"momentum": SPACE["momentum"]}, size=24, steps=60)
-    descent = Descent(History.of(study))
-    brief = study.trials[int(np.flatnonzero((descent.alive == 0) & ~descent.shown)[-1])]
-    steps, y = chosen(draw(plot.family_tree(study, brief)).axes[0])
+    layout = TreeLayout(TrialTable.of(study))
+    brief = study.trials[int(np.flatnonzero((layout.alive == 0) & ~layout.shown)[-1])]
+    steps, y = highlighted(draw(plot.family_tree(study, brief)).axes[0])
     assert steps.tolist() == [trial.step for trial in study.lineage(brief).line]
     assert not y.any()
 
@@ -344,7 +345,7 @@ def test_objects_of_a_choice_need_not_be_at_hand(tmp_path):
     for trial in study:
         trial.tell(noisy(trial))
     place = list(SPACE).index("act")
-    lines = [chosen(plot.hyperparameters(s).axes[place])[1] for s in (study, hoptim.load(study.path))]
+    lines = [highlighted(plot.hyperparameters(s).axes[place])[1] for s in (study, hoptim.load(study.path))]
     assert lines[0].tolist() == lines[1].tolist()
 
 
@@ -361,18 +362,18 @@ def test_save_writes_what_the_name_says(study, tmp_path):
 def test_the_axis_of_values_shows_the_winner():
     """Whatever has exploded, the best of the members' latest lies inside."""
     for value in FINITE.values():
-        history = History.of(trained(value))
-        assert of_values(history).outside(history.value[history.line[-1:]]) == 0
+        table = TrialTable.of(trained(value))
+        assert value_scale(table).outside(table.value[table.line[-1:]]) == 0
 
 
 def test_colours_differ_in_grey():
-    """The line that stands out is clearly darker than the others in a grey print."""
+    """The highlighted line is clearly darker than the others in a grey print."""
     from matplotlib.colors import to_rgb
 
     grey = {
-        name: np.dot(to_rgb(getattr(style, name)), (0.299, 0.587, 0.114)) for name in ("CHOSEN", "FAINT")
+        name: np.dot(to_rgb(getattr(style, name)), (0.299, 0.587, 0.114)) for name in ("HIGHLIGHT", "FAINT")
     }
-    assert grey["FAINT"] - grey["CHOSEN"] > 0.15
+    assert grey["FAINT"] - grey["HIGHLIGHT"] > 0.15
 
 
 def run(code):

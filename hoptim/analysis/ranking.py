@@ -1,4 +1,4 @@
-"""Which of some trials is better: the one order that everybody uses who shows trials to people."""
+"""The one order of trials, from best to worst, that every part of hoptim uses to show them."""
 
 from __future__ import annotations
 
@@ -7,31 +7,40 @@ from typing import Protocol, TypeVar
 
 
 class Ranked(Protocol):
-    """A trial with a value, finished or as the store knows it."""
+    """A trial with a value, as a user sees it or as the store records it."""
 
     @property
     def number(self) -> int:
-        """Of the trial."""
+        """Return the trial's number."""
+
+    @property
+    def member(self) -> int:
+        """Return the member that trained it."""
 
     @property
     def value(self) -> float:
-        """As it was told."""
+        """Return the value as told."""
 
     @property
     def finite(self) -> bool:
-        """Whether the value is a finite number."""
+        """Tell whether the value is a finite number."""
 
 
 _Trial = TypeVar("_Trial", bound=Ranked)
 
 
 def best_first(trials: Iterable[_Trial], mode: str) -> list[_Trial]:
-    """Trials in the order in which optimizers rank them: failed ones last, the older of equals first."""
+    """Sort trials as optimizers rank them: failed ones last, the older of equals first."""
     sign = 1 if mode == "min" else -1
     return sorted(trials, key=lambda t: (not t.finite, sign * t.value if t.finite else 0, t.number))
 
 
 def best(trials: Iterable[_Trial], mode: str) -> _Trial | None:
-    """The first of `best_first` if its value is finite, else None."""
+    """Return the first of `best_first`, or None if no trial has a finite value."""
     first = next(iter(best_first(trials, mode)), None)
     return first if first is not None and first.finite else None
+
+
+def latest(trials: Iterable[_Trial]) -> list[_Trial]:
+    """Return each member's latest of some trials that come in the order of their numbers."""
+    return list({trial.member: trial for trial in trials}.values())

@@ -14,7 +14,7 @@ _DPI = 150
 
 
 def check_format(path: str | os.PathLike[str]) -> None:
-    """Raise `ArgumentError` unless a file's name ends like a picture that can be drawn."""
+    """Raise `ArgumentError` unless a file's ending is a picture format that matplotlib can write."""
     kinds = sorted(FigureCanvasBase.get_supported_filetypes())
     if Path(path).suffix[1:].lower() not in kinds:
         raise hoptim.ArgumentError(
@@ -23,14 +23,14 @@ def check_format(path: str | os.PathLike[str]) -> None:
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure to a file, replacing one that is there.
+    """Write a figure to a file; replaces one that is there.
 
     Args:
-        figure: What a function of `hoptim.plot` returned.
-        path: The file; its ending says the format, such as .png, .pdf or .svg.
+        figure: Figure returned by a function of `hoptim.plot`.
+        path: File to write; its ending sets the format, such as .png, .pdf or .svg.
 
     Raises:
-        ArgumentError: The ending is that of no picture.
+        ArgumentError: The ending is no picture format.
         OSError: The file cannot be written.
     """
     check_format(path)

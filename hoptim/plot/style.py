@@ -1,4 +1,7 @@
-"""How lines look: Okabe and Ito's colours, thick before thin, so that grey prints tell them apart too."""
+"""Axes, lines and legends that all pictures share.
+
+Colours are Okabe and Ito's; widths differ too, so that lines can be told apart in a grey print.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from hoptim.plot.history import Floats, History, Mask, winner
+import hoptim
 from hoptim.plot.scale import Scale
+from hoptim.plot.trial_table import Floats, Mask, Rows, TrialTable
 
-CHOSEN = "#0072B2"  # blue, the darkest
+HIGHLIGHT = "#0072B2"  # blue, the darkest
 FAILED = "#D55E00"
 FAINT = "#8C8C8C"
 _MANY = 5000  # lines; more of them are one picture inside of a .pdf or .svg
@@ -22,36 +26,42 @@ _SMALL = "small"
 
 
 def figure(width: float, height: float) -> Figure:
-    """An empty figure of some inches, which keeps its parts apart at any size."""
+    """Return an empty figure of a width and height in inches, laid out anew at any size."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def panel(
-    size: tuple[float, float], history: History, draw: Callable[[Any, History], None], columns: int = 1
+    size: tuple[float, float], table: TrialTable, draw: Callable[[Any, TrialTable], None], columns: int = 1
 ) -> Figure:
-    """A figure of one panel that is drawn into its axes, with a legend of some columns below."""
+    """Return a figure of one panel with a legend below.
+
+    Args:
+        size: Width and height in inches.
+        table: Trials to draw.
+        draw: Function that draws them into axes.
+        columns: Columns of the legend. Default: 1.
+    """
     drawn = figure(*size)
     ax = drawn.add_subplot()
-    draw(ax, history)
+    draw(ax, table)
     legend(drawn, [ax], columns)
     return drawn
 
 
-def text() -> Any:
-    """The colour of text, which suits the background that the user has set."""
+def text_colour() -> Any:
+    """Return the colour of text, which suits the background that the user has set."""
     return matplotlib.rcParams["text.color"]
 
 
-def name_of(history: History) -> str:
-    """What the chosen line is called in a legend."""
-    chosen = history.trials[history.line[-1]]
-    is_best = chosen is winner(history.trials, history.mode)
-    return f"{'winner: ' if is_best else ''}trial {chosen.number}, value {chosen.value:.4g}"
+def line_name(trial: hoptim.FinishedTrial, table: TrialTable) -> str:
+    """Return the name of a trial's line in the legend."""
+    prefix = "winner: " if trial is table.best else ""
+    return f"{prefix}trial {trial.number}, value {trial.value:.4g}"
 
 
-def steps_axis(ax: Any, history: History) -> None:
+def steps_axis(ax: Any, table: TrialTable) -> None:
     """Lay out the axis of steps."""
-    last = int(history.step.max())
+    last = int(table.step.max())
     margin = max(0.02 * last, 0.4)
     ax.set_xlim(-margin, last + margin)
     ax.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True, steps=[1, 2, 5, 10]))
@@ -60,7 +70,7 @@ def steps_axis(ax: Any, history: History) -> None:
 
 
 def value_axis(ax: Any, scale: Scale, whole: bool = False) -> None:
-    """Lay out the axis of something else."""
+    """Lay out the vertical axis; with whole=True it has ticks at whole numbers alone."""
     if scale.log:
         ax.set_yscale("log")
         ax.yaxis.set_major_locator(_Decades())
@@ -72,68 +82,73 @@ def value_axis(ax: Any, scale: Scale, whole: bool = False) -> None:
     ax.set_ylim(scale.low, scale.high)
 
 
-def draw_lines(ax: Any, history: History, y: Floats, faint: Floats | None = None) -> None:
-    """Draw each trial's line from the one whose weights it continued, and the chosen trial's on top.
+def draw_lines(ax: Any, table: TrialTable, y: Floats, others: Floats | None = None) -> None:
+    """Draw a faint line from each trial's parent to the trial, and the highlighted line on top.
 
-    A member's own line is faint and breaks where it copies another; the line from the other's trial
-    is fainter.
+    Lines of exploits, which come from another member, are fainter still.
 
     Args:
-        ax: Where.
-        history: The trials.
-        y: Their ordinates `(n,)`; NaN draws nothing.
-        faint: Other ordinates for all but the chosen line.
+        ax: Axes to draw into.
+        table: Trials to draw.
+        y: Ordinates `(n,)`; NaN draws nothing.
+        others: Ordinates `(n,)` for all but the highlighted line. Default: `y`.
     """
-    faint = y if faint is None else faint
-    alpha = strength(history)
-    for which, width, part in ((history.copied, 0.4, 0.5), (history.stayed, 0.8, 1.0)):
-        add_lines(ax, history.edges(faint, which), color=FAINT, linewidths=width, alpha=part * alpha)
-    draw_dots(ax, history, faint, history.lonely)
-    draw_chosen(ax, history, y)
+    others = y if others is None else others
+    alpha = opacity(table)
+    for which, width, part in ((table.copied, 0.4, 0.5), (table.stayed, 0.8, 1.0)):
+        add_lines(ax, table.edges(others, which), color=FAINT, linewidths=width, alpha=part * alpha)
+    draw_dots(ax, table, others, table.isolated)
+    draw_highlighted(ax, table, y)
 
 
-def draw_dots(ax: Any, history: History, y: Floats, which: Mask | None = None) -> None:
-    """Draw a faint dot for each trial, or for some."""
-    x, y = (history.step, y) if which is None else (history.step[which], y[which])
+def draw_dots(ax: Any, table: TrialTable, y: Floats, which: Mask | None = None) -> None:
+    """Draw a faint dot for each trial, or for those of a mask `(n,)`."""
+    x, y = (table.step, y) if which is None else (table.step[which], y[which])
     ax.plot(
-        x, y, ".", color=FAINT, markersize=3, markeredgewidth=0, alpha=strength(history),
+        x, y, ".", color=FAINT, markersize=3, markeredgewidth=0, alpha=opacity(table),
         rasterized=len(x) > _MANY, label="_dots",
     )  # fmt: skip
 
 
-def draw_chosen(ax: Any, history: History, y: Floats, **style: Any) -> None:
-    """Draw the line of the chosen trial, which ends in a dot."""
-    if len(line := history.line):
+def draw_highlighted(ax: Any, table: TrialTable, y: Floats, **style: Any) -> None:
+    """Draw the line of the highlighted trial, if there is one, with a dot at its end."""
+    if table.highlighted is not None:
         usual = {
-            "color": CHOSEN, "linewidth": 2, "markersize": 5, "markevery": [-1], "zorder": 4,
-            "label": name_of(history),
+            "color": HIGHLIGHT, "linewidth": 2, "markersize": 5, "markevery": [-1], "zorder": 4,
+            "label": line_name(table.highlighted, table),
         }  # fmt: skip
-        ax.plot(history.step[line], y[line], "-o", **{**usual, **style})
+        line = table.line
+        ax.plot(table.step[line], y[line], "-o", **{**usual, **style})
 
 
-def strength(history: History) -> float:
-    """How opaque members are: the fewer, the more."""
-    return float(np.clip(8 / len(history.latest), 0.2, 0.7))
+def draw_summary(ax: Any, steps: Rows, y: Floats, linestyle: str, **style: Any) -> None:
+    """Draw one number of each step `(s,)` as a thin line over all others."""
+    ax.plot(steps, y, linestyle, color=text_colour(), linewidth=1.2, zorder=5, **style)
+
+
+def opacity(table: TrialTable) -> float:
+    """Return the opacity of the members' lines: the more members, the lower."""
+    return float(np.clip(8 / len(table.latest), 0.2, 0.7))
 
 
 def add_lines(ax: Any, edges: Floats, **style: Any) -> None:
-    """Add many short lines `(k, 2, 2)`; those with an end that is not finite are left out."""
+    """Draw many short lines `(k, 2, 2)`; leave out those with an end that is not finite."""
     edges = edges[np.isfinite(edges).all(axis=(1, 2))]
     lines: Any = edges
     ax.add_collection(LineCollection(lines, rasterized=len(edges) > _MANY, **style), autolim=False)
 
 
-def mark_failed(ax: Any, history: History, y: Floats, which: Mask, **style: Any) -> None:
-    """Mark failed trials by crosses; all are counted, drawn or not."""
-    failed = int(np.sum(~np.isfinite(history.value)))
+def mark_failed(ax: Any, table: TrialTable, y: Floats, which: Mask, **style: Any) -> None:
+    """Mark the failed trials of a mask `(n,)` by crosses; the label counts all that failed."""
+    failed = int(np.sum(~np.isfinite(table.value)))
     ax.plot(
-        history.step[which], y[which], "x", color=FAILED, markersize=3, zorder=3, clip_on=False,
+        table.step[which], y[which], "x", color=FAILED, markersize=3, zorder=3, clip_on=False,
         label=f"{failed} failed", **style,
     )  # fmt: skip
 
 
 def legend(figure: Any, axes: list[Any], columns: int = 2) -> None:
-    """One legend below everything for what the axes show."""
+    """Add one legend below all axes of a figure, with each label once."""
     entries: dict[str, Any] = {}
     for ax in axes:
         handles, labels = ax.get_legend_handles_labels()
@@ -146,7 +161,7 @@ def legend(figure: Any, axes: list[Any], columns: int = 2) -> None:
 
 
 class _Logs(LogLocator):  # type: ignore[misc, unused-ignore]
-    """Ticks of a logarithmic axis, which may reach up to the largest float."""
+    """Ticks of a logarithmic axis, which may reach the largest float."""
 
     def tick_values(self, vmin: Any, vmax: Any) -> Any:
         with np.errstate(over="ignore", under="ignore"):  # a decade beyond what is shown
@@ -155,7 +170,7 @@ class _Logs(LogLocator):  # type: ignore[misc, unused-ignore]
 
 
 class _Decades(_Logs):
-    """As many ticks in each decade as there is room for."""
+    """Labelled ticks of a logarithmic axis: 1, 2 or 3 in each decade, as there is room."""
 
     def __call__(self) -> Any:
         axis: Any = self.axis

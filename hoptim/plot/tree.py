@@ -1,4 +1,4 @@
-"""The family tree: whose weights went on, and whose died out."""
+"""The family tree: lineages that survive, and those that died out."""
 
 from __future__ import annotations
 
@@ -9,102 +9,102 @@ from matplotlib.figure import Figure
 
 import hoptim
 from hoptim.plot import style
-from hoptim.plot.descent import Descent
-from hoptim.plot.history import Floats, History
+from hoptim.plot.tree_layout import TreeLayout
+from hoptim.plot.trial_table import Floats, TrialTable
 
 _SIZE = (8.0, 5.0)  # inches
 _COLOURS = ("#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")  # of the largest families
 _OTHERS = "#5C5C5C"
-_DOTS = 60  # more would merge
-_APART = 0.07  # of the height: the least between two labels
+_DOTS = 60  # more of them on one line would merge
+_APART = 0.07  # of the height: the least distance between two labels
 
 
 def family_tree(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = None) -> Figure:
-    """Who continued whose weights: a line from each trial to those that went on from it.
+    """Draw the family tree: a line from each trial to those that continued its weights.
 
-    Heights carry no number: at each step, relatives lie together, the winner's line on top. Coloured
-    lines lead to the members' latest trials, a colour for each founder, which began with fresh
-    weights; grey ones died out. Of many branches, those are drawn that lasted longest.
+    Heights carry no number: at each step relatives lie together, the winner's line on top. Coloured
+    lines lead to the members' latest trials, with a colour for each founder, which began with fresh
+    weights; grey lines died out. Of many branches the longest are drawn.
 
     Args:
-        study: May be running.
-        trial: Whose line stands out, a trial or its number; None is `study.best`, if there is one.
+        study: Study to read once, running or finished.
+        trial: Trial whose line is highlighted, or its number. Default: `study.best`, if there is one.
 
     Returns:
-        One panel.
+        Figure with one panel.
 
     Raises:
         NoResult: No trial has finished yet.
         ArgumentError: `trial` is none of the study's finished trials.
     """
-    return style.panel(_SIZE, History.of(study, trial), draw)
+    return style.panel(_SIZE, TrialTable.of(study, trial), draw)
 
 
-def draw(ax: Any, history: History) -> None:
+def draw(ax: Any, table: TrialTable) -> None:
     """Draw the tree into axes."""
-    descent = Descent(history)
-    y = descent.position
-    style.steps_axis(ax, history)
+    layout = TreeLayout(table)
+    y = layout.position
+    style.steps_axis(ax, table)
     height = float(np.nanmax(y))
     ax.set_ylim(height + 0.5 + 0.02 * height, -0.5 - 0.02 * height)
-    _draw_dead(ax, descent)
-    _draw_families(ax, descent)
-    failed = ~np.isfinite(history.value) & descent.shown
+    _draw_dead(ax, layout)
+    _draw_families(ax, layout)
+    failed = ~np.isfinite(table.value) & layout.shown
     if failed.any():
-        style.mark_failed(ax, history, y, failed)
-    _draw_chosen(ax, history, y)
-    if descent.least > 1:
-        ax.set_xlabel(f"step (branches under {descent.least} steps left out)", fontsize="small")
-    founders = int(np.sum(history.parent < 0))
-    alive = len(descent.families)
+        style.mark_failed(ax, table, y, failed)
+    _draw_line(ax, table, y)
+    if layout.min_length > 1:
+        ax.set_xlabel(f"step (branches under {layout.min_length} steps left out)", fontsize="small")
+    founders = int(np.sum(table.parent < 0))
+    alive = len(layout.founders)
     ax.set_title(f"Founders with living descendants: {alive} of {founders}", fontsize="small")
 
 
-def _draw_dead(ax: Any, descent: Descent) -> None:
-    """Branches that died out; exploits are thinner."""
-    history, y = descent.history, descent.position
-    dead = descent.alive == 0
-    for which, width in ((history.copied, 0.4), (history.stayed, 0.8)):
-        style.add_lines(ax, history.edges(y, dead & which), color=style.FAINT, linewidths=width, alpha=0.6)
-    style.draw_dots(ax, history, y, dead & history.lonely)
+def _draw_dead(ax: Any, layout: TreeLayout) -> None:
+    """Draw the branches that died out, with exploits thinner."""
+    table, y = layout.table, layout.position
+    dead = layout.alive == 0
+    for which, width in ((table.copied, 0.4), (table.stayed, 0.8)):
+        style.add_lines(ax, table.edges(y, dead & which), color=style.FAINT, linewidths=width, alpha=0.6)
+    style.draw_dots(ax, table, y, dead & table.isolated)
 
 
-def _draw_families(ax: Any, descent: Descent) -> None:
-    """Lineages of the living, in their founders' colours, and how many there are of each."""
-    history, y = descent.history, descent.position
+def _draw_families(ax: Any, layout: TreeLayout) -> None:
+    """Draw the surviving lineages in their founders' colours, and label each with its survivors."""
+    table, y = layout.table, layout.position
     ticks: dict[float, str] = {}
-    for i, founder in enumerate(descent.families):
-        family = (history.founder == founder) & (descent.alive > 0)
+    for i, founder in enumerate(layout.founders):
+        family = (table.founder == founder) & (layout.alive > 0)
         colour = _COLOURS[i] if i < len(_COLOURS) else _OTHERS
-        style.add_lines(ax, history.edges(y, family & (history.parent >= 0)), color=colour, linewidths=1.2)
-        living = family & descent.survivors & descent.shown
+        style.add_lines(ax, table.edges(y, family & (table.parent >= 0)), color=colour, linewidths=1.2)
+        living = family & layout.survivors & layout.shown
         if not living.any():
             continue
-        ax.plot(history.step[living], y[living], ".", color=colour, markersize=4, label="_living")
+        ax.plot(table.step[living], y[living], ".", color=colour, markersize=4, label="_living")
         middle = float(np.mean(y[living]))
         if all(abs(middle - other) > _APART * float(np.nanmax(y)) for other in ticks):
-            ticks[middle] = f"{_founder_name(history, founder)}: {descent.alive[founder]}"
+            ticks[middle] = f"{_founder_name(table, founder)}: {layout.alive[founder]}"
     ax.yaxis.tick_right()
     ax.yaxis.set_label_position("right")
     ax.set_yticks(list(ticks), list(ticks.values()), fontsize="small")
     ax.set_ylabel("founder: living descendants", fontsize="small")
 
 
-def _draw_chosen(ax: Any, history: History, y: Floats) -> None:
-    """The chosen line, and on it where its weights moved to another member."""
-    if not len(history.line):
+def _draw_line(ax: Any, table: TrialTable, y: Floats) -> None:
+    """Draw the highlighted line, with a dot at each exploit."""
+    if table.highlighted is None:
         return
-    style.draw_chosen(ax, history, y, linewidth=2.5)
-    moves = history.line[history.copied[history.line]]
+    style.draw_highlighted(ax, table, y, linewidth=2.5)
+    moves = table.line[table.copied[table.line]]
     shown = moves if len(moves) <= _DOTS else moves[:0]
     ax.plot(
-        history.step[shown], y[shown], color=style.CHOSEN, linestyle="none", markersize=3.5,
+        table.step[shown], y[shown], color=style.HIGHLIGHT, linestyle="none", markersize=3.5,
         marker="o" if len(shown) else "none", markerfacecolor="white", zorder=5,
         label=f"{len(moves)} exploit{'s' * (len(moves) != 1)} on its line",
     )  # fmt: skip
 
 
-def _founder_name(history: History, founder: int) -> str:
-    """Which member began with fresh weights, and when if it was not at once."""
-    step = int(history.step[founder])
-    return f"member {history.member[founder]}" + (f" at step {step}" if step else "")
+def _founder_name(table: TrialTable, founder: int) -> str:
+    """Return a founder's member, and its step if that is not 0."""
+    step = int(table.step[founder])
+    return f"member {table.member[founder]}" + (f" at step {step}" if step else "")
