@@ -177,7 +177,7 @@ def test_other_json_is_refused(tmp_path, text):
 def test_tables_are_read_with_the_space_alone(made, tmp_path):
     """A table needs its study's space, and is refused with another one or with a broken line."""
     made.schedule().save(tmp_path / "s.csv")
-    with pytest.raises(hoptim.ArgumentError, match="does not know its space"):
+    with pytest.raises(hoptim.ArgumentError, match="does not hold the space"):
         Schedule.load(tmp_path / "s.csv")
     with pytest.raises(hoptim.ArgumentError, match="its columns are"):
         Schedule.load(tmp_path / "s.csv", {"y": Float(0.0, 1.0)})

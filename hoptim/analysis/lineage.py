@@ -1,4 +1,4 @@
-"""Who came from whom: ancestors, descendants, exploits and the founders that are left."""
+"""Descent of trials: ancestors, descendants, exploits and surviving founders."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from hoptim.analysis.ranking import best_first
 from hoptim.errors import ArgumentError
 from hoptim.trial import FinishedTrial
 
-EARLY = 0.05  # share of the steps in which one founder should not take all; ours, by experience
+EARLY = 0.05  # share of the steps in which a collapse to one founder is too early; ours, by experience
 
 
 @dataclass(frozen=True)
 class Exploit:
-    """A member went on with another one's weights.
+    """A copy of another member's weights, in place of the member's own.
 
     Attributes:
-        trial: The trial that began with them.
-        donor: The trial that they came from.
-        left: The member's own trial before, which it gave up.
-        family: Where they live.
+        trial: Trial that began with the copied weights.
+        donor: Trial that they came from.
+        left: Member's own last trial before, whose weights were discarded.
+        family: All trials of the study.
     """
 
     trial: FinishedTrial
@@ -33,22 +33,22 @@ class Exploit:
 
     @cached_property
     def seen(self) -> dict[int, float]:
-        """The values that the decision was made from, by member: why it was made."""
+        """Return the values that the decision was based on, by member."""
         return {seen.member: seen.value for seen in self.family.seen(self.trial)}
 
     def rank(self, member: int) -> int:
-        """A member's place in what was seen, 1 for the best; values that are not finite are last."""
+        """Return a member's rank in what was seen, 1 for the best; values that are not finite are last."""
         order = best_first(self.family.seen(self.trial), self.family.mode)
         return next(rank for rank, trial in enumerate(order, 1) if trial.member == member)
 
     def place(self, trial: FinishedTrial) -> str:
-        """Where `left` or `donor` stood: its rank in what was seen, or that it was kept from earlier."""
+        """Describe `left` or `donor`: its rank in what was seen, or the earlier step it was kept from."""
         if trial in self.family.seen(self.trial):
             return f"rank {self.rank(trial.member)} of {len(self.seen)}"
         return f"kept from step {trial.step}"
 
     def __str__(self) -> str:
-        """As one sentence."""
+        """Describe the exploit in one sentence."""
         places = (
             f"member {trial.member} ({trial.value:.6g}, {self.place(trial)})"
             for trial in (self.left, self.donor)
@@ -57,10 +57,10 @@ class Exploit:
 
 
 class Family:
-    """The finished trials of a study, by descent.
+    """Finished trials of a study by descent.
 
     Args:
-        trials: All of them.
+        trials: All finished trials, in any order.
         size: Number of members.
         mode: "min" or "max".
     """
@@ -75,14 +75,14 @@ class Family:
             own.sort(key=lambda trial: trial.step)
 
     def line(self, trial: FinishedTrial) -> list[FinishedTrial]:
-        """A trial and all whose training is in its weights, by age: the fresh one first, itself last."""
+        """Return a trial and its ancestors by age: the one with fresh weights first, itself last."""
         line = [trial]
         while (parent := line[-1].parent) is not None:
             line.append(self.trials[parent])
         return line[::-1]
 
     def descendants(self, trial: FinishedTrial) -> list[FinishedTrial]:
-        """All trials that have its training in their weights, by number."""
+        """Return all trials whose weights contain a trial's training, by number."""
         found = {trial.number}
         for number in sorted(self.trials):  # a parent's number is always below its children's
             if self.trials[number].parent in found:
@@ -90,7 +90,7 @@ class Family:
         return [self.trials[number] for number in sorted(found - {trial.number})]
 
     def exploit(self, trial: FinishedTrial) -> Exploit | None:
-        """The exploit that a trial began with, None when it went on with its own weights or fresh."""
+        """Return the exploit that a trial began with; None if it continued its own or fresh weights."""
         donor = None if trial.parent is None else self.trials[trial.parent]
         if donor is None or donor.member == trial.member or trial.step == 0:
             return None
@@ -99,14 +99,14 @@ class Family:
 
     @property
     def exploits(self) -> list[Exploit]:
-        """All of them, in the order of the trials' numbers."""
+        """Return all exploits in the order of the trials' numbers."""
         found = (self.exploit(self.trials[number]) for number in sorted(self.trials))
         return [exploit for exploit in found if exploit is not None]
 
     def seen(self, trial: FinishedTrial) -> list[FinishedTrial]:
-        """The population that a trial was proposed from, by member.
+        """Return the population that a trial was proposed from, by member.
 
-        That is each member's last trial before the asker's step that had ended by then.
+        It holds each member's last trial before the trial's own step that had ended by then.
         """
         return list(self._seen(trial))
 
@@ -119,7 +119,7 @@ class Family:
 
     @cached_property
     def founders(self) -> Mapping[int, int]:
-        """By number of a trial, that of the fresh one its weights began with."""
+        """Return the founder, the ancestor with fresh weights, of each trial; both as numbers."""
         founders: dict[int, int] = {}
         for number in sorted(self.trials):
             parent = self.trials[number].parent
@@ -127,27 +127,27 @@ class Family:
         return founders
 
     def survivors(self, step: int | None = None) -> dict[int, int]:
-        """How many members descend from each founder that is left, the most first.
+        """Count the members that descend from each founder with survivors, the most first.
 
         Args:
-            step: After which step; members that are not so far yet count with their last trial. None
-                takes each member's last.
+            step: Step after which to count; a member that has not reached it counts with its last trial.
+                Default: each member's last step.
         """
         last = [own[-1 if step is None else min(step, len(own) - 1)] for own in self._members if own]
         return dict(Counter(self.founders[trial.number] for trial in last).most_common())
 
     @cached_property
     def collapsed(self) -> int | None:
-        """The first step that all members have done and after which one founder is left; None if none."""
+        """Return the first step that all members have done and after which one founder is left, or None."""
         return collapse((self.founders[trial.number] for trial in own) for own in self._members)
 
 
 class Lineage:
-    """Where one trial's weights came from, and what became of them.
+    """Ancestors and descendants of one trial.
 
     Args:
-        family: All trials.
-        trial: The one.
+        family: All trials of the study.
+        trial: One of them.
 
     >>> import hoptim
     >>> space = {"x": hoptim.Float(0.0, 1.0)}
@@ -167,22 +167,22 @@ class Lineage:
 
     @property
     def ancestors(self) -> list[FinishedTrial]:
-        """Those whose training is in its weights, the fresh one first, its parent last."""
+        """Return the trials whose training its weights contain: the founder first, its parent last."""
         return self.line[:-1]
 
     @property
     def descendants(self) -> list[FinishedTrial]:
-        """Those that have its training in their weights, by number."""
+        """Return the trials whose weights contain its training, by number."""
         return self.family.descendants(self.trial)
 
     @property
     def founder(self) -> FinishedTrial:
-        """The fresh trial that its weights began with."""
+        """Return the trial with fresh weights that its line began with."""
         return self.line[0]
 
     @property
     def exploits(self) -> list[Exploit]:
-        """Those along its line: each time that its weights moved to another member."""
+        """Return the exploits along its line: each time that its weights moved to another member."""
         found = map(self.family.exploit, self.line)
         return [exploit for exploit in found if exploit is not None]
 
@@ -194,22 +194,22 @@ class Lineage:
 
 
 def collapse(founders: Iterable[Iterable[int]]) -> int | None:
-    """The first step that all members have done and after which one founder is left; None if none.
+    """Return the first step that all members have done and after which one founder is left, or None.
 
     Args:
-        founders: Per member that of each of its trials, by step.
+        founders: Founder of each trial by step, for each member. One member alone never collapses.
     """
     steps = enumerate(zip(*founders, strict=False))
     return next((step for step, left in steps if len(set(left)) == 1 < len(left)), None)
 
 
 def _before(own: Sequence[FinishedTrial], step: int) -> int:
-    """How many of a member's trials come before a step; not all need be there."""
+    """Count a member's trials before a step; some may be missing."""
     return bisect_left(own, step, key=lambda trial: trial.step)
 
 
 def chosen(trials: Mapping[int, FinishedTrial], trial: FinishedTrial | int) -> FinishedTrial:
-    """A finished trial, given itself or its number.
+    """Return a finished trial, given itself or its number.
 
     Raises:
         ArgumentError: No finished trial has that number.

@@ -1,4 +1,4 @@
-"""A schedule: what one model was really trained with, interval by interval, through every exploit."""
+"""The schedule that one model was really trained with, interval by interval, through every exploit."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from hoptim.space.dimensions import Dimension
 from hoptim.space.space import Space
 
 _FORMAT = 1
-_FIXED = ("age", "seed", "value", "trial", "member", "step")  # columns before those of the params
+_FIXED = ("age", "seed", "value", "trial", "member", "step")  # columns to the left of the params
 
 
 class Interval(NamedTuple):
     """One interval of a schedule.
 
     Attributes:
-        age: How many intervals the weights had been trained before.
-        params: The hyperparameters, as the trial had them.
-        seed: The trial's seed.
-        value: What it was told.
-        trial: Its number in the study.
-        member: Which member trained it.
-        step: That member's own count.
+        age: Intervals that the weights had been trained before.
+        params: Hyperparameters of the trial.
+        seed: Seed of the trial.
+        value: Value that the trial was told.
+        trial: Number of the trial in the study.
+        member: Member that trained it.
+        step: Step of that member, from 0.
     """
 
     age: int
@@ -46,14 +46,14 @@ class Schedule(Sequence[Interval]):
     """Hyperparameters by age: what population based training finds.
 
     A sequence of `Interval`, and a function of the age. Training again from it alone, with its seeds and
-    without a study, gives the same weights where training is a function of params and seed.
+    without a study, gives the same weights if training is a function of params and seed.
 
     Args:
-        intervals: By age; from 0, or from where a fork with another space began.
-        space: Of the study.
+        intervals: Intervals by age, from 0 or from where a fork with another space began.
+        space: Space of the study.
 
     Raises:
-        ArgumentError: The ages do not count up.
+        ArgumentError: The ages do not count up by one.
 
     >>> import hoptim
     >>> space = {"lr": hoptim.Float(1e-4, 1.0, log=True)}
@@ -74,7 +74,7 @@ class Schedule(Sequence[Interval]):
             raise ArgumentError(f"The ages of a schedule must count up from 0 or more, found {ages}.")
 
     def __call__(self, age: int) -> dict[str, Any]:
-        """The hyperparameters at an age; beyond the end those of the last interval."""
+        """Return the hyperparameters at an age; beyond the end those of the last interval."""
         begin = self.intervals[0].age
         if age < begin:
             raise ArgumentError(f"age must be at least {begin}, found {age}.")
@@ -101,12 +101,12 @@ class Schedule(Sequence[Interval]):
         return f"<hoptim.Schedule of {list(self.space.dimensions)} over {len(self)} intervals>"
 
     def series(self, name: str) -> list[Any]:
-        """One hyperparameter, by age."""
+        """Return one hyperparameter by age."""
         self.space.check_names([name])
         return [interval.params[name] for interval in self.intervals]
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON; an object behind a name is given by its name."""
+        """Return the schedule as plain JSON, with names in place of the objects of a mapped `Choice`."""
         intervals = [
             {**interval._asdict(), "params": self.space.record(interval.params)}
             for interval in self.intervals
@@ -115,14 +115,15 @@ class Schedule(Sequence[Interval]):
 
     @classmethod
     def from_json(cls, data: Any, space: Mapping[str, Dimension] | Space | None = None) -> Schedule:
-        """The schedule that `to_json` wrote.
+        """Return the schedule that `to_json` wrote.
 
         Args:
-            data: What it wrote.
-            space: Needed only to get the objects behind the names of a mapped `Choice`.
+            data: Result of `to_json`.
+            space: Space of the study; needed only to get the objects of a mapped `Choice`. Default: the
+                recorded space, with names in place of objects.
 
         Raises:
-            ArgumentError: No schedule, or of another space.
+            ArgumentError: `data` is no schedule, or one of another space.
         """
         try:
             if data["format"] != _FORMAT:
@@ -139,7 +140,7 @@ class Schedule(Sequence[Interval]):
         return cls(named, space)
 
     def to_csv(self) -> str:
-        """As a table with a line for each interval; floats are exact."""
+        """Return the schedule as CSV with a line for each interval; floats are exact."""
         import csv  # seldom needed
 
         text = io.StringIO()
@@ -152,14 +153,14 @@ class Schedule(Sequence[Interval]):
 
     @classmethod
     def from_csv(cls, text: str, space: Mapping[str, Dimension] | Space) -> Schedule:
-        """The schedule that `to_csv` wrote.
+        """Return the schedule that `to_csv` wrote.
 
         Args:
-            text: What it wrote.
-            space: Of the study; a table does not know it.
+            text: Result of `to_csv`.
+            space: Space of the study, which CSV does not hold.
 
         Raises:
-            ArgumentError: No schedule, or of another space.
+            ArgumentError: `text` is no schedule, or one of another space.
         """
         import csv  # seldom needed
 
@@ -173,7 +174,14 @@ class Schedule(Sequence[Interval]):
             raise ArgumentError(f"This is no schedule that hoptim wrote: {error}") from error
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it as JSON, or as CSV where the name ends in .csv."""
+        """Write the schedule as JSON, or as CSV if the name ends in .csv.
+
+        Args:
+            path: File to create or replace.
+
+        Raises:
+            StoreError: The file cannot be written.
+        """
         text = self.to_csv() if _is_csv(path) else json.dumps(self.to_json(), indent=1) + "\n"
         replace_whole(path, text.encode())
 
@@ -181,14 +189,14 @@ class Schedule(Sequence[Interval]):
     def load(
         cls, path: str | os.PathLike[str], space: Mapping[str, Dimension] | Space | None = None
     ) -> Schedule:
-        """Read what `save` wrote.
+        """Read a schedule that `save` wrote.
 
         Args:
-            path: The file; its name's end says which of the two it is.
-            space: As for `from_json`; a .csv needs it always.
+            path: File to read, as CSV if its name ends in .csv, else as JSON.
+            space: Space of the study; required for CSV, else as in `from_json`.
 
         Raises:
-            ArgumentError: No schedule, or of another space.
+            ArgumentError: The file holds no schedule, or one of another space.
             StoreError: The file cannot be read.
         """
         with explained("read", path):
@@ -196,13 +204,13 @@ class Schedule(Sequence[Interval]):
         if _is_csv(path):
             if space is None:
                 raise ArgumentError(
-                    f"{os.fspath(path)!r} is a table, which does not know its space: give it."
+                    f"{os.fspath(path)!r} is a CSV file, which does not hold the space: pass space=."
                 )
             return cls.from_csv(text, space)
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise ArgumentError(f"{os.fspath(path)!r} is no JSON: {error}.") from error
+            raise ArgumentError(f"{os.fspath(path)!r} is not valid JSON: {error}.") from error
         return cls.from_json(data, space)
 
 
@@ -220,7 +228,7 @@ def _is_csv(path: str | os.PathLike[str]) -> bool:
 
 
 def _cell(value: Any) -> str:
-    """A JSON scalar as it reads best; a string only in quotes where it could be taken for a number."""
+    """Return a JSON scalar as text; a string in quotes only if it could be taken for another scalar."""
     if isinstance(value, str):
         try:
             json.loads(value.encode())

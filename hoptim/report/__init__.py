@@ -1,4 +1,4 @@
-"""One self-contained HTML page about a study: opens from a file, asks nothing of any network."""
+"""A self-contained HTML page about a study, which opens from a file and needs no network."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from hoptim.study import Study
 
 _HERE = Path(__file__).parent
-# In this order, for the page puts them one behind the other.
+# In the order in which the page joins them.
 _SCRIPTS = ("data", "numbers", "schedule", "axis", "dom", "plot", "panels", "tables", "pointer", "page")
 
 
 def write(study: Study, path: str | os.PathLike[str]) -> None:
-    """Write an interactive report into one file, while others may train.
+    """Write an interactive report into one file; other processes may train meanwhile.
 
     The page holds all finished trials. It loads nothing, and its policy forbids every request, so it
     can be mailed, archived, or opened from a disk without a network.
 
     Args:
-        study: Finished or under way, on disk or in memory.
-        path: The file, by custom named .html; one that is there is replaced in one step, so that a
-            browser never sees half of it.
+        study: Study to report on, running or finished, on disk or in memory.
+        path: File to write, by custom named .html. A file that is there is replaced in one step, so
+            that a browser never sees half of it.
 
     Raises:
-        StoreError: The file cannot be written, as when its folder is not there.
+        StoreError: The file cannot be written, for instance because its folder does not exist.
 
     >>> import hoptim, tempfile
     >>> study = hoptim.Study(None, space={"x": hoptim.Float(0.0, 1.0)}, size=4, steps=3, mode="min")
@@ -49,10 +49,10 @@ def write(study: Study, path: str | os.PathLike[str]) -> None:
 
 
 def page(study: Study) -> str:
-    """The report as HTML.
+    """Return the report as HTML.
 
     Args:
-        study: Finished or under way, on disk or in memory.
+        study: Study to report on, running or finished, on disk or in memory.
 
     >>> import hoptim
     >>> study = hoptim.Study(None, space={"x": hoptim.Float(0.0, 1.0)}, size=4, steps=3, mode="min")
@@ -77,17 +77,17 @@ def _text(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """A text as a Content-Security-Policy names it."""
+    """Return the hash by which a Content-Security-Policy names a text."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _escaped(text: str) -> str:
-    """HTML of a text that may hold half a surrogate, as names of files do."""
+    """Return a text as HTML; it may hold half a surrogate, as names of files do."""
     return html.escape(text).encode("ascii", "xmlcharrefreplace").decode()
 
 
 def _embedded(data: object) -> str:
-    """JSON that no HTML parser takes for anything else: pure ASCII without <, > and &."""
+    """Return data as JSON that an HTML parser leaves alone: pure ASCII without <, > and &."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     for mark in "<>&":
         text = text.replace(mark, f"\\u{ord(mark):04x}")

@@ -1,4 +1,4 @@
-"""What a report knows of a study, as plain JSON: columns, not an object for each trial."""
+"""The data of a report as plain JSON: a column for each field, not an object for each trial."""
 
 from __future__ import annotations
 
@@ -10,32 +10,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hoptim._text import json_number
-from hoptim.analysis.ranking import best
+from hoptim.analysis.ranking import best, latest
 from hoptim.space.dimensions import Dimension
 from hoptim.trial import FinishedTrial
 
 if TYPE_CHECKING:
     from hoptim.study import Study
 
-_LONGEST = 4000  # characters of a failure's text; a trace's end says most, its beginning where it began
+_MAX_LENGTH = 4000  # characters of a failure's text, from both ends: a traceback's cause stands in the last
 
 
 def data_of(study: Study) -> dict[str, Any]:
-    """A study's data for the page.
+    """Return a study's data for the page.
 
-    All of it comes from one look at the trials, for others may train meanwhile. Numbers are exact;
+    All results come from one read of the trials, since others may train meanwhile. Numbers are exact;
     those that JSON lacks are "nan", "inf" and "-inf" as in the journal.
 
     Args:
-        study: Finished or under way.
+        study: Study to report on, running or finished.
 
     Returns:
         Facts about the study, and under `trials` one list per column, by number of the trial: `asked`
         in milliseconds after `began`, `took` in milliseconds, all others as in `FinishedTrial`.
     """
     trials, steps = study.trials, study.steps
-    latest = list({trial.member: trial for trial in trials}.values())  # a member's come in their order
-    last, ever = (best(some, study.mode) for some in (latest, trials))
+    now, ever = best(latest(trials), study.mode), best(trials, study.mode)
     return {
         "name": Path(study.path).name if study.path else "study in memory",
         "optimizer": study.optimizer.describe(),
@@ -46,7 +45,7 @@ def data_of(study: Study) -> dict[str, Any]:
         "written": time.time(),
         "began": trials[0].asked if trials else None,
         "complete": len(trials) >= study.size * steps,
-        "best": None if last is None else last.number,
+        "best": None if now is None else now.number,
         "best_ever": None if ever is None else ever.number,
         "space": json.dumps(study.space.to_json()),  # as text: whole numbers may be beyond JavaScript's
         "params": [_param(name, dim, trials) for name, dim in study.space.dimensions.items()],
@@ -70,13 +69,13 @@ def _columns(trials: Sequence[FinishedTrial]) -> dict[str, list[Any]]:
 
 
 def _sigma(memo: Any) -> float | None:
-    """ROMUL's step size, where that made the trial."""
+    """Return ROMUL's step size, or None if the optimizer noted none."""
     sigma = memo.get("sigma") if isinstance(memo, Mapping) else None
     return sigma if isinstance(sigma, float) and math.isfinite(sigma) else None
 
 
 def _param(name: str, dim: Dimension, trials: Sequence[FinishedTrial]) -> dict[str, Any]:
-    """One hyperparameter: its dimension, and a column of numbers or of indices into `choices`."""
+    """Return one hyperparameter: its dimension, and a column of numbers or of indices into `choices`."""
     settings = dim.to_json()
     column = [dim.record(trial.params[name]) for trial in trials]
     shown: dict[str, Any] = {"name": name, "type": settings["type"], "inherit": dim.inherit}
@@ -88,7 +87,7 @@ def _param(name: str, dim: Dimension, trials: Sequence[FinishedTrial]) -> dict[s
 
 
 def _metrics(trials: Sequence[FinishedTrial]) -> list[dict[str, Any]]:
-    """Each further number that was told, null where it was not."""
+    """Return a column for each metric, null where it was not told."""
     names = dict.fromkeys(name for trial in trials for name in trial.metrics)
     columns = {name: [trial.metrics.get(name) for trial in trials] for name in names}
     return [
@@ -98,8 +97,8 @@ def _metrics(trials: Sequence[FinishedTrial]) -> list[dict[str, Any]]:
 
 
 def _cut(text: str) -> str:
-    """A text that is not too long for a page, with a word about what is left out."""
-    if len(text) <= _LONGEST:
+    """Return both ends of a text that is too long for the page, and say how much is left out between."""
+    if len(text) <= _MAX_LENGTH:
         return text
-    half = _LONGEST // 2
+    half = _MAX_LENGTH // 2
     return f"{text[:half]}\n[... {len(text) - 2 * half:,} characters are left out here ...]\n{text[-half:]}"
