@@ -157,7 +157,7 @@ def test_a_file_is_no_directory(tmp_path, capsys):
     """A file in the place of the directory is wrong usage, too."""
     (tmp_path / "file").touch()
     assert main(["status", str(tmp_path / "file")]) == 2
-    assert "is no directory" in capsys.readouterr().err
+    assert "is not a directory" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("look", [look for look in LOOKS if look != ["check"]], ids=" ".join)
@@ -235,7 +235,7 @@ def test_a_live_watch_leaves_the_terminal_as_it_was(tmp_path, number):
         limit = threading.Timer(120, ran.kill)
         limit.start()
         screen = b""
-        while b"Nobody trains" not in screen:
+        while b"No active workers" not in screen:
             screen += os.read(ours, 4096)
         ran.send_signal(number)
         with suppress(OSError):  # on Linux the end of a terminal is an error

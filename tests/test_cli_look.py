@@ -206,9 +206,9 @@ def test_a_status_says_who_trains_what(tmp_path, said):
 
 
 def test_a_status_before_the_first_trial(tmp_path, said):
-    """An empty study has a status, too, and nobody trains it."""
+    """An empty study has a status, too, and no active workers."""
     study(tmp_path)
-    assert "Warning: Nobody trains, and 20 trials are left" in said("status", tmp_path)
+    assert "Warning: No active workers; 20 trials remain" in said("status", tmp_path)
 
 
 def watched(monkeypatch, there) -> None:

@@ -25,7 +25,7 @@ def test_a_new_study_has_nothing_to_show(tmp_path):
         None,
         None,
     )
-    assert seen.warnings == ["Nobody trains, and 20 trials are left: start a worker to go on."]
+    assert seen.warnings == ["No active workers; 20 trials remain: start a worker to continue."]
 
 
 @pytest.mark.parametrize("where", ["memory", "files"])

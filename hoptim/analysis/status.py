@@ -209,7 +209,8 @@ def _warnings(state: State, running: Sequence[Running]) -> list[str]:
     ]
     if not state.done and not running:
         left = state.size * state.steps - len(state.finished)
-        said.append(f"Nobody trains, and {left} trials are left: start a worker to go on.")
+        remain = "trial remains" if left == 1 else "trials remain"
+        said.append(f"No active workers; {left} {remain}: start a worker to continue.")
     return said
 
 

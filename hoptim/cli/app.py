@@ -1,4 +1,4 @@
-"""The group of all commands: their order in the help, and what an error's exit status is."""
+"""Group of all commands: their order in the help, and the exit status of each error."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Commands(click.Group):
                 formatter.write_dl(lines)
 
     def invoke(self, ctx: click.Context) -> Any:
-        for stream in (sys.stdout, sys.stderr):  # a terminal without the letters of some name
+        for stream in (sys.stdout, sys.stderr):  # a terminal may lack letters of a name
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         try:
@@ -66,14 +66,14 @@ class _Commands(click.Group):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit status: 0 fine; 1 something is wrong, or there is no result yet; 2 wrong usage, or no "
-    "such study; 130 after Ctrl-C. Each command with -h tells more.",
+    "such study; 130 after Ctrl-C. Run a command with -h for more.",
 )
 @click.version_option(hoptim.__version__, prog_name="hoptim")
 @click.pass_context
 def commands(ctx: click.Context) -> None:
-    """Population based training: look at runs while they go on, and steer them.
+    """Look at runs of population based training while they go on, and steer them.
 
-    DIR is the directory of a study. Looking at one writes nothing and locks nobody out.
+    DIR is the directory of a study. Looking at one writes nothing and takes no lock.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
@@ -85,7 +85,11 @@ for _command in (command for section in SECTIONS.values() for command in section
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; its exit status."""
+    """Run a command and return its exit status.
+
+    Args:
+        arguments: Words of the command line without the program's name; None takes those of the process.
+    """
     try:
         status = commands.main(arguments, standalone_mode=False)
     except click.ClickException as error:

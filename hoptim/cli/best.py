@@ -1,4 +1,4 @@
-"""`hoptim best`: what population based training delivers."""
+"""`hoptim best`: the best trial, which is what a run delivers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hoptim.trial import FinishedTrial
 
 @click.command()
 @options.folder
-@click.option("--ever", is_flag=True, help="The best of all trials, not only of the members' latest.")
+@click.option("--ever", is_flag=True, help="Take the best of all trials, not only of the members' latest.")
 @options.as_json
 def best(folder: Path, ever: bool, as_json: bool) -> None:
-    """The best trial: its value, hyperparameters and checkpoint.
+    """Print the best trial: its value, hyperparameters and checkpoint.
 
     Exit status: 0; 1 when no trial has a finite value yet.
     """

@@ -1,4 +1,4 @@
-"""`hoptim check` and `hoptim check-dir`: look after the directories of studies."""
+"""`hoptim check` for the directory of a study, `hoptim check-dir` for one that is to hold a study."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hoptim.cli.output import print_json
 def check(ctx: click.Context, folder: Path, repair: bool, single_host: bool, as_json: bool) -> None:
     """List everything that is wrong with a study's directory.
 
-    Others may train meanwhile. Exit status: 0 no errors, though there may be leftovers; 1 errors; 2 no
+    Workers may train meanwhile. Exit status: 0 no errors, though there may be leftovers; 1 errors; 2 no
     study.
     """
     from hoptim.store.check import inspection
@@ -43,19 +43,19 @@ def check(ctx: click.Context, folder: Path, repair: bool, single_host: bool, as_
 @options.folder
 @click.option(
     "--machines", type=int, default=1, metavar="N",
-    help="Wait until this command runs N times on the same directory, then test between them.",
+    help="Wait until this command runs on the directory N times, then test locks and files between them.",
 )  # fmt: skip
 @click.option(
     "--minutes", type=float, default=5.0, metavar="M", show_default=True,
-    help="Wait so long for the others.",
+    help="Minutes to wait for the others.",
 )  # fmt: skip
 @options.as_json
 @click.pass_context
 def check_dir(ctx: click.Context, folder: Path, machines: int, minutes: float, as_json: bool) -> None:
     """Test whether a directory is fit for a study.
 
-    Also from several machines at once. Works in a hidden folder of its own and removes it. Exit status: 0
-    fit; 1 not; 2 no directory.
+    Run it on several machines at once to test between them. Works in a hidden folder of its own and removes
+    it. Exit status: 0 fit; 1 not; 2 no directory.
     """
     from hoptim.store.check import directory
 

@@ -22,15 +22,15 @@ _NESTED = ("params", "metrics")
 @options.folder
 @click.option(
     "--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True,
-    help="A table, or a line of JSON for each trial.",
+    help="Write a table, or a line of JSON for each trial.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
 @options.output
 def export(folder: Path, form: str, as_json: bool, output: Path | None) -> None:
-    """All finished trials, a line each, for other tools.
+    """Write all finished trials, one a line, for other tools.
 
-    Floats are exact. Hyperparameters are in columns params.NAME, what else was told in metrics.NAME; an
-    object behind a name is given by its name. A value that is not finite is nan, inf or -inf.
+    Floats are exact. Hyperparameters are in columns params.NAME, metrics in metrics.NAME; a named object
+    is given by its name. A value that is not finite is nan, inf or -inf.
     """
     study = options.opened(folder)
     trials = study.trials  # one look: a run may go on

@@ -1,4 +1,4 @@
-"""`hoptim fork`: a new study that goes on from another one."""
+"""`hoptim fork`: a new study that begins with a generation of another one."""
 
 from __future__ import annotations
 
@@ -16,21 +16,29 @@ from hoptim.cli.output import print_json
 @options.folder
 @click.argument("new", metavar="NEW", type=options.PATH)
 @click.option(
-    "--at-step", type=int, metavar="N", help="The generation after this step; else the latest whole one."
+    "--at-step",
+    type=int,
+    metavar="N",
+    help="Step whose generation to begin with. Default: the last that all members finished.",
 )
-@click.option("--size", type=int, metavar="N", help="Number of members; fewer are the best ones.")
 @click.option(
-    "--steps", type=int, metavar="N", help="Trials of each member, the one it begins with included."
+    "--size", type=int, metavar="N", help="Number of members; fewer are the best ones. Default: as before."
 )
-@click.option("--seed", type=int, metavar="N", help="Of the new study; else the old one's and 1.")
+@click.option(
+    "--steps",
+    type=int,
+    metavar="N",
+    help="Trials of each member, the first included. Default: as far as DIR would go.",
+)
+@click.option("--seed", type=int, metavar="N", help="Seed of the new study. Default: the old one's plus 1.")
 @options.as_json
 def fork(
     folder: Path, new: Path, at_step: int | None, size: int | None, steps: int | None, seed: int | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Make a study in NEW that goes on from a generation of DIR.
+    """Make a study in NEW that begins with a generation of DIR.
 
-    What is not given stays as it was, and DIR is not changed. Another space or optimizer needs
+    Settings that are not given stay as they were, and DIR is not changed. Another space or optimizer needs
     hoptim.fork in Python.
     """
     study = hoptim.fork(folder, new, at_step=at_step, size=size, steps=steps, seed=seed)

@@ -1,4 +1,4 @@
-"""`hoptim lineage`: where weights came from, what became of them, and why."""
+"""`hoptim lineage`: ancestors, descendants and exploits of a trial."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _HEADER = ("age", "trial", "member", "value", "copied", "instead of its own")
 @click.command()
 @options.folder
 @options.trial
-@click.option("--member", type=int, metavar="M", help="The latest finished trial of a member instead.")
+@click.option("--member", type=int, metavar="M", help="Take the latest finished trial of a member instead.")
 @click.option(
     "--exploits", is_flag=True,
-    help="Print each exploit with the values seen: all of the study, or with --trial or --member those of "
-    "that line.",
+    help="Print each exploit with the values seen: all of the study, or those of the line of --trial or "
+    "--member.",
 )  # fmt: skip
 @options.as_json
 def lineage(folder: Path, trial: int | None, member: int | None, exploits: bool, as_json: bool) -> None:
-    """Where a trial's weights came from, what became of them, and why."""
+    """Show where weights came from, which trials copied them, and why."""
     if trial is not None and member is not None:
         raise ArgumentError("Give either --trial or --member, not both.")
     study = options.opened(folder)

@@ -1,4 +1,4 @@
-"""Arguments and options that many commands have, and the study that they are about."""
+"""Arguments and options of many commands, and the study that they name."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ trial = click.option(
     "--trial",
     type=int,
     metavar="N",
-    help="Number of the trial; without it the best of the members' latest.",
+    help="Number of the trial. Default: the best of the members' latest.",
 )
 
 single_host = click.option(
     "--single-host",
     is_flag=True,
-    help="Your word that all processes of the study run on this machine, as for Study.",
+    help="Assert that all workers of the study run on this host; skips the shared-lock check.",
 )
 
 
 def opened(folder: Path) -> hoptim.Study:
-    """The study in a directory, for reading.
+    """Open the study in a directory, for reading.
 
     Raises:
-        ArgumentError: There is none; names those that are one level further down.
+        ArgumentError: There is none; the message names studies in folders of the directory.
     """
     if folder.exists() and not folder.is_dir():
-        raise hoptim.ArgumentError(f"{str(folder)!r} is no directory.")
+        raise hoptim.ArgumentError(f"{str(folder)!r} is not a directory.")
     try:
         return hoptim.load(folder)
     except hoptim.ArgumentError as error:

@@ -1,4 +1,4 @@
-"""What commands write: JSON, files, and text that may hold anything."""
+"""Output of commands: JSON, files, and text that may hold anything."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ TRIAL_KEYS = (
 
 
 def print_json(value: Any) -> None:
-    """Print plain JSON, over several lines."""
+    """Print plain JSON over several lines."""
     click.echo(json.dumps(value, indent=1, allow_nan=False))
 
 
 def print_line(value: Any) -> None:
-    """Print plain JSON in one line, at once."""
+    """Print plain JSON on one line, without delay."""
     click.echo(json.dumps(value, allow_nan=False))
     sys.stdout.flush()
 
 
 def trial_json(trial: FinishedTrial, space: Space) -> dict[str, Any]:
-    """A finished trial as plain JSON; an object behind a name is given by its name."""
+    """Return a finished trial as plain JSON; a named object is given by its name."""
     own = {key: getattr(trial, key) for key in TRIAL_KEYS}
     numbers = {key: json_number(value) for key, value in own.items() if isinstance(value, float)}
     metrics = {name: json_number(value) for name, value in trial.metrics.items()}
@@ -43,7 +43,7 @@ def trial_json(trial: FinishedTrial, space: Space) -> dict[str, Any]:
 
 
 def brief(value: Any) -> str:
-    """A value for people, in few places."""
+    """Return a value in few places, safe for a terminal."""
     return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
 
 

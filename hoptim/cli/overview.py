@@ -1,4 +1,4 @@
-"""A study's status on a screen."""
+"""Status of a study, laid out for a terminal."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from hoptim.cli.screen import duration, size, tables
 from hoptim.trial import FinishedTrial
 
 _MOST_FOUNDERS = 6
-_LINES = 18  # that a screen needs besides the trials under way
+_LINES = 18  # that a status takes besides the trials under way
 _BAR = 40  # columns
 _RUNNING = ("trial", "member", "step", "attempt", "interrupted", "held for", "last sign", "process", "host")
 
 
 def overview(status: Status, screen: Console, height: int | None = None) -> RenderableType:
-    """All of a status.
+    """Return a whole status, ready to print.
 
     Args:
-        status: The status.
-        screen: Where it goes.
-        height: Lines that it may take; None takes what it needs.
+        status: Status of a study.
+        screen: Terminal or pipe that it will be printed to.
+        height: Lines that it may take. Default: None, as many as it needs.
     """
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold", no_wrap=True)
@@ -47,7 +47,7 @@ def overview(status: Status, screen: Console, height: int | None = None) -> Rend
 
 
 def summary(status: Status) -> str:
-    """A status in one line."""
+    """Return a status on one line."""
     best = "no result yet" if status.best is None else f"best {status.best.value:.6g}"
     parts = [_progress(status), best, f"{len(status.running)} under way", *_pace(status)]
     more = [counted(len(status.warnings), "warning")] if status.warnings else []

@@ -19,17 +19,17 @@ KINDS = ("hyperparameters", "family-tree", "values", "step-sizes", "overview")  
 @click.argument("kind", type=click.Choice(KINDS), default="overview")
 @click.option(
     "-o", "--output", type=options.PATH, metavar="FILE", required=True,
-    help="The picture; its name's end says of which sort, such as .png, .svg or .pdf.",
+    help="File for the picture; its ending is the format, such as .png, .svg or .pdf.",
 )  # fmt: skip
 @options.as_json
 def plot(folder: Path, kind: str, output: Path, as_json: bool) -> None:
-    """A picture of a run, as PNG, SVG or PDF.
+    """Draw a run as PNG, SVG or PDF.
 
-    KIND says of what; without it, all on one sheet. Needs the extra 'plot'.
+    KIND selects the plot; the default is all of them on one sheet. Needs the extra 'plot'.
     """
     from hoptim.plot import PLOTS, check_format, save
 
-    check_format(output)  # before the drawing, which may take a while
+    check_format(output)  # before drawing, which may take a while
     figure = PLOTS[kind](options.opened(folder))
     with explained("write", output):
         save(figure, output)
@@ -39,11 +39,16 @@ def plot(folder: Path, kind: str, output: Path, as_json: bool) -> None:
 @click.command()
 @options.folder
 @click.option(
-    "-o", "--output", type=options.PATH, metavar="FILE", required=True, help="The page, such as run.html."
+    "-o",
+    "--output",
+    type=options.PATH,
+    metavar="FILE",
+    required=True,
+    help="File for the page, such as run.html.",
 )
 @options.as_json
 def report(folder: Path, output: Path, as_json: bool) -> None:
-    """A run on one page of HTML that needs nothing else."""
+    """Write a run as one page of HTML that works without a network."""
     from hoptim.report import write
 
     write(options.opened(folder), output)

@@ -19,21 +19,24 @@ from hoptim.errors import ArgumentError, NothingDue
 _ALL_DONE, _NOTHING_DUE = 3, 4
 
 _number = click.argument("number", type=int)
-_token = click.option("--token", type=int, required=True, metavar="T", help="As `ask` gave it.")
+_token = click.option("--token", type=int, required=True, metavar="T", help="Token that `ask` printed.")
 
 
 @click.command()
 @options.folder
 @click.option(
     "--lease", type=float, default=600.0, metavar="S", show_default=True,
-    help="Seconds without a sign of life, such as `beat`, after which others may take the trial.",
+    help="Seconds without a heartbeat (`beat`) after which another worker may take the trial.",
 )  # fmt: skip
 @click.option(
-    "--timeout", type=float, metavar="S", help="Seconds to wait for one that is due; else it waits on."
+    "--timeout",
+    type=float,
+    metavar="S",
+    help="Seconds to wait for a trial that is due. Default: without limit.",
 )
 @options.single_host
-@click.option("--shell", is_flag=True, help="Print NAME=value lines that are safe for eval in sh.")
-@click.option("--json", "_json", is_flag=True, help="Print JSON, as without --shell.")
+@click.option("--shell", is_flag=True, help="Print NAME=value lines, quoted for eval in sh.")
+@click.option("--json", "_json", is_flag=True, help="Print JSON, which is the default.")
 @click.pass_context
 def ask(
     ctx: click.Context,
@@ -44,11 +47,11 @@ def ask(
     shell: bool,
     _json: bool,
 ) -> None:
-    """Claim the next trial and print it, as a line of JSON.
+    """Claim the next trial and print it as a line of JSON.
 
-    In sh the fields are trial_number, trial_token, trial_checkpoint and so on, and the hyperparameters
-    param_NAME, with _ for what is no letter or digit. Exit status: 0 a trial; 3 all is done; 4 nothing was
-    due in time.
+    With --shell the fields are trial_number, trial_token, trial_checkpoint and so on, and the
+    hyperparameters param_NAME, with _ for each character that is no letter or digit. Exit status: 0 a
+    trial; 3 all is done; 4 nothing was due in time.
     """
     from hoptim import remote
 
@@ -74,9 +77,9 @@ def ask(
 @_token
 @options.single_host
 def beat(folder: Path, number: int, token: int, single_host: bool) -> None:
-    """Show that a trial is still being trained.
+    """Record a heartbeat: the trial is still being trained.
 
-    More often than the lease says. Exit status: 1 when the trial was given to somebody else.
+    Call it more often than once per lease. Exit status: 1 if another worker was given the trial.
     """
     from hoptim import remote
 
@@ -87,13 +90,23 @@ def beat(folder: Path, number: int, token: int, single_host: bool) -> None:
 @options.folder
 @_number
 @_token
-@click.option("--value", type=float, required=True, metavar="V", help="In your own sign; nan is a failure.")
+@click.option(
+    "--value",
+    type=float,
+    required=True,
+    metavar="V",
+    help="Value of the trial in its own sign; nan is a failure.",
+)
 @click.option(
     "--checkpoint", type=options.PATH, metavar="PATH",
-    help="File or folder; the draft that `ask` named is moved, anything else copied.",
+    help="File or folder with the checkpoint; the draft that `ask` named is moved, others are copied.",
 )  # fmt: skip
 @click.option(
-    "--metric", "metrics", multiple=True, metavar="NAME=V", help="A further number; may be repeated."
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME=V",
+    help="Further number to record; may be repeated.",
 )
 @options.single_host
 def tell(
@@ -105,9 +118,9 @@ def tell(
     metrics: tuple[str, ...],
     single_host: bool,
 ) -> None:
-    """End a trial with its value; durable when this returns.
+    """End a trial with its value, which is durable when this returns.
 
-    Telling the same again is fine. Exit status: 1 when nothing was recorded, with the reason.
+    Telling the same again changes nothing. Exit status: 1 if nothing was recorded, with the reason.
     """
     from hoptim import remote
 
@@ -119,13 +132,13 @@ def tell(
 @options.folder
 @_number
 @_token
-@click.option("--why", required=True, metavar="TEXT", help="The reason, kept in the journal.")
-@click.option("--no-retry", is_flag=True, help="End the trial for good.")
+@click.option("--why", required=True, metavar="TEXT", help="Reason, kept in the journal.")
+@click.option("--no-retry", is_flag=True, help="Mark the trial failed instead of trying it again.")
 @options.single_host
 def fail(folder: Path, number: int, token: int, why: str, no_retry: bool, single_host: bool) -> None:
     """End an attempt as a failure; the trial is tried again.
 
-    Saying the same again is fine.
+    Repeating the call changes nothing.
     """
     from hoptim import remote
 
@@ -133,12 +146,14 @@ def fail(folder: Path, number: int, token: int, why: str, no_retry: bool, single
 
 
 def _names(params: Iterable[str]) -> dict[str, str]:
-    """Names of shell variables, by hyperparameter."""
+    """Return names of shell variables by hyperparameter."""
     names: dict[str, str] = {}
     for param in params:
         name = "param_" + re.sub("[^A-Za-z0-9_]", "_", param)
         if name in names.values():
-            raise ArgumentError(f"Two hyperparameters would be {name!r} in a shell; take the JSON instead.")
+            raise ArgumentError(
+                f"Two hyperparameters would both be {name!r} in a shell; use the JSON instead."
+            )
         names[param] = name
     return names
 

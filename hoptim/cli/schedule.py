@@ -1,4 +1,4 @@
-"""`hoptim schedule`: the hyperparameters by age that a run found."""
+"""`hoptim schedule`: the schedule of hyperparameters that a run found."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from hoptim.cli.output import brief, written
 @click.command()
 @options.folder
 @options.trial
-@click.option("--csv", "form", flag_value="csv", help="Print a table with exact floats.")
-@click.option("--json", "form", flag_value="json", help="Print JSON, as Schedule.load reads it.")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV with exact floats.")
+@click.option("--json", "form", flag_value="json", help="Print JSON for Schedule.load.")
 @options.output
 def schedule(folder: Path, trial: int | None, form: str | None, output: Path | None) -> None:
-    """The hyperparameters that trained the winner, by age.
+    """Print the hyperparameters that trained the winner, by age.
 
-    From its fresh weights on, through every exploit. A file has the form that its name says, .csv or
-    else JSON.
+    The schedule begins with fresh weights and follows every exploit. A file whose name ends in .csv is
+    CSV, any other is JSON.
     """
     found = options.opened(folder).schedule(trial)
     if output is not None and form is None:

@@ -1,4 +1,4 @@
-"""What commands show to people in a terminal or a pipe: tables that fit, durations, sizes."""
+"""Text for people in a terminal or a pipe: tables that fit, durations, sizes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _GAP = 2  # columns between two of a table
 
 class _Screen(Console):
     def on_broken_pipe(self) -> None:
-        """Leave it to the caller, as everywhere else; called while the error is handled."""
+        """Raise the error again, for the group of commands to handle; rich would exit."""
         raise BrokenPipeError
 
 
 def console() -> Console:
-    """The terminal, or the pipe in its place; text is taken as it is, without markup."""
+    """Return the terminal, or the pipe in its place; it prints text as it is, without markup."""
     screen = _Screen(markup=False, emoji=False, highlight=False)
     if not screen.is_terminal and "COLUMNS" not in os.environ:
         screen.width = _UNBOUND
@@ -32,14 +32,14 @@ def console() -> Console:
 def tables(
     header: Sequence[str], rows: Sequence[Sequence[str]], keys: int, width: int, left: Sequence[str] = ()
 ) -> Iterator[Table]:
-    """A table as several below each other, each of which fits a width.
+    """Yield a table in parts to print below each other, each of which fits a width.
 
     Args:
         header: Names of the columns.
-        rows: Their cells.
-        keys: So many columns from the left are repeated in each.
-        width: Of the terminal.
-        left: Names of columns that hold words, not numbers.
+        rows: Cells of each row.
+        keys: Number of columns from the left that are repeated in each part.
+        width: Width of the terminal in characters.
+        left: Names of columns to align to the left, for words; numbers go to the right.
     """
     cells = [[printable(cell) for cell in column] for column in zip(header, *rows, strict=True)]
     widths = [max(map(len, column)) + _GAP for column in cells]
@@ -63,7 +63,7 @@ def _table(columns: Sequence[Sequence[str]], left: Sequence[str]) -> Table:
 
 
 def duration(seconds: float) -> str:
-    """A length of time in its two largest units, such as 3 h 05 min."""
+    """Return a length of time in its two largest units, such as 3 h 05 min."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -76,5 +76,5 @@ def duration(seconds: float) -> str:
 
 
 def size(count: int) -> str:
-    """A number of bytes, such as 1.2 MB."""
+    """Return a number of bytes in words, such as 1.2 MB."""
     return decimal(count)

@@ -1,4 +1,4 @@
-"""`hoptim status` and `hoptim watch`: how a run stands, once or again and again."""
+"""`hoptim status` and `hoptim watch`: the state of a run, once or again and again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @options.folder
 @options.as_json
 def status(folder: Path, as_json: bool) -> None:
-    """How a run stands: results, workers, failures, disk, time left."""
+    """Show how a run stands: results, workers, failures, time left."""
     study = options.opened(folder)
     if as_json:
         print_json(study.status().to_json(study.space))
@@ -41,13 +41,13 @@ def status(folder: Path, as_json: bool) -> None:
 @options.folder
 @click.option(
     "--every", type=click.FloatRange(min=0.1), default=2.0, metavar="S", show_default=True,
-    help="Seconds between two looks; each reads only what is new.",
+    help="Seconds between two looks; each reads only new records.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each look.")
 def watch(folder: Path, every: float, as_json: bool) -> None:
-    """The same while it goes on, until all is done or Ctrl-C.
+    """Show the status again and again, until the run is done or Ctrl-C.
 
-    Into a pipe or a file, a line for each look.
+    Into a pipe or a file it prints one line for each look.
     """
     study = options.opened(folder)
     if as_json:
