@@ -1,4 +1,4 @@
-"""Checks of what users pass."""
+"""Checks of arguments that users pass."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_whole(name: str, value: Any, low: int) -> None:
 
 
 def number_of(what: str, value: Any) -> float:
-    """A number of any library as a plain float; raises `ArgumentError` with what it is otherwise."""
+    """Return a number of any library as a plain float; raise `ArgumentError` if it is none."""
     try:
         if isinstance(value, (str, bytes)):
             raise TypeError
@@ -24,8 +24,19 @@ def number_of(what: str, value: Any) -> float:
         raise ArgumentError(f"{what} must be a number, found {value!r}.") from None
 
 
+def sign_of(mode: str) -> int:
+    """Return 1 for mode "min" and -1 for "max", so that sign * value is lower for a better value.
+
+    Raises:
+        ArgumentError: Another mode.
+    """
+    if mode not in ("min", "max"):
+        raise ArgumentError(f"mode must be 'min' or 'max', found {mode!r}.")
+    return 1 if mode == "min" else -1
+
+
 def plain(value: Any, what: str) -> Any:
-    """A value as it comes back from JSON; raises `ArgumentError` when it is none."""
+    """Return a value as JSON gives it back; raise `ArgumentError` if JSON cannot hold it."""
     try:
         return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError) as error:

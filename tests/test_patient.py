@@ -174,7 +174,7 @@ def test_few_or_huge_losses_are_ranked_as_they_are():
 @pytest.mark.parametrize("memo", [None, {"sigma": 0.1}, {"patient": 3}, {"patient": {"begun": 1}}])
 def test_a_memo_of_somebody_else_is_refused(memo):
     """The error says what should be there and what is."""
-    with pytest.raises(OptimizerError, match="should hold Patient's note, found"):
+    with pytest.raises(OptimizerError, match="must hold Patient's note, found"):
         shown([row._replace(memo=memo) for row in period(4, np.array([1.0, 1.0]), float)])
 
 

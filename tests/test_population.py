@@ -59,7 +59,6 @@ def test_ranking_sorts_by_loss_then_number(losses, seed):
 def test_k_by_hand(fraction, healthy, k):
     """k is the fraction of the healthy trials rounded half up, and at least 1."""
     found = told([float(i) for i in range(healthy)] + [math.nan, math.inf])
-    assert found.count(fraction) == k
     assert found.best(fraction).tolist() == list(range(k))
 
 

@@ -27,7 +27,8 @@ dyadic = st.integers(-(2**20), 2**20).map(lambda n: n / 1024)  # sums and differ
 )
 def test_adapt_by_hand(sigma, z, expected):
     """Sigma is multiplied by 1.2 to the power of z and clipped."""
-    assert _romul_kernel.adapt(sigma, math.log(1.2), z, BOUNDS) == pytest.approx(expected, rel=1e-12)
+    found = _romul_kernel.adapt(np.float64(sigma), math.log(1.2), z, BOUNDS)
+    assert found == pytest.approx(expected, rel=1e-12)
 
 
 @given(sigma=st.floats(1e-4, 0.5), tau=st.floats(0, 10), z=st.floats(-40, 40))
@@ -55,7 +56,8 @@ def test_adapt_keeps_sigma_without_a_deviation(sigma, tau):
 )
 def test_step_by_hand(u, sigma, z, expected):
     """A coordinate moves by sigma times its own normal number and is mirrored at 0 and 1."""
-    assert _romul_kernel.step(u, sigma, z) == pytest.approx(expected, abs=1e-12)
+    found = _romul_kernel.step(np.array(u), np.float64(sigma), np.array(z))
+    assert found == pytest.approx(expected, abs=1e-12)
 
 
 def test_one_row_and_a_whole_population_are_equal():
@@ -72,7 +74,7 @@ def test_one_row_and_a_whole_population_are_equal():
 def test_step_leaves_its_arguments_alone():
     """Neither the parent's coordinates nor the normal numbers are written to."""
     u, z = np.array([0.5, 0.9]), np.array([3.0, -9.0])
-    _romul_kernel.step(u, 0.5, z)
+    _romul_kernel.step(u, np.float64(0.5), z)
     assert (u.tolist(), z.tolist()) == ([0.5, 0.9], [3.0, -9.0])
 
 

@@ -248,7 +248,7 @@ def test_masks_tell_the_kinds_apart():
         (None, "must be a non-empty mapping"),
         ([("x", Float(0.0, 1.0))], "must be a non-empty mapping"),
         ({"lr"}, "must be a non-empty mapping"),
-        ({"lr": (0, 1)}, r"Dimension 'lr' must be .*, found \(0, 1\); \(low, high\) is written"),
+        ({"lr": (0, 1)}, r"Dimension 'lr' must be .*, found \(0, 1\); write \(low, high\) as"),
         ({"lr": Float}, "Dimension 'lr' must be a Float"),
         ({"lr": 0.1}, "Dimension 'lr' must be .*, found 0.1"),
         ({"act": ["relu", "gelu"]}, "Dimension 'act' must be"),

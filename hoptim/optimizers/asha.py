@@ -1,4 +1,4 @@
-"""ASHA: asynchronous successive halving, which trains on only what does best so far."""
+"""ASHA: asynchronous successive halving, which trains only the best configurations further."""
 
 from __future__ import annotations
 
@@ -20,28 +20,31 @@ if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
 class ASHA(Optimizer):
     """The asynchronous successive halving of Li et al. 2018 (arXiv 1810.05934, algorithm 2).
 
-    A configuration trains with constant hyperparameters up to a *rung*, and waits there. The first rung is
-    after `min_resource` intervals, each next one `reduction_factor` times as far. A member whose
-    configuration waits looks, from the highest rung down, for one that waits among the best
-    1 / `reduction_factor` of all that came to its rung, and trains the best such on to the next rung, from
-    its checkpoint; where there is none, it begins with a fresh draw. So a member is a place to train in,
-    configurations pass from one to another, and no interval of one is trained twice.
+    A configuration trains with constant hyperparameters up to a *rung*, and pauses there. The first rung is
+    after `min_resource` intervals, each next one `reduction_factor` times as far. When its configuration
+    pauses, a member searches the rungs, from the highest down, for a paused configuration among the best 1
+    / `reduction_factor` of all that reached the rung, and trains the best of these to the next rung from
+    its checkpoint; if there is none, it starts a fresh draw. So a member is a slot to train in,
+    configurations move between members, and no interval of one is trained twice.
 
     A value that is not finite ends its configuration, which counts as the last of the rung that it was to
-    reach. Draws after the members' first ignore `init`; where every dimension has one, the first
-    configurations are equal. The checkpoints of all that wait are kept, to the end. The members' latest
-    trials are not the ones to take: `study.best_ever` is. Members wait for the slowest as in any study;
-    `Study(lead=...)` lets them run ahead. Where `max_resource` is no power of the factor, the last rung
-    is there all the same, and not at the power below as in the paper.
+    reach. Draws after the members' first ignore `init`; if every dimension has one, the first
+    configurations are equal. The checkpoints of all paused configurations are kept to the end. The members'
+    latest trials need not include the best: read `study.best_ever`. Members wait for the slowest as in any
+    study; `Study(lead=...)` lets them run ahead. If `max_resource` is no power of the factor, it is the
+    last rung all the same, where the paper ends at the power below.
 
     Args:
-        max_resource: Intervals that the best configurations are trained; the last rung. The R of the
-            paper; `max_t` of Ray Tune and Syne Tune.
-        min_resource: Intervals to the first rung: the paper's r, with s = 0; their `grace_period`.
-        reduction_factor: Of each rung's configurations one in so many goes on; the paper's eta, and its 4.
+        max_resource: Intervals that the best configurations are trained; the last rung (R in the
+            paper, `max_t` in Ray Tune and Syne Tune).
+        min_resource: Intervals to the first rung (r in the paper, with s = 0; `grace_period` in Ray Tune
+            and Syne Tune). Default: 1.
+        reduction_factor: Divisor of each rung: its best 1 / `reduction_factor` are promoted (eta in the
+            paper). Default: 4, as in the paper.
 
     Raises:
-        ArgumentError: No whole numbers, a factor below 2, or a first rung beyond the last.
+        ArgumentError: A setting is not a whole number, the factor is below 2, or the first rung is beyond
+            the last.
 
     >>> ASHA(max_resource=64).rungs
     [1, 4, 16, 64]
@@ -63,7 +66,7 @@ class ASHA(Optimizer):
 
     @property
     def rungs(self) -> list[int]:
-        """Intervals of training after which configurations are compared; the last ends them."""
+        """Return the intervals of training after which configurations are compared; the last ends them."""
         rungs, trained = [], self.min_resource
         while trained < self.max_resource:
             rungs.append(trained)
@@ -74,46 +77,46 @@ class ASHA(Optimizer):
         population, row = view.population, view.population.row(member)
         if row is None:
             return self._fresh(view.first(member, rng))
-        if self._goes_on(population, row):
-            return self._on(population, row)
+        if self._between_rungs(population, row):
+            return self._continued(population, row)
         row = self._promotable(view)
-        return self._fresh(view.space.draw(rng)) if row is None else self._on(view.history, row)
+        return self._fresh(view.space.draw(rng)) if row is None else self._continued(view.history, row)
 
     def _fresh(self, x: NDArray[np.float64]) -> Proposal:
-        return Proposal(None, x, retain=self._waits(1))
+        return Proposal(None, x, retain=self._pauses(1))
 
-    def _on(self, trials: Population, row: int) -> Proposal:
+    def _continued(self, trials: Population, row: int) -> Proposal:
         trained = int(trials.age[row]) + 2  # after the trial that is proposed
-        return Proposal(int(trials.number[row]), trials.x[row], retain=self._waits(trained))
+        return Proposal(int(trials.number[row]), trials.x[row], retain=self._pauses(trained))
 
-    def _waits(self, trained: int) -> bool:
-        """Whether a configuration waits after so many intervals."""
+    def _pauses(self, trained: int) -> bool:
+        """Tell whether a configuration pauses after so many intervals."""
         return trained in self.rungs[:-1]
 
-    def _goes_on(self, population: Population, row: int) -> bool:
-        """Whether a member's configuration has not come to its next rung."""
+    def _between_rungs(self, population: Population, row: int) -> bool:
+        """Tell whether a member's configuration has not reached its next rung."""
         trained = int(population.age[row]) + 1
-        waits = self._waits(trained) and not _forked(population)[row]
-        return bool(population.healthy[row]) and trained < self.max_resource and not waits
+        pauses = self._pauses(trained) and not _forked(population)[row]
+        return bool(population.healthy[row]) and trained < self.max_resource and not pauses
 
     def _promotable(self, view: View) -> int | None:
-        """The row of history to train on to its next rung, None when there is none."""
+        """Return the row of history to train to its next rung; None if none is promoted."""
         history, rungs = view.history, self.rungs
         trained = history.age + 1
-        rung = np.searchsorted(rungs, trained)  # where it is or was to come
-        came = (np.isin(trained, rungs) | ~history.healthy) & ~_forked(history)
-        followed = np.isin(history.number, np.concatenate([history.parent, view.running.parent]))
+        rung = np.searchsorted(rungs, trained)  # the one reached or aimed at
+        arrived = (np.isin(trained, rungs) | ~history.healthy) & ~_forked(history)
+        continued = np.isin(history.number, np.concatenate([history.parent, view.running.parent]))
         for k in reversed(range(len(rungs) - 1)):
-            here = came & (rung == k)
+            here = arrived & (rung == k)
             best = history.ranking[here[history.ranking]][: np.count_nonzero(here) // self.reduction_factor]
-            if len(waiting := best[~followed[best]]):
-                return int(waiting[0])
+            if len(paused := best[~continued[best]]):
+                return int(paused[0])
         return None
 
 
 def _forked(trials: Population) -> NDArray[np.bool_]:
-    """Mask `(n,)` of trials whose weights began in another study.
+    """Return the mask `(n,)` of trials whose weights come from another study, by a fork.
 
-    They go on without a comparison: most that came to their rung have stayed behind.
+    They continue without a comparison, because most that reached their rung were left in that study.
     """
     return (trials.parent < 0) & (trials.age > 0)

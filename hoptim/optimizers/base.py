@@ -1,4 +1,4 @@
-"""What an optimizer is: a frozen configuration with one pure method."""
+"""Interface of an optimizer: a frozen configuration with one pure method."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -26,13 +26,13 @@ class Proposal:
     """A member's next trial.
 
     Attributes:
-        parent: Number of the trial whose weights it continues from; None starts fresh.
+        parent: Number of the trial whose weights it continues from; None starts with fresh weights.
         x: Internal coordinates `(d,)` of its hyperparameters.
-        memo: Anything the optimizer wants to find again with this trial; plain JSON.
-        retain: Keep this trial's checkpoint until a trial has it as parent, though its member goes on
-            elsewhere. Else it is only kept while `view.population` can hold the trial.
-        params: All hyperparameters as they are to be trained, where decoding `x` would miss the last bit
-            of a given value; None decodes `x`. Either way `x` is their coordinates.
+        memo: Plain JSON that the optimizer finds again with this trial. Default: None.
+        retain: True to keep this trial's checkpoint until a trial has it as parent, even if its member
+            continues another. Default: False, kept only while `view.population` can hold the trial.
+        params: All hyperparameters exactly as they are to be trained, for values whose last bit decoding
+            `x` would miss; `x` must be their coordinates. Default: None, decode `x`.
     """
 
     parent: int | None
@@ -47,12 +47,12 @@ class View:
     """Everything that a proposal may depend on, besides the random generator.
 
     Attributes:
-        space: The study's space.
-        size: Number of members in the study, more than `len(population)` at the start.
-        population: Per member its finished trial with the largest step at most the asker's, so a
-            late asker is not compared with neighbours that have trained longer.
-        start: Known first configurations by member; partial, may be shorter than `size`.
-        steps: Trials of each member, as far as is known when it asks; a study may be extended.
+        space: Space of the study.
+        size: Number of members in the study; more than `len(population)` at the start.
+        population: Latest finished trial of each member up to the asking member's step, so that a late
+            asker is not compared with members that have trained longer.
+        start: Known first configurations by member; partial, may be shorter than `size`. Default: none.
+        steps: Trials of each member as planned at this ask; a study may be extended later.
     """
 
     space: Space
@@ -65,33 +65,37 @@ class View:
 
     @cached_property
     def history(self) -> Population:
-        """All finished trials in the order of their numbers, built when first read.
+        """Return all finished trials in the order of their numbers; built when first read.
 
-        Later steps than the asker's among them: compare what has trained equally long, by `age`.
+        They include later steps than the asking member's: compare trials of the same `age`.
         """
         return self._history()
 
     @cached_property
     def running(self) -> Population:
-        """Trials proposed and not finished; their losses are NaN."""
+        """Return the trials proposed and not finished; their losses are NaN."""
         return self._running()
 
     def first(self, member: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Coordinates `(d,)` of a member's first trial: its `start` entry, `init`, or a draw."""
+        """Return coordinates `(d,)` of a first trial: the `start` entry, else `init`, else a draw."""
         return self.space.first(rng, self.start[member] if member < len(self.start) else None)
 
     def may_exploit(self, row: int, burn_in: int) -> bool:
-        """Whether a member may leave its own healthy weights yet.
+        """Tell whether a member may replace its own healthy weights yet.
 
-        Not for trials of the first `burn_in` steps, nor before half of the members, and at least
-        two, have finished the asker's step.
+        It may not during the first `burn_in` steps, nor before half of the members, and at least two, have
+        finished the asking member's step.
+
+        Args:
+            row: Row of the asking member in `population`.
+            burn_in: Steps at the start during which it may not.
         """
         step = int(self.population.step[row])
         return step + 1 >= burn_in and self.population.reached(step) >= max(2, math.ceil(self.size / 2))
 
 
 class Optimizer(ABC):
-    """Decides each member's next hyperparameters and whose weights they continue.
+    """A search algorithm: proposes each member's next hyperparameters and the parent of its weights.
 
     Subclass it as a frozen dataclass whose fields are plain JSON values: they are recorded in
     `study.json` and compared when the study is reopened. `hoptim.testing.OptimizerConformance`
@@ -101,50 +105,50 @@ class Optimizer(ABC):
     clock or global generator is read, and the view is not changed. The same arguments give the
     same proposal, so that a journal can be replayed.
 
-    **Memory.** What must be remembered goes into the proposal's `memo` and comes back in
-    `population.memo`, row by row. It is inherited only if the optimizer hands it on.
+    **Memory.** State that must be remembered goes into the proposal's `memo` and comes back in
+    `population.memo`, row by row. A child has its parent's only if the optimizer copies it.
 
     **First trials.** A member that is not in the population gets `view.first(member, rng)`, which
     is its `start` entry, else `init`, else a draw, and no parent.
 
-    **Bounds.** `x` holds a coordinate per dimension that `view.space` can decode: in [0, 1] where
-    ordered, an index otherwise. Inherited dimensions of a child equal its parent's.
+    **Bounds.** `x` holds one coordinate per dimension that `view.space` can decode: in [0, 1] for ordered
+    dimensions, an index for others. Inherited dimensions of a child equal its parent's.
 
     **Parents.** `parent` is the number, a plain int, of a healthy trial in `view.population`, or
     None; a parent other than the member's own trial is an *exploit*. An older trial, of
     `view.history`, may be a parent once if it was proposed with `retain=True`: until then its
-    checkpoint is kept. What is retained and never continued stays on the disk, so retain no more
-    than may be wanted. Other checkpoints are dropped and not to be had.
+    checkpoint is kept. A checkpoint that is retained and never continued stays on the disk, so retain
+    few. Other checkpoints are deleted and cannot be loaded.
 
     **Failures.** A trial whose loss is not finite never donates and is never an opponent. In
-    population based training its member is rescued: a parent from the best healthy trials or, when
-    nobody is healthy, a fresh draw that ignores `init`. A baseline whose members are on their own
-    gives it up and begins afresh.
+    population based training its member is rescued: its parent is one of the best healthy trials or, if
+    no trial is healthy, it starts from a fresh draw that ignores `init`. A baseline with independent
+    members starts afresh.
 
     **Order.** The order of the population's rows carries no meaning.
     """
 
     def check_space(self, space: Space) -> None:  # noqa: B027 - most can work in any
-        """Raise `OptimizerError` unless it can work in a space; asked before a study is made."""
+        """Raise `OptimizerError` unless it can work in a space; called before a study is made."""
 
     @abstractmethod
     def propose(self, view: View, member: int, rng: np.random.Generator) -> Proposal:
-        """The next trial of a member.
+        """Propose a member's next trial.
 
         Args:
-            view: What the study knows when `member` asks.
-            member: The member that asks, in `range(view.size)`.
+            view: State of the study at this ask.
+            member: Member that asks, in `range(view.size)`.
             rng: Generator made from the study's seed and the trial's number.
 
         Returns:
-            Parent, coordinates, and what else the trial is to have.
+            Parent, coordinates `(d,)` and, optionally, memo and exact hyperparameters of the trial.
         """
 
     def describe(self) -> dict[str, Any]:
-        """Name and settings as plain JSON, the optimizer's identity in `study.json`.
+        """Return name and settings as plain JSON, the optimizer's identity in `study.json`.
 
         Raises:
-            OptimizerError: It is no frozen dataclass, or a setting is no JSON value.
+            OptimizerError: The class is no frozen dataclass, or a setting is no JSON value.
         """
         params = getattr(type(self), "__dataclass_params__", None)
         if params is None or not params.frozen:
@@ -163,8 +167,28 @@ class Optimizer(ABC):
         return described
 
 
+class Perturbation(Protocol):
+    """Settings of an optimizer that explores by `Space.perturb`."""
+
+    @property
+    def factors(self) -> tuple[float, float]:
+        """Return the two factors."""
+
+    @property
+    def resample(self) -> float:
+        """Return the probability of a fresh draw per hyperparameter."""
+
+
+def perturbed(view: View, row: int | None, by: Perturbation, rng: np.random.Generator) -> Proposal:
+    """Return a perturbed child of a row of the population; without a row, a fresh draw without a parent."""
+    if row is None:
+        return Proposal(None, view.space.draw(rng))
+    x = view.space.perturb(view.population.x[row], by.factors, by.resample, rng)
+    return Proposal(int(view.population.number[row]), x)
+
+
 def pick(rows: NDArray[np.int64], rng: np.random.Generator) -> int | None:
-    """One of the rows, uniformly; None when there are none."""
+    """Return one of the rows, drawn uniformly; None if there are none."""
     return int(rows[rng.integers(len(rows))]) if len(rows) else None
 
 
@@ -178,7 +202,7 @@ def check_between(owner: object, name: str, low: float, high: float) -> None:
 
 
 def check_pair(owner: object, name: str) -> None:
-    """Raise `ArgumentError` unless a setting is a pair of finite numbers above 0; keep it a tuple."""
+    """Raise `ArgumentError` unless a setting is a pair of finite numbers above 0; store it as a tuple."""
     value = getattr(owner, name)
     pair = tuple(value) if isinstance(value, Sequence) else ()
     if len(pair) != 2 or not all(isinstance(v, (int, float)) and 0 < v < math.inf for v in pair):
@@ -186,3 +210,10 @@ def check_pair(owner: object, name: str) -> None:
             f"{type(owner).__name__}: {name} must be two finite numbers above 0, found {value!r}."
         )
     object.__setattr__(owner, name, pair)
+
+
+def check_perturbation(owner: Perturbation) -> None:
+    """Raise `ArgumentError` unless the settings `factors`, `resample` and `burn_in` are in their ranges."""
+    check_pair(owner, "factors")
+    check_between(owner, "resample", 0, 1)
+    check_between(owner, "burn_in", 0, math.inf)

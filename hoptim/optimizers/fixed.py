@@ -1,4 +1,4 @@
-"""A schedule that is trained as it is: plain training, replays, hand-made schedules."""
+"""A given schedule: plain training, replays, schedules made by hand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Interval(Protocol):
 
 
 class _Schedule(Protocol):
-    """What is needed of a `hoptim.Schedule`."""
+    """The part of a `hoptim.Schedule` that is read."""
 
     @property
     def intervals(self) -> Sequence[_Interval]: ...
@@ -37,19 +37,19 @@ class _Schedule(Protocol):
 
 @dataclass(frozen=True, repr=False)
 class Fixed(Optimizer):
-    """Trains every member with the same schedule, each with seeds of its own.
+    """One schedule for every member, each with its own seeds.
 
-    So `size` members show what the seed alone makes of it: the spread of plain training, or of a schedule
-    that was found. Hyperparameters go by the age of the weights; `init` and `start` do not count. A failed
-    member starts over with fresh weights and another seed.
+    The spread of `size` members is then due to the seed alone: that of plain training, or of a schedule
+    that a study found. Hyperparameters depend on the age of the weights; `init` and `start` are ignored. A
+    failed member starts again with fresh weights and another seed.
 
     Args:
-        schedule: One mapping of all hyperparameters, for plain training; a sequence of them, by age; or a
-            `hoptim.Schedule`. Beyond the end the last holds. An object behind a name of a `Choice` is
-            given by its name.
+        schedule: One mapping of all hyperparameters, for plain training; a sequence of them, by age in
+            intervals; or a `hoptim.Schedule`. The last entry holds beyond the end. An object behind a name
+            of a `Choice` is given by its name.
 
     Raises:
-        ArgumentError: No such thing, or values that are no JSON scalars.
+        ArgumentError: `schedule` is none of these, or a value is no JSON scalar.
 
     >>> import hoptim
     >>> space = {"lr": hoptim.Float(1e-4, 1.0, log=True)}
@@ -79,7 +79,7 @@ class Fixed(Optimizer):
             if (self._coordinates(age, space) != first)[space.inherited].any():
                 raise OptimizerError(
                     "Fixed: hyperparameters with inherit=True belong to the weights and cannot change, "
-                    f"but at age {age} they are others than at age 0."
+                    f"but at age {age} they differ from those at age 0."
                 )
 
     def _coordinates(self, age: int, space: Space) -> NDArray[np.float64]:
@@ -101,14 +101,14 @@ class Fixed(Optimizer):
 
 
 def _by_age(schedule: Any) -> list[dict[str, Any]]:
-    """A user's schedule as a list of plain JSON."""
+    """Return a user's schedule as a list by age of plain JSON."""
     if isinstance(schedule, Mapping):
         found = [schedule]
     elif hasattr(schedule, "intervals") and hasattr(schedule, "space"):
         if (first := schedule.intervals[0].age) != 0:
             raise ArgumentError(
-                f"Fixed: the schedule begins at age {first}, that of a fork; study.origin.schedule(...) "
-                "has what came before."
+                f"Fixed: the schedule must begin at age 0, but this one, of a fork, begins at age {first}; "
+                "study.origin.schedule(...) has the intervals before."
             )
         found = [schedule.space.record(interval.params) for interval in schedule.intervals]
     else:

@@ -1,4 +1,4 @@
-"""Initiator-based evolution: every member meets an opponent."""
+"""Initiator-based evolution: each member is compared with a random opponent."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hoptim.optimizers.base import Optimizer, Proposal, View, check_between, check_pair, pick
+from hoptim.optimizers.base import Optimizer, Proposal, View, check_perturbation, perturbed, pick
 
-_RESCUE = 0.25  # donors for a member whose own trial failed; the paper does not say
+_RESCUE = 0.25  # share of donors for a member whose own trial failed; the paper does not say
 
 
 @dataclass(frozen=True)
@@ -16,17 +16,17 @@ class Initiator(Optimizer):
     """The initiator-based evolution of Li et al. 2019 (arXiv 1902.01894).
 
     The member's own trial is the initiator. Its opponent is a random healthy trial, itself
-    included; the lower loss is the parent, the initiator on ties. The child is always perturbed
-    (`Space.perturb`), also when the initiator won.
+    included; the one with the lower loss is the parent, the initiator on ties. The child is always
+    perturbed (`Space.perturb`), also if the initiator won.
 
     Args:
-        factors: Multiplied with a value, even odds. Not the common (0.8, 1.2), whose product below
-            1 drifts downwards.
-        resample: Probability of a fresh draw instead of a factor, per hyperparameter.
-        burn_in: Trials of the first `burn_in` steps never exploit.
+        factors: Factors of a perturbed value, each with probability 1/2. Default: (0.8, 1.25); not the
+            common (0.8, 1.2), whose product below 1 drifts downwards.
+        resample: Probability that a fresh draw replaces the factor, per hyperparameter. Default: 0.25.
+        burn_in: Steps at the start during which healthy members keep their weights. Default: 0.
 
     Raises:
-        ArgumentError: A setting out of its range.
+        ArgumentError: A setting is out of its range.
 
     >>> Initiator(factors=(0.65, 1.35)).factors
     (0.65, 1.35)
@@ -37,9 +37,7 @@ class Initiator(Optimizer):
     burn_in: int = 0
 
     def __post_init__(self) -> None:
-        check_between(self, "resample", 0, 1)
-        check_between(self, "burn_in", 0, np.inf)
-        check_pair(self, "factors")
+        check_perturbation(self)
 
     def propose(self, view: View, member: int, rng: np.random.Generator) -> Proposal:
         population = view.population
@@ -49,11 +47,8 @@ class Initiator(Optimizer):
         parent: int | None = row
         if not population.healthy[row]:
             parent = pick(population.best(_RESCUE), rng)
-            if parent is None:
-                return Proposal(None, view.space.draw(rng))
         elif view.may_exploit(row, self.burn_in):
             opponent = pick(population.ranking, rng)
             if opponent is not None and population.loss[opponent] < population.loss[row]:
                 parent = opponent
-        x = view.space.perturb(population.x[parent], self.factors, self.resample, rng)
-        return Proposal(int(population.number[parent]), x)
+        return perturbed(view, parent, self, rng)

@@ -1,4 +1,4 @@
-"""Patience: few decisions, by what lasts, around any optimizer."""
+"""Patient: an optimizer made to decide seldom, on lasting effects."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
 
     Floats = NDArray[np.float64]
 
-_EARLY = 0.15  # of a period: when what a change does at once has happened, and little else
-_FEWEST = 3  # members, of which to learn what happens at once
-_KEY = "patient"  # of our note in a memo
-_WAIT = 2  # periods left, from which on what happens at once counts as much as what lasts
+_EARLY = 0.15  # share of a period after which a change's immediate effect has happened, and little else
+_FEWEST = 3  # members needed for the regression
+_KEY = "patient"  # name of our note in a memo
+_WAIT = 2  # periods left, from which on immediate effects count as much as lasting ones
 
 
 @dataclass(frozen=True)
 class Patient(Optimizer):
-    """Answers short-sightedness: another optimizer decides seldom, and sees what lasts.
+    """A wrapper against short-sightedness: another optimizer decides seldom, and on lasting effects.
 
-    Hyperparameters such as the learning rate or dropout lower the loss at once when they are lowered,
-    and that gain is to be had at any later time, while what is learned slower meanwhile is lost.
-    Deciding after every trial takes the gain first, always. This is our own answer; what it is made of:
+    Lowering a hyperparameter such as the learning rate or dropout lowers the loss at once. That gain can be
+    had at any later time, while the slower learning that it costs cannot be made up for; an optimizer that
+    decides after every trial always takes the gain first. This method is our own, not a paper's:
 
-    * **Few decisions.** The run is cut into `decisions` periods. Within one every member goes on with
-      its own weights and hyperparameters. Over the last period the decisions come closer, each half as
-      far from the end as the one before, since near the end what helps at once is what helps.
-    * **What lasts.** Early in each period the population shows what a change of each hyperparameter did
-      to the loss at once: a regression of the first change of the loss on the change of hyperparameters
-      since the trial before. When the period ends, that much is taken off each member's loss before the
-      optimizer ranks them, as if all had had the same hyperparameters. Not so in the last two periods.
+    * **Few decisions.** The run is cut into `decisions` periods. Within a period every member continues its
+      own weights and hyperparameters. In the last period the decisions come closer, each half as
+      far from the end as the one before, because near the end immediate gains are the ones that count.
+    * **Lasting effects.** Early in each period a regression of the change of the loss on the change of
+      the hyperparameters, both since the trial before the period, estimates the immediate effect of each
+      hyperparameter. At the end of the period that effect is subtracted from each member's loss before the
+      optimizer ranks them, as if all had had the same hyperparameters. In the last two periods it is not.
 
     With fewer than two trials in a period it decides as the optimizer alone, after every trial. It needs
-    to know where the run ends: extending a study begins a new plan.
+    to know where the run ends: extending a study starts a new plan.
 
     Args:
-        optimizer: Who decides when it is time.
-        decisions: Periods in a run. From 8 to 14 little changes on three problems; 6 and 20 are worse on
-            one (`benchmarks/results/patience.txt`).
+        optimizer: Search algorithm that makes the decisions. Default: ROMUL().
+        decisions: Periods in a run. Default: 10; from 8 to 14 little changes on three problems, 6 and 20
+            are worse on one (`benchmarks/results/patience.txt`).
 
     Raises:
-        ArgumentError: No optimizer, or fewer than 1 decision.
+        ArgumentError: `optimizer` is no Optimizer, or `decisions` is below 1.
 
     >>> import hoptim
     >>> Patient(hoptim.Initiator(), decisions=8).optimizer == hoptim.Initiator()
@@ -76,14 +76,14 @@ class Patient(Optimizer):
         population = view.population
         row = population.row(member)
         if row is None:
-            return self._begin(view, member, rng, population)
+            return self._decided(view, member, rng, population)
         done = int(population.step[row]) + 1
         if population.healthy[row] and not self._decides(done, view.steps):
-            return self._go_on(view, row, done)
-        return self._begin(view, member, rng, self._judged(view, row, view.steps - done))
+            return self._continued(view, row, done)
+        return self._decided(view, member, rng, self._adjusted(view, row, view.steps - done))
 
-    def _judged(self, view: View, row: int, left: int) -> Population:
-        """The population as it is to be ranked with so many steps left."""
+    def _adjusted(self, view: View, row: int, left: int) -> Population:
+        """Return the population as it is to be ranked when `left` steps remain."""
         if left < _WAIT * self._period(view.steps):
             return view.population
         return _lasting(view.population, row, view.space.stepped)
@@ -97,11 +97,11 @@ class Patient(Optimizer):
             return done % period == 0
         return left in {period >> halvings for halvings in range(1, period.bit_length())}
 
-    def _begin(self, view: View, member: int, rng: np.random.Generator, judged: Population) -> Proposal:
-        """The optimizer's proposal, and what its first effect will be measured against."""
+    def _decided(self, view: View, member: int, rng: np.random.Generator, adjusted: Population) -> Proposal:
+        """Return the optimizer's proposal, with the loss and x before it noted in its memo."""
         seen = replace(
             view,
-            population=_unwrapped(judged),
+            population=_unwrapped(adjusted),
             _history=lambda: _unwrapped(view.history),
             _running=lambda: _unwrapped(view.running),
         )
@@ -113,8 +113,8 @@ class Patient(Optimizer):
         note = {"begun": 0 if row is None else int(now.step[row]) + 1, "before": before, "early": None}
         return replace(made, memo=_outer(made.memo, note))
 
-    def _go_on(self, view: View, row: int, done: int) -> Proposal:
-        """The member's own weights and hyperparameters; notes the loss when it is early in a period."""
+    def _continued(self, view: View, row: int, done: int) -> Proposal:
+        """Return the member's own weights and hyperparameters; note the loss early in a period."""
         population = view.population
         memo = population.memo[row]
         note = _note(memo)
@@ -124,18 +124,19 @@ class Patient(Optimizer):
 
 
 def _lasting(population: Population, row: int, ordered: NDArray[np.bool_]) -> Population:
-    """The population with losses `(n,)` less what their hyperparameters did to them at once.
+    """Return the population with losses `(n,)` less the immediate effect of their hyperparameters.
 
-    A ridge regression: a change of loss, from before this period to early in it, on the change of the
-    coordinates. The penalty shrinks what few members say of many hyperparameters.
+    The effect is a ridge regression of the change of loss, from before this period to early in it, on the
+    change of the `ordered` coordinates. The penalty shrinks effects that few members tell of many
+    hyperparameters. The population stays as it is if there are too few members or losses would overflow.
     """
     notes = [_note(memo) for memo in population.memo]
     rows = [
         r
-        for r in np.argsort(population.number)  # in one order, so that sums agree to the last bit
+        for r in np.argsort(population.number)  # a fixed order, so that sums agree to the last bit
         if notes[r]["begun"] == notes[row]["begun"]
         and None not in (notes[r]["early"], notes[r]["before"])
-        and len(notes[r]["before"]) == 1 + population.x.shape[1]  # else of a fork's old space
+        and len(notes[r]["before"]) == 1 + population.x.shape[1]  # else the note is of a fork's old space
         and population.healthy[r]
     ]
     if len(rows) < _FEWEST:
@@ -160,24 +161,24 @@ def _lasting(population: Population, row: int, ordered: NDArray[np.bool_]) -> Po
 
 
 def _unwrapped(trials: Population) -> Population:
-    """The trials as the optimizer would see them without us."""
+    """Return the trials as the wrapped optimizer sees them, with its own memos."""
     return replace(trials, memo=[_inner(memo) for memo in trials.memo])
 
 
 def _outer(memo: Any, note: Mapping[str, Any]) -> dict[str, Any]:
-    """The optimizer's memo and ours; its own names stay where whoever looks at a run finds them."""
+    """Join the optimizer's memo and our note; its own names stay at the top, where plots read them."""
     return {**memo, _KEY: note} if isinstance(memo, Mapping) else {_KEY: {**note, _KEY: memo}}
 
 
 def _inner(memo: Mapping[str, Any]) -> Any:
-    """The optimizer's memo."""
+    """Return the optimizer's memo from a joined one."""
     note = _note(memo)
     return note[_KEY] if _KEY in note else {name: value for name, value in memo.items() if name != _KEY}
 
 
 def _note(memo: Any) -> Any:
-    """What `Patient` noted with a trial."""
+    """Return the note that `Patient` made with a trial."""
     note = memo.get(_KEY) if isinstance(memo, Mapping) else None
     if not isinstance(note, Mapping) or not note.keys() >= {"begun", "before", "early"}:
-        raise OptimizerError(f"The memo of a trial should hold Patient's note, found {memo!r}.")
+        raise OptimizerError(f"The memo of a trial must hold Patient's note, found {memo!r}.")
     return note

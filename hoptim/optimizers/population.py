@@ -18,17 +18,17 @@ if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """Trials side by side; row i of every array is one trial.
+    """Trials as arrays; row i of every array is one trial.
 
     Attributes:
         number: Trial numbers `(n,)`, in the order in which they were proposed.
         member: Members `(n,)`.
         step: Steps `(n,)`, counted by each member from 0.
-        age: Intervals `(n,)` that the weights have been trained before this trial.
+        age: Intervals `(n,)` that the weights had been trained before this trial.
         x: Internal coordinates `(n, d)`.
-        loss: Losses `(n,)`, lower is better whatever the study's mode; NaN while running.
-        memo: What the optimizer wrote when it proposed each trial, plain JSON.
-        parent: Numbers `(n,)` of the trials whose weights they continued from; -1 for fresh ones.
+        loss: Losses `(n,)`; lower is better in either mode of a study, NaN while running.
+        memo: Memos (n) from the proposals, plain JSON; None if a proposal had none.
+        parent: Numbers `(n,)` of the trials whose weights were continued; -1 for fresh weights.
     """
 
     number: Ints
@@ -42,7 +42,7 @@ class Population:
 
     @staticmethod
     def empty(d: int = 0) -> Population:
-        """No trials of d hyperparameters."""
+        """Return a population of no trials with d hyperparameters."""
         none = np.empty(0, dtype=np.int64)
         x, loss = np.empty((0, d)), np.empty(0)
         return Population(none, none, none, none, x, loss, memo=(), parent=none)
@@ -57,17 +57,17 @@ class Population:
 
     @cached_property
     def healthy(self) -> NDArray[np.bool_]:
-        """Mask `(n,)` of finite losses. Only healthy trials donate or are opponents."""
+        """Return the mask `(n,)` of finite losses. Only healthy trials donate or are opponents."""
         return np.isfinite(self.loss)
 
     @cached_property
     def ranking(self) -> Ints:
-        """Rows of healthy trials `(h,)` from best to worst; ties rank the lower number first."""
+        """Return the rows `(h,)` of healthy trials from best to worst; ties rank the lower number first."""
         order = np.lexsort((self.number, np.where(self.healthy, self.loss, np.inf)))
         return order[self.healthy[order]]
 
     def row(self, member: int) -> int | None:
-        """The row of a member's trial, None when it has none here."""
+        """Return the row of a member's trial; None if it has none in this population."""
         return self._rows.get(member)
 
     @cached_property
@@ -75,7 +75,7 @@ class Population:
         return {member: row for row, member in enumerate(self.member.tolist())}
 
     def reached(self, step: int) -> int:
-        """How many members have finished a step."""
+        """Count the members that have finished a step."""
         return len(self) - bisect_left(self._steps, step)
 
     @cached_property
@@ -83,14 +83,11 @@ class Population:
         return sorted(self.step.tolist())
 
     def best(self, fraction: float, at_least: int = 1) -> Ints:
-        """Rows `(k,)` of the best k healthy trials, best first; empty when nobody is healthy.
+        """Return the rows `(k,)` of the best k healthy trials, best first; empty if none is healthy.
 
         Args:
-            fraction: k = floor(fraction * h + 1/2) of h healthy trials, at most 1/2.
-            at_least: Lower bound on k, so that somebody always donates.
+            fraction: Share of the h healthy trials, at most 1/2; k = floor(fraction * h + 1/2).
+            at_least: Lower bound on k, so that there is always a donor. Default: 1.
         """
-        return self.ranking[: self.count(fraction, at_least)]
-
-    def count(self, fraction: float, at_least: int = 1) -> int:
-        """How many of the healthy trials a fraction is: `max(at_least, floor(f * h + 1/2))`."""
-        return max(at_least, int(np.floor(fraction * len(self.ranking) + 0.5)))
+        k = max(at_least, int(np.floor(fraction * len(self.ranking) + 0.5)))
+        return self.ranking[:k]

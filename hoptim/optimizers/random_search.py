@@ -1,4 +1,4 @@
-"""Random search: what any other method has to beat."""
+"""Random search: the baseline of all other methods."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from hoptim.optimizers.base import Optimizer, Proposal, View
 
 @dataclass(frozen=True)
 class RandomSearch(Optimizer):
-    """Every member trains its first draw on, and nobody learns from anybody.
+    """Random search: every member trains the configuration that it drew, independent of all others.
 
-    A failed trial's configuration is given up: its member begins with a fresh draw. The draws after the
-    first ignore `init`. With a `length`, or failures, the members' latest are not the ones to take:
-    `study.best_ever` is.
+    A failed trial's configuration is discarded: its member starts with a fresh draw. The draws after the
+    first ignore `init`. With a `length`, or after failures, the members' latest trials need not include the
+    best: read `study.best_ever`.
 
     Args:
-        length: Intervals that a configuration is trained before its member draws the next one, of fresh
-            weights. None trains the first to the end, so that there are as many as members.
+        length: Intervals that a configuration is trained before its member starts the next one with fresh
+            weights. Default: None, train the first to the end, one configuration per member.
 
     Raises:
-        ArgumentError: A length that is no whole number of at least 1.
+        ArgumentError: `length` is not a whole number of at least 1.
 
     >>> import hoptim
     >>> space = {"x": hoptim.Float(0.0, 1.0)}

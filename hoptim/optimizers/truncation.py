@@ -1,4 +1,4 @@
-"""Truncation selection: the worst take over from the best."""
+"""Truncation selection: the worst copy the best."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hoptim.optimizers.base import Optimizer, Proposal, View, check_between, check_pair, pick
+from hoptim.optimizers import base
+from hoptim.optimizers.base import Optimizer, Proposal, View
 
 
 @dataclass(frozen=True)
@@ -14,18 +15,20 @@ class TruncationSelection(Optimizer):
     """The PBT of Jaderberg et al. 2017 (arXiv 1711.09846, section 4.1.1).
 
     A member whose trial is among the k worst healthy ones, and not among the k best, continues
-    from a random one of the k best with perturbed hyperparameters (`Space.perturb`). Everybody
-    else continues its own trial, hyperparameters unchanged.
+    from a random one of the k best with perturbed hyperparameters (`Space.perturb`). Every other member
+    continues its own trial, hyperparameters unchanged.
 
     Args:
-        fraction: k is this fraction of the healthy trials, rounded, at least 1. The paper's 0.2.
-        factors: Multiplied with a value, even odds. Not the paper's (0.8, 1.2), whose product
-            below 1 drifts downwards: the median falls to 0.36 of itself in 50 perturbations.
-        resample: Probability of a fresh draw instead of a factor, per hyperparameter.
-        burn_in: Trials of the first `burn_in` steps never exploit.
+        fraction: Share of the healthy trials that are the k best or worst, rounded, in (0, 0.5]; k is at
+            least 1. Default: 0.2, as in the paper.
+        factors: Factors of a perturbed value, each with probability 1/2. Default: (0.8, 1.25); not the
+            paper's (0.8, 1.2), whose product below 1 drifts downwards: the median falls to 0.36 of itself
+            in 50 perturbations.
+        resample: Probability that a fresh draw replaces the factor, per hyperparameter. Default: 0.25.
+        burn_in: Steps at the start during which healthy members keep their weights. Default: 0.
 
     Raises:
-        ArgumentError: A setting out of its range.
+        ArgumentError: A setting is out of its range.
 
     >>> TruncationSelection(fraction=0.25).fraction
     0.25
@@ -37,10 +40,8 @@ class TruncationSelection(Optimizer):
     burn_in: int = 0
 
     def __post_init__(self) -> None:
-        check_between(self, "fraction", 1e-9, 0.5)
-        check_between(self, "resample", 0, 1)
-        check_between(self, "burn_in", 0, np.inf)
-        check_pair(self, "factors")
+        base.check_between(self, "fraction", 1e-9, 0.5)
+        base.check_perturbation(self)
 
     def propose(self, view: View, member: int, rng: np.random.Generator) -> Proposal:
         population = view.population
@@ -52,8 +53,4 @@ class TruncationSelection(Optimizer):
             worst = population.ranking[len(best) :][-len(best) :]
             if row not in worst or not view.may_exploit(row, self.burn_in):
                 return Proposal(int(population.number[row]), population.x[row])
-        parent = pick(best, rng)
-        if parent is None:
-            return Proposal(None, view.space.draw(rng))
-        x = view.space.perturb(population.x[parent], self.factors, self.resample, rng)
-        return Proposal(int(population.number[parent]), x)
+        return base.perturbed(view, base.pick(best, rng), self, rng)

@@ -1,1 +1,1 @@
-"""Hyperparameters: dimensions with their scales and bounds, and the space that they make up."""
+"""Hyperparameters: dimensions with scales and bounds, and the space of several of them."""

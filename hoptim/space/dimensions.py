@@ -1,4 +1,4 @@
-"""One hyperparameter: its bounds, its scale, and the internal coordinate that stands for a value."""
+"""One hyperparameter: its bounds, its scale, and the internal coordinate of a value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from hoptim.errors import SpaceError
 
-_LARGEST_INT = 2**40  # beyond it a logarithmic coordinate no longer tells neighbours apart
+_LARGEST_INT = 2**40  # beyond it two neighbours may have the same logarithmic coordinate
 
 Scalar = str | int | float | bool | None
 
@@ -18,9 +18,9 @@ Scalar = str | int | float | bool | None
 class Dimension(ABC):
     """One hyperparameter; `Float`, `Int`, `Choice` and `Ordinal` are the four kinds.
 
-    A *coordinate* is a float that stands for a value inside an optimizer: in [0, 1] for ordered
-    kinds, an index for `Choice`. `init` is the value of first trials; `inherit=True` draws the
-    value once and hands it on unchanged with the weights (for architecture).
+    An optimizer sees a value as its *coordinate*, a float: in [0, 1] for ordered kinds, an index for
+    `Choice`. `init` is the value of first trials; with `inherit=True` the value is drawn once and inherited
+    unchanged with the weights (for architecture).
     """
 
     init: Any
@@ -29,34 +29,34 @@ class Dimension(ABC):
 
     @abstractmethod
     def encode(self, value: Any) -> float:
-        """The coordinate of a value; raises `SpaceError` when it is no value of this dimension."""
+        """Return the coordinate of a value; raise `SpaceError` if it is no value of this dimension."""
 
     @abstractmethod
     def decode(self, u: float) -> Any:
-        """The value of a coordinate, always inside the bounds, of the very type the user gave."""
+        """Return the value of a coordinate, always inside the bounds, of the type that the user gave."""
 
     @abstractmethod
     def scale(self, u: float, factor: float) -> float | None:
-        """The coordinate after multiplying the value by `factor`; None asks for a fresh draw."""
+        """Return the coordinate after multiplying the value by `factor`; None if it must be drawn anew."""
 
     def draw(self, uniform: float) -> float:
-        """The coordinate that a uniform number in [0, 1) stands for."""
+        """Return the coordinate of a uniform number in [0, 1)."""
         return uniform
 
     def name(self, u: float) -> Scalar:
-        """The JSON scalar that records the value of a coordinate."""
+        """Return the JSON scalar that records the value of a coordinate."""
         return self.decode(u)  # type: ignore[no-any-return]
 
     def named(self, name: Scalar) -> Any:
-        """The value that a recorded name stands for."""
+        """Return the value that a JSON scalar records."""
         return name
 
     def record(self, value: Any) -> Scalar:
-        """The JSON scalar that records a value; raises `SpaceError` when it is none of ours."""
+        """Return the JSON scalar that records a value; raise `SpaceError` if it is no such value."""
         return self.name(self.encode(value))
 
     def to_json(self) -> dict[str, Any]:
-        """Type and settings as plain JSON; `hoptim.space.Space.from_json` reads it back."""
+        """Return type and settings as plain JSON; `Space.from_json` reads it back."""
         settings = {f.name: getattr(self, f.name) for f in fields(self) if f.init}  # type: ignore[arg-type]
         return {"type": type(self).__name__, **settings}
 
@@ -71,7 +71,7 @@ class Dimension(ABC):
 
 
 def _number(dimension: Dimension, name: str, value: Any, kind: type) -> Any:
-    """`value` as a plain finite `kind`; numpy scalars are welcome, bools and strings are not."""
+    """Return a value, of any library, as a finite `kind`; raise `SpaceError` for bools and strings."""
     if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
         raise dimension._reject(f"{name} must be a number, found {value!r}")
     try:
@@ -88,13 +88,13 @@ def _number(dimension: Dimension, name: str, value: Any, kind: type) -> Any:
 
 
 class _Numeric(Dimension):
-    """What `Float` and `Int` share: bounds, and a coordinate linear in the value or its log."""
+    """A number with bounds, and a coordinate linear in the value or its log: `Float` and `Int`."""
 
     low: Any
     high: Any
     log: bool
     _kind: type
-    _start: float  # the coordinate's zero, its one and its length, in value or log value
+    _start: float  # value, or log value, at coordinate 0, at 1, and the difference
     _stop: float
     _length: float
 
@@ -104,7 +104,7 @@ class _Numeric(Dimension):
         for name in ("low", "high"):
             object.__setattr__(self, name, _number(self, name, getattr(self, name), kind))
         if self.low >= self.high:
-            raise self._reject("low must be below high; a constant belongs outside the space")
+            raise self._reject("low must be below high; leave a constant out of the space")
         if self.log and self.low <= 0:
             raise self._reject("log=True needs low above 0")
         ends = (self.low - margin, self.high + margin)
@@ -143,12 +143,12 @@ class Float(_Numeric):
     Args:
         low: Smallest value, inclusive.
         high: Largest value, inclusive.
-        log: Whether draws and Gaussian steps are uniform in the logarithm (learning rates).
-        init: Value of every member's first trial; None draws it.
-        inherit: Draw once and hand on with the weights, never mutate.
+        log: True to draw and step in the logarithm, as for learning rates. Default: False.
+        init: Value of every member's first trial. Default: None, drawn.
+        inherit: True to draw it once and inherit it unchanged with the weights. Default: False.
 
     Raises:
-        SpaceError: low >= high, a bound that is not finite, log with low <= 0, init outside.
+        SpaceError: low >= high, a bound is not finite, log=True with low <= 0, or init is out of bounds.
 
     >>> Float(1e-4, 1e-1, log=True).decode(0.0)
     0.0001
@@ -179,17 +179,17 @@ class Float(_Numeric):
 class Int(_Numeric):
     """A whole number between `low` and `high`, both included.
 
-    The unrounded coordinate is what children inherit, so steps below one are not lost.
+    Children inherit the unrounded coordinate, so steps below one add up.
 
     Args:
         low: Smallest value.
         high: Largest value, at most 2**40.
-        log: Whether draws and Gaussian steps are uniform in the logarithm (batch sizes).
-        init: Value of every member's first trial; None draws it.
-        inherit: Draw once and hand on with the weights, never mutate.
+        log: True to draw and step in the logarithm, as for batch sizes. Default: False.
+        init: Value of every member's first trial. Default: None, drawn.
+        inherit: True to draw it once and inherit it unchanged with the weights. Default: False.
 
     Raises:
-        SpaceError: As for `Float`, or a bound that is not whole.
+        SpaceError: A bound is not a whole number, or the reasons of `Float`.
 
     >>> Int(1, 8).decode(1.0)
     8
@@ -212,13 +212,13 @@ class Int(_Numeric):
         if value == 0:
             return None
         scaled = math.floor(min(max(value * factor, self.low), self.high) + 0.5)
-        if scaled == value and factor != 1:  # rounding must not make it a fixed point
+        if scaled == value and factor != 1:  # rounding must not keep it in place
             scaled += 1 if (factor > 1) == (value > 0) else -1
         return self._place(min(max(scaled, self.low), self.high))
 
 
 class _Listed(Dimension):
-    """What `Choice` and `Ordinal` share: a list of JSON scalars, or names for any objects."""
+    """A list of JSON scalars, or names for any objects: `Choice` and `Ordinal`."""
 
     values: Any
     _names: list[Scalar]
@@ -244,15 +244,15 @@ class _Listed(Dimension):
         for i, name in enumerate(names):
             if not isinstance(name, (str, int, float, bool, type(None))):
                 raise self._reject(
-                    f"{name!r} is no JSON scalar; give it a name, as in Choice({{'name': {name!r}}})"
+                    f"values must be JSON scalars, found {name!r}; name it: Choice({{'name': {name!r}}})"
                 )
             if isinstance(name, float) and not math.isfinite(name):
                 raise self._reject(f"values must be finite, found {name!r}")
             if name in names[:i]:
-                raise self._reject(f"{name!r} is there twice")
+                raise self._reject(f"values must differ, found {name!r} twice")
 
     def _index(self, value: Any) -> int:
-        """Position of a value: the very object, else its name, else a scalar equal to it."""
+        """Return the index of a value: the same object, else its name, else an equal scalar."""
         for i, known in enumerate(self._objects):
             if known is value:
                 return i
@@ -262,7 +262,7 @@ class _Listed(Dimension):
                 for i, known in enumerate(listed):
                     if isinstance(known, (str, int, float)) and known == value:
                         return i
-        raise self._reject(f"{value!r} is none of the values")
+        raise self._reject(f"a value must be one of those listed, found {value!r}")
 
     def named(self, name: Scalar) -> Any:
         return self._objects[self._names.index(name)]
@@ -277,12 +277,12 @@ class Choice(_Listed):
     """One of several values without order.
 
     Args:
-        values: JSON scalars, or a mapping from a name to any object (the name is recorded).
-        init: Value of every member's first trial; None draws it.
-        inherit: Draw once and hand on with the weights, never mutate.
+        values: JSON scalars, or a mapping from a name, which is recorded, to any object.
+        init: Value of every member's first trial. Default: None, drawn.
+        inherit: True to draw it once and inherit it unchanged with the weights. Default: False.
 
     Raises:
-        SpaceError: No values, duplicates, values that are no JSON scalars, init not among them.
+        SpaceError: `values` are empty, not distinct or no JSON scalars, or `init` is not among them.
 
     >>> Choice(["relu", "gelu"]).decode(1.0)
     'gelu'
@@ -314,12 +314,12 @@ class Ordinal(_Listed):
     """One of several values in order, such as layer widths; steps go to neighbours.
 
     Args:
-        values: JSON scalars from first to last, or a mapping from a name to any object.
-        init: Value of every member's first trial; None draws it.
-        inherit: Draw once and hand on with the weights, never mutate.
+        values: JSON scalars in order, or a mapping from a name, which is recorded, to any object.
+        init: Value of every member's first trial. Default: None, drawn.
+        inherit: True to draw it once and inherit it unchanged with the weights. Default: False.
 
     Raises:
-        SpaceError: As for `Choice`.
+        SpaceError: The reasons of `Choice`.
 
     >>> Ordinal([32, 64, 128]).decode(0.5)
     64

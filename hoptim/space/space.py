@@ -1,4 +1,4 @@
-"""The hyperparameters of a study, and the coordinates in which optimizers move."""
+"""The hyperparameters of a study, and their internal coordinates."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
 
 
 class Space:
-    """Named dimensions in a fixed order; turns coordinates `(d,)` into hyperparameters and back.
+    """Named dimensions in a fixed order, between coordinates `(d,)` and hyperparameters.
 
     Args:
-        dimensions: Name to `Float`, `Int`, `Choice` or `Ordinal`; at least one.
+        dimensions: Mapping from a name to a `Float`, `Int`, `Choice` or `Ordinal`; at least one.
 
     Raises:
-        SpaceError: No dimensions, a name that is not a string, a value that is no dimension.
+        SpaceError: `dimensions` is empty, a name is not a string, or a value is no dimension.
 
     >>> from hoptim import Float, Int
     >>> space = Space({"lr": Float(0.0, 1.0), "width": Int(1, 4)})
@@ -45,7 +45,7 @@ class Space:
             if not isinstance(dim, Dimension):
                 raise SpaceError(
                     f"Dimension {name!r} must be a Float, Int, Choice or Ordinal, found {dim!r}; "
-                    "(low, high) is written hoptim.Float(low, high)."
+                    "write (low, high) as hoptim.Float(low, high)."
                 )
         self.dimensions: dict[str, Dimension] = dict(dimensions)
         self._dims = list(self.dimensions.values())
@@ -63,17 +63,17 @@ class Space:
 
     @cached_property
     def inherited(self) -> NDArray[np.bool_]:
-        """Mask `(d,)` of dimensions handed on unchanged with the weights."""
+        """Return the mask `(d,)` of dimensions inherited unchanged with the weights."""
         return np.array([dim.inherit for dim in self._dims])
 
     @cached_property
     def stepped(self) -> NDArray[np.bool_]:
-        """Mask `(d,)` of dimensions that take Gaussian steps: ordered and not inherited."""
+        """Return the mask `(d,)` of dimensions that take Gaussian steps: ordered, not inherited."""
         return np.array([dim.ordered and not dim.inherit for dim in self._dims])
 
     @cached_property
     def switched(self) -> NDArray[np.bool_]:
-        """Mask `(d,)` of dimensions that change only by a fresh draw: unordered, not inherited."""
+        """Return the mask `(d,)` of dimensions that change only by a draw: unordered, not inherited."""
         return np.array([not dim.ordered and not dim.inherit for dim in self._dims])
 
     @cached_property
@@ -81,12 +81,12 @@ class Space:
         return bool(self.switched.any())
 
     def draw(self, rng: np.random.Generator) -> Coordinates:
-        """Fresh coordinates `(d,)`, uniform in each dimension's own scale; ignores `init`."""
+        """Draw coordinates `(d,)`, uniform in the scale of each dimension; `init` is ignored."""
         uniforms = rng.random(len(self)).tolist()
         return np.array([dim.draw(w) for dim, w in zip(self._dims, uniforms, strict=True)])
 
     def first(self, rng: np.random.Generator, given: Mapping[str, Any] | None = None) -> Coordinates:
-        """Coordinates `(d,)` of a first trial: `given` where named, else `init`, else a draw."""
+        """Return coordinates `(d,)` of a first trial: values of `given`, else `init`, else a draw."""
         x = self.draw(rng)
         for i, (name, dim) in enumerate(self.dimensions.items()):
             if given is not None and name in given:
@@ -96,7 +96,7 @@ class Space:
         return x
 
     def contains(self, x: Sequence[float]) -> bool:
-        """Whether d coordinates can be decoded: in [0, 1], or an index of a `Choice`."""
+        """Tell whether d coordinates can be decoded: in [0, 1], or an index of a `Choice`."""
         return len(x) == len(self) and all(0 <= u <= top for u, top in zip(x, self._tops, strict=True))
 
     @cached_property
@@ -104,52 +104,54 @@ class Space:
         return [1.0 if dim.ordered else dim.draw(1 - 2**-53) for dim in self._dims]
 
     def encode(self, params: Mapping[str, Any]) -> Coordinates:
-        """Coordinates `(d,)` of a full set of hyperparameters.
+        """Return the coordinates `(d,)` of a full set of hyperparameters.
 
         Raises:
-            SpaceError: A name is missing or unknown, a value lies outside its dimension.
+            SpaceError: A name is missing or unknown, or a value lies outside its dimension.
         """
         self.check_names(params)
         if missing := self.dimensions.keys() - params.keys():
-            raise SpaceError(f"Hyperparameters lack {sorted(missing)}.")
+            raise SpaceError(
+                f"Hyperparameters lack {sorted(missing)}; the space has {list(self.dimensions)}."
+            )
         return np.array([_of(n, dim.encode, params[n]) for n, dim in self.dimensions.items()])
 
     def record(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Hyperparameters, all or some, as the JSON scalars that record them.
+        """Return hyperparameters, all or some, as the JSON scalars that record them.
 
         Raises:
-            SpaceError: A name is unknown, a value lies outside its dimension.
+            SpaceError: A name is unknown, or a value lies outside its dimension.
         """
         self.check_names(params)
         return {n: _of(n, self.dimensions[n].record, value) for n, value in params.items()}
 
     def decode(self, x: ArrayLike) -> dict[str, Any]:
-        """Hyperparameters of coordinates `(d,)`: plain `float`, `int` or the user's own values."""
+        """Return the hyperparameters of coordinates `(d,)`: `float`, `int` or the user's own values."""
         return {n: d.decode(u) for (n, d), u in zip(self.dimensions.items(), _floats(x), strict=True)}
 
     def names(self, x: ArrayLike) -> dict[str, Any]:
-        """As `decode`, but JSON scalars: a mapped choice gives its name, as the journal has it."""
+        """Return the hyperparameters of coordinates `(d,)` as JSON scalars, as the journal records them."""
         return {n: d.name(u) for (n, d), u in zip(self.dimensions.items(), _floats(x), strict=True)}
 
     def named(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The hyperparameters that recorded `names` stand for."""
+        """Return the hyperparameters that JSON scalars record."""
         return {name: dim.named(params[name]) for name, dim in self.dimensions.items()}
 
     def perturb(
         self, x: ArrayLike, factors: tuple[float, float], resample: float, rng: np.random.Generator
     ) -> Coordinates:
-        """Coordinates `(d,)` explored as in PBT (arXiv 1711.09846, section 4.1.1).
+        """Return coordinates `(d,)` explored as in PBT (arXiv 1711.09846, section 4.1.1).
 
-        Each hyperparameter by itself is drawn anew with probability `resample`, else its *value*
-        is multiplied by one of `factors` with even odds and clipped to the bounds. A whole number
-        always moves, an `Ordinal` moves to its neighbour, a value of exactly 0 is drawn anew, a
-        `Choice` changes only by resampling, an inherited dimension never.
+        Each hyperparameter independently is drawn anew with probability `resample`, else its *value*, not
+        its coordinate, is multiplied by one of `factors`, each with probability 1/2, and clipped to the
+        bounds. A whole number always moves, an `Ordinal` moves to its neighbour, a value of exactly 0 is
+        drawn anew, a `Choice` changes only by resampling, an inherited dimension never.
 
         Args:
             x: Coordinates `(d,)` to start from; not changed.
-            factors: The two factors.
+            factors: Two factors, each above 0.
             resample: Probability of a fresh draw, in [0, 1].
-            rng: Source of the three uniform numbers that each dimension uses.
+            rng: Generator of three uniform numbers per dimension.
         """
         child = _floats(x)
         redraw, side, fresh = rng.random((3, len(self))).tolist()
@@ -161,7 +163,7 @@ class Space:
         return np.array(child)
 
     def redraw(self, x: ArrayLike, probability: float, rng: np.random.Generator) -> Coordinates:
-        """Coordinates `(d,)` whose unordered dimensions are drawn anew with a probability."""
+        """Return coordinates `(d,)` with each unordered dimension drawn anew with a probability."""
         child = np.array(x, dtype=float)
         if self._switches:
             chance, fresh = rng.random((2, len(self))).tolist()
@@ -171,26 +173,26 @@ class Space:
         return child
 
     def check_names(self, names: Iterable[str]) -> None:
-        """Raise `SpaceError` for names that are no dimensions."""
+        """Raise `SpaceError` unless all names are those of dimensions."""
         if unknown := [name for name in names if name not in self.dimensions]:
             raise SpaceError(
                 f"{unknown} are no hyperparameters of this study; it has {list(self.dimensions)}."
             )
 
     def to_json(self) -> dict[str, Any]:
-        """The space as plain JSON."""
+        """Return the space as plain JSON."""
         return {name: dim.to_json() for name, dim in self.dimensions.items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Mapping[str, Any]]) -> Space:
-        """The space that `to_json` wrote; objects behind a mapping's names stay names."""
+        """Return the space that `to_json` wrote, with names in place of a mapping's objects."""
         kinds = {kind.__name__: kind for kind in _KINDS}
         dims = {}
         for name, settings in data.items():
             kwargs = dict(settings)
             kind = kinds.get(kwargs.pop("type", ""))
             if kind is None:
-                raise SpaceError(f"Dimension {name!r} has no known type: {settings!r}.")
+                raise SpaceError(f"Dimension {name!r} has no known type of {list(kinds)}: {settings!r}.")
             dims[name] = kind(**kwargs)
         return cls(dims)
 
