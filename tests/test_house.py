@@ -37,7 +37,7 @@ MAY_SEE = {  # room, a folder or a file at the top: the rooms that it may import
     "fork": GROUND | {"_files", "options", "space", "optimizers", "analysis", "session", "store", "study"},
     "remote": GROUND | {"options", "trial", "session", "store", "study"},
     "testing": GROUND | {"space", "optimizers"},
-    "plot": FACE | {"analysis"},
+    "plot": FACE | {"_arguments", "analysis"},
     "report": FACE | {"_files", "_text", "space", "analysis"},
     "torch": FACE | {"store"},
     "launch": FACE | GROUND | SYSTEM,

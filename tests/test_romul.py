@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hoptim import ROMUL, Choice, Float, Int, Ordinal, Proposal, Space, View
+from hoptim.errors import OptimizerError
 from hoptim.testing import Row, population
 
 PLAIN = Space({"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)})
@@ -209,3 +210,23 @@ def test_its_docstring_says_that_it_is_a_reconstruction():
     assert "our reconstruction of 'ROMUL: Scale Adaptative Population Based Training'" in text
     assert "full text is not public" in text
     assert "(mu, lambda) evolution strategy with mutative self-adaptation" in text
+
+
+@pytest.mark.parametrize(
+    ("memo", "expected"),
+    [
+        ({"sigma": 0.1}, 0.1), ({"sigma": 0.1, "patient": {}}, 0.1), (None, None), ({}, None),
+        ([0.1], None), ({"sigma": "0.1"}, None), ({"sigma": True}, None), ({"sigma": math.nan}, None),
+    ],
+)  # fmt: skip
+def test_step_size_of_a_memo(memo, expected):
+    """A finite float under 'sigma' is the step size, whatever else is in the memo; all else is none."""
+    assert ROMUL.step_size(memo) == expected
+
+
+def test_a_parent_without_a_step_size_is_refused():
+    """A memo that another optimizer wrote is named with its trial."""
+    rows = [Row(7, 0, 0, 0, [0.5], 1.0, {"other": 1})]
+    seen = View(Space({"x": Float(0.0, 1.0)}), 1, population(rows))
+    with pytest.raises(OptimizerError, match=r"trial 7 must hold ROMUL's step size, found {'other'"):
+        propose(seen, 0, 0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
+from hoptim._arguments import sign_of
+
 
 class Ranked(Protocol):
     """A trial with a value, as a user sees it or as the store records it."""
@@ -31,7 +33,7 @@ _Trial = TypeVar("_Trial", bound=Ranked)
 
 def best_first(trials: Iterable[_Trial], mode: str) -> list[_Trial]:
     """Sort trials as optimizers rank them: failed ones last, the older of equals first."""
-    sign = 1 if mode == "min" else -1
+    sign = sign_of(mode)
     return sorted(trials, key=lambda t: (not t.finite, sign * t.value if t.finite else 0, t.number))
 
 

@@ -1,4 +1,4 @@
-"""Questions to an optimizer from small studies that go on with its answers; `hoptim.testing` puts them."""
+"""Simulated studies that ask an optimizer for trials; `hoptim.testing` checks its proposals."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from hoptim.space.space import Space
 Change = Callable[[Population], Population]
 Loss = Callable[[np.random.Generator], float]
 
-_STEPS = 4  # that are left when the next question is put
-_PROMPT = 0.7  # share of the running trials that end before the next question
+_STEPS = 4  # steps left in the study at each ask
+_PROMPT = 0.7  # probability that a running trial ends before the next ask
 
 
 class Row(NamedTuple):
-    """One trial of a population, in the words of `hoptim.Population`; parent -1 is none."""
+    """One trial, with the fields of `hoptim.Population`; parent -1 means fresh weights."""
 
     number: int
     member: int
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
 
 def population(rows: Sequence[Row]) -> Population:
-    """Trials as an optimizer sees them, to test rules of its own.
+    """Return trials as an optimizer sees them, for tests of its own rules.
 
     >>> population([Row(0, 0, 0, 0, [0.5], loss=2.0), Row(1, 1, 0, 0, [0.1], loss=1.0)]).ranking
     array([1, 0])
@@ -50,22 +50,22 @@ def population(rows: Sequence[Row]) -> Population:
 
 
 def rows(trials: Population) -> list[Row]:
-    """The other way round."""
+    """Return the trials of a population; the inverse of `population`."""
     columns = (trials.number, trials.member, trials.step, trials.age, trials.x, trials.loss)
     lists = (column.tolist() for column in columns)
     return [Row(*row) for row in zip(*lists, trials.memo, trials.parent.tolist(), strict=True)]
 
 
 @dataclasses.dataclass(frozen=True)
-class Question:
-    """A question to an optimizer, to be put as often as a test likes.
+class Ask:
+    """One ask for a trial, which a test may repeat.
 
     Attributes:
-        optimizer: Who is asked.
-        view: What it sees.
-        member: For whom.
-        number: Of the trial to propose.
-        retained: Trials proposed with `retain` that nobody has continued yet.
+        optimizer: Optimizer under test.
+        view: State of the study.
+        member: Member that asks.
+        number: Number of the trial to propose, from 0.
+        retained: Trials proposed with `retain` and not continued yet. Default: none.
     """
 
     optimizer: Optimizer
@@ -75,11 +75,11 @@ class Question:
     retained: frozenset[int] = frozenset()
 
     def propose(self, change: Change | None = None, past: bool = True) -> Proposal:
-        """The answer, to another view where there is a change.
+        """Return the proposal, after a change of the view if one is given.
 
         Args:
-            change: Makes other trials of the population's.
-            past: Whether history is changed, too.
+            change: Function from the population to another one. Default: None, no change.
+            past: True to change the history, too. Default: True.
         """
         view = self.view
         if change is not None:
@@ -89,22 +89,22 @@ class Question:
 
     @cached_property
     def proposal(self) -> Proposal:
-        """The first answer."""
+        """Return the proposal to the unchanged view, made once."""
         return self.propose()
 
     @cached_property
     def row(self) -> int | None:
-        """The member's own row of the population."""
+        """Return the member's own row of the population; None if it has none."""
         return self.view.population.row(self.member)
 
     @property
     def parents(self) -> set[int]:
-        """The trials that it may continue from."""
+        """Return the numbers of the trials that may be parents."""
         now, past = self.view.population, self.view.history
         return {*now.number[now.healthy].tolist(), *(self.retained & {*past.number[past.healthy].tolist()})}
 
-    def told(self, loss: float) -> Row:
-        """The proposed trial, once it has ended."""
+    def finished(self, loss: float) -> Row:
+        """Return the proposed trial as finished with a loss."""
         now, past, made = self.view.population, self.view.history, self.proposal
         step = 0 if self.row is None else int(now.step[self.row]) + 1
         age = 1 + max(past.age[past.number == made.parent].tolist(), default=-1)
@@ -112,29 +112,29 @@ class Question:
         return Row(self.number, self.member, step, age, made.x.tolist(), loss, as_json(made.memo), parent)
 
     def surroundings(self) -> dict[str, object]:
-        """What an answer must not change."""
+        """Return a snapshot of all that `propose` must not change."""
         seen = [rows(trials) for trials in (self.view.population, self.view.history, self.view.running)]
         attributes = getattr(self.optimizer, "__dict__", {})
         return {
             "its attributes": repr(attributes), "the view": repr((seen, self.view.start)),
-            "global generators": (_words(), random.getstate()),
+            "global generators": (_numpy_state(), random.getstate()),
         }  # fmt: skip
 
-    def says(self, rule: str) -> str:
-        """A rule that was broken, and how."""
+    def broke(self, rule: str) -> str:
+        """Return the message that a rule was broken, with what was proposed."""
         seen = rows(self.view.population)
-        return f"{rule}. Found {self.proposal} by {self.optimizer!r} for {self.member} in {seen}."
+        return f"{rule}. Found {self.proposal} by {self.optimizer!r} for member {self.member} in {seen}."
 
 
-class Rehearsal:
-    """A small study in which members go on in and out of step.
+class Simulation:
+    """A small study without training, whose members ask in and out of step.
 
     Args:
-        optimizer: Who decides.
-        space: The hyperparameters.
+        optimizer: Optimizer under test.
+        space: Space of the study.
         size: Number of members.
-        loss: Of a trial that ends.
-        rng: Decides who is next.
+        loss: Function from a generator to the loss of a trial that ends.
+        rng: Generator of the order of events and of losses.
     """
 
     def __init__(
@@ -142,55 +142,60 @@ class Rehearsal:
     ) -> None:
         self._optimizer, self._space, self._loss, self._rng = optimizer, space, loss, rng
         self._start = [dict(list(space.decode(space.draw(rng)).items())[:3])]
-        self._told: list[list[Row]] = [[] for _ in range(size)]
+        self._finished: list[list[Row]] = [[] for _ in range(size)]
         self._running: dict[int, Row] = {}
         self._retained: set[int] = set()
 
-    def questions(self, n: int) -> Iterator[Question]:
-        """One question after another, each answered."""
+    def asks(self, n: int) -> Iterator[Ask]:
+        """Yield n asks, one after another; each proposal is then trained."""
         for number in range(n):
             for member in [m for m in self._running if self._rng.random() < _PROMPT]:
                 self._end(member)
             while not (due := self._due()):
                 self._end(next(iter(self._running)))
             member = int(self._rng.choice(due))
-            question = Question(
-                self._optimizer, self._view(member), member, number, frozenset(self._retained)
-            )
-            yield question
-            self._go_on(question)
+            ask = Ask(self._optimizer, self._view(member), member, number, frozenset(self._retained))
+            yield ask
+            self._begin(ask)
 
     def _due(self) -> list[int]:
-        steps = [len(told) for told in self._told]
+        steps = [len(trials) for trials in self._finished]
         return [m for m, step in enumerate(steps) if step <= min(steps) + 1 and m not in self._running]
 
     def _end(self, member: int) -> None:
-        self._told[member].append(self._running.pop(member)._replace(loss=self._loss(self._rng)))
+        self._finished[member].append(self._running.pop(member)._replace(loss=self._loss(self._rng)))
 
     def _view(self, member: int) -> View:
-        steps = len(self._told[member])
-        now = [told[:steps][-1] for told in self._told if told[:steps]]
+        steps = len(self._finished[member])
+        now = [trials[:steps][-1] for trials in self._finished if trials[:steps]]
+        history = partial(population, sorted(chain(*self._finished)))
+        running = partial(population, [*self._running.values()])
+        longest = max(map(len, self._finished))
         return View(
-            self._space, len(self._told), population(now), self._start,
-            partial(population, sorted(chain(*self._told))), partial(population, [*self._running.values()]),
-            steps=_STEPS + max(map(len, self._told)),
-        )  # fmt: skip
+            self._space,
+            len(self._finished),
+            population(now),
+            self._start,
+            history,
+            running,
+            _STEPS + longest,
+        )
 
-    def _go_on(self, question: Question) -> None:
-        made = question.proposal
-        self._running[question.member] = question.told(np.nan)
+    def _begin(self, ask: Ask) -> None:
+        made = ask.proposal
+        self._running[ask.member] = ask.finished(np.nan)  # the loss comes with its end
         self._retained -= {made.parent}
         if made.retain:
-            self._retained.add(question.number)
+            self._retained.add(ask.number)
 
 
-def _words() -> list[Any]:
-    state: Any = np.random.get_state()  # noqa: NPY002 - a witness
+def _numpy_state() -> list[Any]:
+    state: Any = np.random.get_state()  # noqa: NPY002 - to see that it is left alone
     return [state[1].tolist(), *state[2:]]
 
 
 def as_json(value: Any) -> Any:
-    """The value as it comes back from JSON, None where it does not."""
+    """Return a value as JSON gives it back; None if JSON cannot hold it."""
     try:
         return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError):

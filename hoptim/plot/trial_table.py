@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import hoptim
 from hoptim import FinishedTrial
+from hoptim._arguments import sign_of
 from hoptim.analysis.lineage import chosen
 from hoptim.analysis.ranking import best, latest
 
@@ -65,7 +66,7 @@ class TrialTable:
     @property
     def sign(self) -> int:
         """Return 1 if lower values are better, -1 if higher ones are."""
-        return 1 if self.mode == "min" else -1
+        return sign_of(self.mode)
 
     def column(self, read: Callable[[FinishedTrial], float]) -> Floats:
         """Return one number of each trial `(n,)`."""
@@ -157,6 +158,6 @@ class TrialTable:
 
 
 def step_size(trial: FinishedTrial) -> float:
-    """Return ROMUL's step size of a trial; NaN if the optimizer noted none."""
-    sigma = trial.memo.get("sigma") if isinstance(trial.memo, Mapping) else None
-    return float(sigma) if isinstance(sigma, (int, float)) else math.nan
+    """Return ROMUL's step size of a trial; NaN if its memo records none."""
+    sigma = hoptim.ROMUL.step_size(trial.memo)
+    return math.nan if sigma is None else sigma

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hoptim import ROMUL
 from hoptim._text import json_number
 from hoptim.analysis.ranking import best, latest
 from hoptim.space.dimensions import Dimension
@@ -62,16 +62,10 @@ def _columns(trials: Sequence[FinishedTrial]) -> dict[str, list[Any]]:
     began = trials[0].asked if trials else 0.0
     columns["asked"] = [round((trial.asked - began) * 1000) for trial in trials]  # ms, as in the journal
     columns["took"] = [round((trial.ended - trial.asked) * 1000) for trial in trials]
-    sigma = [_sigma(trial.memo) for trial in trials]
+    sigma = [ROMUL.step_size(trial.memo) for trial in trials]
     if any(step is not None for step in sigma):
         columns["sigma"] = sigma
     return columns
-
-
-def _sigma(memo: Any) -> float | None:
-    """Return ROMUL's step size, or None if the optimizer noted none."""
-    sigma = memo.get("sigma") if isinstance(memo, Mapping) else None
-    return sigma if isinstance(sigma, float) and math.isfinite(sigma) else None
 
 
 def _param(name: str, dim: Dimension, trials: Sequence[FinishedTrial]) -> dict[str, Any]:

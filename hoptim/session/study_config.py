@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple, NoReturn
 
-from hoptim._arguments import check_whole, plain
+from hoptim._arguments import check_whole, plain, sign_of
 from hoptim.errors import ArgumentError, HoptimError, OptimizerError, StudyDamaged
 from hoptim.optimizers.asha import ASHA
 from hoptim.optimizers.base import Optimizer, Proposal, View
@@ -46,8 +46,8 @@ class StudyConfig(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """1 when lower values are better, -1 when higher ones are."""
-        return 1 if self.mode == "min" else -1
+        """Return 1 if lower values are better, -1 if higher ones are."""
+        return sign_of(self.mode)
 
     def to_json(self) -> dict[str, Any]:
         """As it is recorded; plain JSON."""
@@ -74,8 +74,7 @@ def checked(
     check_whole("seed", seed, 0)
     if size > _MOST_MEMBERS:
         raise ArgumentError(f"size must be at most {_MOST_MEMBERS}, found {size}.")
-    if mode not in ("min", "max"):
-        raise ArgumentError(f"mode must be 'min' or 'max', found {mode!r}.")
+    sign_of(mode)  # raises if it is neither
     entries = [] if start is None else list(start)
     if len(entries) > size:
         raise ArgumentError(f"start has {len(entries)} entries for {size} members.")

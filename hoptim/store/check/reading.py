@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from hoptim._arguments import sign_of
 from hoptim._files import open_regular
 from hoptim.store import line_format
 from hoptim.store.check import damage
@@ -151,7 +152,7 @@ def _fresh(settings: StudyFile | None) -> State:
     if settings is None:
         return State(StudyShape(0, 0, 0, 1))
     identity = settings.identity
-    sign = 1 if identity["mode"] == "min" else -1
+    sign = sign_of(identity["mode"])
     return State(StudyShape(identity["size"], settings.steps, identity["seed"], sign, identity["space"]))
 
 
