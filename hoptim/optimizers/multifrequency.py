@@ -95,14 +95,14 @@ class MultiFrequency(Optimizer):
 
     def _migrant(self, population: Population, groups: Ints, ranks: _Quarters, row: int) -> tuple[int, int]:
         """Return rows to take weights and hyperparameters from; the own row if no migrant replaces it."""
-        strangers = [r for r in population.ranking.tolist() if groups[r] != groups[row]]
-        for host in ranks.open.tolist():
-            if not strangers or population.loss[strangers[0]] >= population.loss[host]:
+        migrants = [r for r in population.ranking.tolist() if groups[r] != groups[row]]
+        for replaced in ranks.open.tolist():
+            if not migrants or population.loss[migrants[0]] >= population.loss[replaced]:
                 continue
-            migrant = strangers.pop(0)
-            if host == row:
-                theirs, ours = (self.frequencies[int(groups[r])] for r in (migrant, row))
-                settings = migrant if theirs > ours else row if theirs == ours else ranks.winners[0]
+            migrant = migrants.pop(0)
+            if replaced == row:
+                theirs, own = (self.frequencies[int(groups[r])] for r in (migrant, row))
+                settings = migrant if theirs > own else row if theirs == own else ranks.winners[0]
                 return migrant, int(settings)
         return row, row
 
