@@ -202,12 +202,12 @@ def read_off(ticks, place):
     return a + (b - a) * (place - p) / (q - p)
 
 
-def test_a_click_pins_and_escape_lets_go(shown):
-    """A pinned member stays highlighted wherever the pointer goes, until it is let go."""
+def test_a_click_pins_and_escape_unpins(shown):
+    """A pinned member stays highlighted wherever the pointer goes, until it is unpinned."""
     pinned = next(t for t in (shown.point("#value-plot .plot", 0.3, y / 20) for y in range(20)) if t)
     shown.page.mouse.down()
     shown.page.mouse.up()
-    assert f"member {pinned.member}, trial {pinned.number}" in shown.page.locator("#said").inner_text()
+    assert f"member {pinned.member}, trial {pinned.number}" in shown.page.locator("#pinned").inner_text()
     elsewhere = [shown.point("#tree-plot .plot", 0.8, y) for y in (0.2, 0.5, 0.8)]
     assert {t.member for t in elsewhere} == {pinned.member}
     assert {t.step for t in elsewhere} != {pinned.step}
@@ -236,7 +236,7 @@ def winner(page):
 
 
 def test_a_keyboard_does_what_a_pointer_does(shown):
-    """From the winner along its steps and across members; Enter pins, Escape lets go."""
+    """From the winner along its steps and across members; Enter pins, Escape unpins."""
     study, page = shown.study, shown.page
     page.locator("#value-plot .plot").focus()
     for key, member, step in [
@@ -250,7 +250,7 @@ def test_a_keyboard_does_what_a_pointer_does(shown):
         assert (found.member, found.step) == (member, step)
         assert page.locator(".tooltip strong").inner_text() == f"Member {member}, step {step}"
     page.keyboard.press("Enter")
-    assert page.locator("#said").inner_text().startswith("Pinned")
+    assert page.locator("#pinned").inner_text().startswith("Pinned")
     page.keyboard.press("Escape")
     assert shown.highlighted() is None
 

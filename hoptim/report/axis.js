@@ -1,4 +1,4 @@
-// Axes: from a value to a place between 0 and 1, and the ticks that name places.
+// Axes: from a value to a place between 0 and 1, and labelled ticks.
 
 class LinearAxis {
   constructor(low, high, whole = false) {
@@ -14,12 +14,12 @@ class LinearAxis {
     return value / range - this.low / range; // value - low may be beyond floats
   }
 
-  ticks(most) {
-    return this.nice(this.low, this.high, most);
+  ticks(maxTicks) {
+    return this.roundTicks(this.low, this.high, maxTicks);
   }
 
-  nice(low, high, most) {
-    const rough = high / most - low / most;
+  roundTicks(low, high, maxTicks) {
+    const rough = high / maxTicks - low / maxTicks;
     const decade = 10 ** Math.floor(Math.log10(rough));
     let step = decade * [1, 2, 5, 10].find((f) => f * decade >= rough * (1 - 1e-9));
     if (this.whole) step = Math.max(1, Math.round(step));
@@ -37,13 +37,13 @@ class LogAxis extends LinearAxis {
     return (Math.log(value) - Math.log(this.low)) / (Math.log(this.high) - Math.log(this.low));
   }
 
-  ticks(most) {
+  ticks(maxTicks) {
     const first = Math.floor(Math.log10(this.low));
     const last = Math.ceil(Math.log10(this.high));
     const decades = Math.log10(this.high) - Math.log10(this.low);
-    if (decades < 1) return this.nice(this.low, this.high, most).filter((tick) => tick.value > 0);
-    const every = Math.max(1, Math.ceil(decades / most));
-    const factors = decades < most / 3 ? [1, 2, 5] : decades < most / 2 ? [1, 3] : [1];
+    if (decades < 1) return this.roundTicks(this.low, this.high, maxTicks).filter((tick) => tick.value > 0);
+    const every = Math.max(1, Math.ceil(decades / maxTicks));
+    const factors = decades < maxTicks / 3 ? [1, 2, 5] : decades < maxTicks / 2 ? [1, 3] : [1];
     const found = [];
     for (let power = first; power <= last; power += every) {
       for (const factor of factors) {
@@ -56,7 +56,7 @@ class LogAxis extends LinearAxis {
   }
 }
 
-// Rows from top to bottom or from bottom to top, each with room for what shares it.
+// A row for each name, from top to bottom or upwards; trials share a row.
 class RowAxis {
   constructor(names, upwards) {
     Object.assign(this, { names, upwards, rows: true });
@@ -67,10 +67,10 @@ class RowAxis {
     return this.upwards ? place : 1 - place;
   }
 
-  ticks(most) {
-    const every = Math.ceil(this.names.length / Math.max(most * 2.5, 1));
-    const nice = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((n) => n >= every) ?? every;
-    return this.names.map((text, value) => ({ value, text })).filter((tick) => tick.value % nice === 0);
+  ticks(maxTicks) {
+    const every = Math.ceil(this.names.length / Math.max(maxTicks * 2.5, 1));
+    const round = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((n) => n >= every) ?? every;
+    return this.names.map((text, value) => ({ value, text })).filter((tick) => tick.value % round === 0);
   }
 }
 

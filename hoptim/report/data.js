@@ -1,4 +1,4 @@
-// The study: columns by index of a trial, and who descends from whom.
+// The study: columns by index of a trial, and the trials' descent.
 
 const NUMBERS = { nan: NaN, inf: Infinity, "-inf": -Infinity };
 
@@ -19,26 +19,26 @@ class Study {
     this.index = new Map(number.map((n, i) => [n, i]));
     this.parent = Int32Array.from(parent, (n) => this.index.get(n) ?? -1);
     this.members = Array.from({ length: data.size }, () => []);
-    this.levels = Array.from({ length: data.steps }, () => []);
+    this.byStep = Array.from({ length: data.steps }, () => []);
     for (let i = 0; i < this.count; i++) {
       this.members[member[i]].push(i); // a member's trials have rising numbers
-      this.levels[step[i]].push(i);
+      this.byStep[step[i]].push(i);
     }
     this.latest = this.members.filter((own) => own.length).map((own) => own.at(-1));
     this.winner = data.best === null ? -1 : this.index.get(data.best);
-    this.winning = this.winner < 0 ? [] : this.ancestors(this.winner);
+    this.winnerLine = this.winner < 0 ? [] : this.ancestors(this.winner);
     this.exploits = this.number.map((_, i) => i).filter((i) => this.isExploit(i));
   }
 
-  // A trial and all whose training is in its weights, the fresh one first.
+  // A trial and its ancestors, the one with fresh weights first.
   ancestors(i) {
     const line = [];
     for (let at = i; at >= 0; at = this.parent[at]) line.push(at);
     return line.reverse();
   }
 
-  // The member's own trial before, -1 for its first.
-  before(i) {
+  // The member's trial of the step before, -1 for its first.
+  previous(i) {
     return this.step[i] === 0 ? -1 : this.members[this.member[i]][this.step[i] - 1];
   }
 
@@ -47,7 +47,7 @@ class Study {
     return donor >= 0 && this.step[i] > 0 && this.member[donor] !== this.member[i];
   }
 
-  // Trials whose weights live on in some member's latest.
+  // A mask of the members' latest trials and all their ancestors.
   survivors() {
     const alive = new Uint8Array(this.count);
     for (const i of this.latest) alive[i] = 1;
@@ -56,13 +56,13 @@ class Study {
     return alive;
   }
 
-  // A place between 0 and 1 in each trial's step, such that no line to a parent crosses another: the
-  // children of one parent lie side by side, in the order of the parents.
-  descent() {
+  // A place between 0 and 1 for each trial, such that no line to a parent crosses another: within a step,
+  // the children of one parent lie side by side, in the order of the parents.
+  treePlaces() {
     const place = new Float64Array(this.count);
-    for (const level of this.levels) {
+    for (const level of this.byStep) {
       const from = (i) =>
-        this.parent[i] >= 0 ? place[this.parent[i]] : this.before(i) >= 0 ? place[this.before(i)] : 0;
+        this.parent[i] >= 0 ? place[this.parent[i]] : this.previous(i) >= 0 ? place[this.previous(i)] : 0;
       const order = level
         .map((i) => [from(i), this.isExploit(i), i])
         .sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]);
@@ -71,10 +71,10 @@ class Study {
     return place;
   }
 
-  // 1 for the best of all trials with the same step, NaN without a value.
+  // The rank among all trials of the same step, 1 for the best; NaN if the trial failed.
   rank(i) {
     const own = this.sign * this.value[i];
     if (!Number.isFinite(own)) return NaN;
-    return 1 + this.levels[this.step[i]].filter((j) => this.sign * this.value[j] < own).length;
+    return 1 + this.byStep[this.step[i]].filter((j) => this.sign * this.value[j] < own).length;
   }
 }

@@ -1,9 +1,9 @@
-// Elements. Text goes in as text alone, so no name or failure is ever taken for HTML.
+// Elements. Text is added as text nodes only, so no name or failure message is ever parsed as HTML.
 
-// Its name looks like an address, and no page of ours holds any.
+// Read from the page, because the namespace's name looks like an address, and the page contains none.
 const SVG = document.querySelector("svg").namespaceURI;
 
-function made(node, attributes, children) {
+function filled(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (value !== null && value !== false) node.setAttribute(name, value === true ? "" : value);
@@ -13,21 +13,21 @@ function made(node, attributes, children) {
 }
 
 function html(tag, attributes = {}, ...children) {
-  return made(document.createElement(tag), attributes, children);
+  return filled(document.createElement(tag), attributes, children);
 }
 
 function svg(tag, attributes = {}, ...children) {
-  return made(document.createElementNS(SVG, tag), attributes, children);
+  return filled(document.createElementNS(SVG, tag), attributes, children);
 }
 
-// Whether the page has the width that it is printed in.
-function onPaper() {
+// True while the page has the width that it is printed in.
+function isPrinting() {
   return document.documentElement.classList.contains("paper");
 }
 
-function shortened(text, most) {
-  const marks = [...text];
-  return marks.length <= most ? text : `${marks.slice(0, most - 1).join("")}\u2026`;
+function shortened(text, limit) {
+  const characters = [...text];
+  return characters.length <= limit ? text : `${characters.slice(0, limit - 1).join("")}\u2026`;
 }
 
 function facts(pairs) {

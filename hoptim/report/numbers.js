@@ -1,8 +1,8 @@
-// Numbers as people read them, and as programs do.
+// Numbers as text, for people and for programs.
 
 const MINUS = "\u2212";
 
-// About six digits, as a person reads a value.
+// Six significant digits.
 function readable(x) {
   if (Number.isNaN(x)) return "nan";
   if (!Number.isFinite(x)) return x > 0 ? "inf" : "-inf";
@@ -15,7 +15,7 @@ function exponent(text) {
   return text.replace(/\.?0*e/, "e").replace("e+", "e");
 }
 
-// A number on an axis: short, with the digits that its neighbours differ in.
+// A tick's label: short, with the digits in which neighbouring ticks differ.
 function tickText(x, digits) {
   const size = Math.abs(x);
   if (x === 0) return "0";
@@ -24,7 +24,7 @@ function tickText(x, digits) {
     : x.toFixed(Math.max(0, digits));
 }
 
-// Every digit that tells a float from its neighbours, as Python writes it: never without its type.
+// The shortest text that gives back the same float, written as a float in Python and JSON.
 function exactFloat(x) {
   if (Number.isNaN(x)) return "NaN";
   if (!Number.isFinite(x)) return x > 0 ? "Infinity" : "-Infinity";

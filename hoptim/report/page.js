@@ -1,20 +1,20 @@
-// The page: header, controls, plots and tables, put together.
+// Put header, controls, plots and tables together.
 
 function percent(part, whole) {
   return `${Math.floor((100 * part) / whole)} %`;
 }
 
-function whose(study, i) {
+function trialLabel(study, i) {
   return `member ${study.member[i]}, step ${study.step[i]}, trial ${study.number[i]}`;
 }
 
-// What a visitor wants to know first: name, value, and a word below it.
+// The most important results: name, value, and a note below it.
 function headline(study) {
   const ever = study.best_ever === null ? -1 : study.index.get(study.best_ever);
-  const best = (i) => (i < 0 ? ["none yet", ""] : [readable(study.value[i]), whose(study, i)]);
+  const best = (i) => (i < 0 ? ["none yet", ""] : [readable(study.value[i]), trialLabel(study, i)]);
   const all = study.size * study.steps;
   const failed = study.value.filter((value) => !Number.isFinite(value)).length;
-  const hops = study.winning.filter((i) => study.isExploit(i)).length;
+  const exploits = study.winnerLine.filter((i) => study.isExploit(i)).length;
   return [
     ["Best value now", ...best(study.winner)],
     ["Best ever", ...best(ever)],
@@ -25,7 +25,7 @@ function headline(study) {
       `${grouped(study.count)} of ${grouped(all)} trials` +
         (study.complete ? "" : ", not complete when written"),
     ],
-    ["Exploits", grouped(study.exploits.length), `${grouped(hops)} in the winner's weights`],
+    ["Exploits", grouped(study.exploits.length), `${grouped(exploits)} in the winner's weights`],
     ["Failures", grouped(failed), "trials without a finite value"],
   ];
 }
@@ -62,15 +62,15 @@ function setting(value) {
 function fillHeader(study) {
   const big = ([name, value, note]) =>
     html("div", {}, ...facts([[name, value]]), html("dd", { class: "note" }, note));
-  put("headline", ...headline(study).map(big));
-  put("details", ...details(study).map((pair) => html("div", {}, ...facts([pair]))));
+  setChildren("headline", ...headline(study).map(big));
+  setChildren("details", ...details(study).map((pair) => html("div", {}, ...facts([pair]))));
 }
 
-function put(id, ...nodes) {
+function setChildren(id, ...nodes) {
   document.getElementById(id).replaceChildren(...nodes);
 }
 
-function offer(text, kind, name) {
+function download(text, kind, name) {
   const url = URL.createObjectURL(new Blob([text], { type: kind }));
   html("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 60000);
@@ -84,33 +84,33 @@ async function copy(text) {
     area.value = text;
     document.body.append(area);
     area.select();
-    document.execCommand("copy"); // where a page from a file may not use the clipboard otherwise
+    document.execCommand("copy"); // for browsers that deny the clipboard to a page from a file
     area.remove();
   }
 }
 
 function scheduleButtons(study) {
-  const said = html("span", { role: "status" });
+  const status = html("span", { role: "status" });
   const file = `${study.name.replace(/[^\p{L}\p{N}._-]+/gu, "-")}-schedule`;
   const button = (text, act) =>
     html("button", { type: "button", disabled: study.winner < 0, onclick: act }, text);
   const copied = (text) => async () => {
     await copy(text());
-    said.textContent = "Copied.";
+    status.textContent = "Copied.";
   };
-  const csv = () => scheduleCsv(study, study.winning);
-  const json = () => scheduleJson(study, study.winning);
+  const csv = () => scheduleCsv(study, study.winnerLine);
+  const json = () => scheduleJson(study, study.winnerLine);
   return [
     button("Copy CSV", copied(csv)),
     button("Copy JSON", copied(json)),
-    button("Download CSV", () => offer(csv(), "text/csv", `${file}.csv`)),
-    button("Download JSON", () => offer(json(), "application/json", `${file}.json`)),
-    said,
+    button("Download CSV", () => download(csv(), "text/csv", `${file}.csv`)),
+    button("Download JSON", () => download(json(), "application/json", `${file}.json`)),
+    status,
   ];
 }
 
 function exploitRows(study, selection, which) {
-  if (which === "winner") return study.winning.filter((i) => study.isExploit(i));
+  if (which === "winner") return study.winnerLine.filter((i) => study.isExploit(i));
   const member = selection.pinned < 0 ? -1 : study.member[selection.pinned];
   if (which === "member")
     return study.exploits.filter(
@@ -124,10 +124,10 @@ function failureNote(study) {
   const again = attempt.filter((n, i) => n > 1 && Number.isFinite(study.value[i])).length;
   const cut = interruptions.reduce((sum, n) => sum + n, 0);
   const some = [];
-  if (again) some.push(`${grouped(again)} further trials were told after failed attempts.`);
+  if (again) some.push(`${grouped(again)} other trials succeeded after failed attempts.`);
   if (cut)
     some.push(
-      `${grouped(cut)} times a worker was lost or let go of its trial, which was handed out again.`,
+      `${grouped(cut)} times a trial was handed out again because its worker was lost or released it.`,
     );
   return some.join(" ");
 }
@@ -145,46 +145,46 @@ function fillTables(study, selection) {
     if (which.value === "member" && selection.pinned !== pinned) refill();
     pinned = selection.pinned;
   });
-  schedule.show(study.winning);
+  schedule.show(study.winnerLine);
   refill();
   failures.show(study.number.map((_, i) => i).filter((i) => !Number.isFinite(study.value[i])));
-  put("schedule", schedule.root);
-  put("schedule-buttons", ...scheduleButtons(study));
-  put("exploits", exploits.root);
-  put("failures", failures.root);
-  put("failure-note", failureNote(study));
+  setChildren("schedule", schedule.root);
+  setChildren("schedule-buttons", ...scheduleButtons(study));
+  setChildren("exploits", exploits.root);
+  setChildren("failures", failures.root);
+  setChildren("failure-note", failureNote(study));
 }
 
 function control(selection, tooltip) {
   const { study } = selection;
-  const said = document.getElementById("said");
+  const status = document.getElementById("pinned");
   const member = document.getElementById("member");
-  const release = document.getElementById("release");
+  const button = document.getElementById("unpin");
   member.max = study.size - 1;
   for (const radio of document.querySelectorAll("[name=follow]")) {
-    radio.addEventListener("change", () => selection.followed(radio.value));
+    radio.addEventListener("change", () => selection.followBy(radio.value));
   }
   member.addEventListener("change", () => {
     const own = member.value === "" ? [] : (study.members[Number(member.value)] ?? []);
-    selection.letGo();
+    selection.unpin();
     if (own.length) selection.pin(own.at(-1));
   });
-  const letGo = () => {
+  const unpin = () => {
     tooltip.hide();
-    selection.letGo();
+    selection.unpin();
   };
-  release.addEventListener("click", letGo);
-  document.addEventListener("keydown", (event) => event.key === "Escape" && letGo());
+  button.addEventListener("click", unpin);
+  document.addEventListener("keydown", (event) => event.key === "Escape" && unpin());
   selection.watchers.push(() => {
     const pinned = selection.pinned;
-    release.disabled = pinned < 0;
+    button.disabled = pinned < 0;
     member.value = pinned < 0 ? "" : study.member[pinned];
-    said.textContent =
+    status.textContent =
       pinned < 0 ? "" : `Pinned: member ${study.member[pinned]}, trial ${study.number[pinned]}.`;
   });
 }
 
-function drawnWhenSized(plots, plot) {
+function drawOnResize(plots, plot) {
   plots.add(plot);
   plot.watch = new ResizeObserver(() => {
     plot.draw();
@@ -201,10 +201,10 @@ function show(study) {
     plot.remark = () => plot.mark(selection.line, selection.cursor);
     listen(plot, selection, tooltip);
     document.getElementById(id).append(plot.root);
-    drawnWhenSized(plots, plot);
+    drawOnResize(plots, plot);
     return plot;
   };
-  const choosing = (id, make) => {
+  const addWithSwitch = (id, make) => {
     const box = document.getElementById(id);
     let plot = add(make(box.checked), `${id}-plot`);
     box.addEventListener("change", () => {
@@ -217,9 +217,9 @@ function show(study) {
   const log = document.getElementById("value");
   log.checked = wantsLog(study);
   log.parentElement.hidden = !mayBeLog(study);
-  choosing("value", (checked) => valuePlot(study, checked));
+  addWithSwitch("value", (checked) => valuePlot(study, checked));
   plotsOf(study).forEach((plot) => add(plot, "params"));
-  choosing("tree", (checked) => treePlot(study, checked));
+  addWithSwitch("tree", (checked) => treePlot(study, checked));
   const redraw = (paper) => () => {
     document.documentElement.classList.toggle("paper", paper);
     for (const plot of plots) {

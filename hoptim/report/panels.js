@@ -1,16 +1,16 @@
-// Which plots there are, and how each draws its crowd.
+// The plots of the page, and how each draws its background of all trials.
 
-// Paler the more there are and the denser they lie, so that a crowd stays readable.
-function grey(many, spacing) {
+// Grey that is paler the more lines there are and the denser they lie, so that the plot stays readable.
+function lineColour(many, spacing) {
   const shade = (2 / Math.sqrt(many + 1)) * clamped(spacing / 2, 0.4, 1);
-  return `rgba(${CROWD}, ${clamped(shade, 0.08, 0.75)})`;
+  return `rgba(${GREY}, ${clamped(shade, 0.08, 0.75)})`;
 }
 
-function crowdOfLines(pen) {
+function drawMemberLines(pen) {
   const { members, size } = this.study;
-  pen.strokeStyle = grey(size, this.inner.width / this.steps);
+  pen.strokeStyle = lineColour(size, this.inner.width / this.steps);
   pen.lineWidth = 1.25;
-  pen.lineJoin = "bevel"; // a crowd of round ones takes seconds
+  pen.lineJoin = "bevel"; // many round ones take seconds
   for (const own of members) {
     pen.beginPath();
     this.trace(
@@ -19,13 +19,13 @@ function crowdOfLines(pen) {
     );
     pen.stroke();
   }
-  this.drawLost(pen);
+  this.drawFailed(pen);
 }
 
-// Crosses on the lower edge, for trials without a finite value.
-function drawLost(pen) {
-  if (!this.lost) return;
-  pen.strokeStyle = `rgba(${CROWD}, 1)`;
+// Crosses on the lower edge for trials without a finite value.
+function drawFailed(pen) {
+  if (!this.failed) return;
+  pen.strokeStyle = `rgba(${GREY}, 1)`;
   pen.lineWidth = 1.5;
   pen.beginPath();
   for (let i = 0; i < this.study.count; i++) {
@@ -39,22 +39,22 @@ function drawLost(pen) {
   pen.stroke();
 }
 
-// A dash for each trial in its row, where a line between rows would mean nothing.
-function crowdOfDashes(pen) {
+// A dash for each trial in its row; a line between rows would have no meaning.
+function drawDashes(pen) {
   const width = Math.max(1, (this.inner.width / this.steps) * 0.9);
   const height = Math.max(
     0.75,
     Math.min(4, (0.5 * this.inner.height) / this.axis.names.length / this.study.size),
   );
-  pen.fillStyle = `rgba(${CROWD}, 0.6)`;
+  pen.fillStyle = `rgba(${GREY}, 0.6)`;
   for (let i = 0; i < this.study.count; i++) {
     const [x, y] = this.place(i);
     pen.fillRect(x - width / 2, y - height / 2, width, height);
   }
 }
 
-// Every line from parent to child: pale where the weights died out, dark where they live on.
-function crowdOfBranches(pen) {
+// Lines from parent to child: pale for lineages that died out, dark for those that survive.
+function drawBranches(pen) {
   const { study } = this;
   const alive = study.survivors();
   const dense = Math.max(0.3, Math.min(1, this.inner.width / this.steps / 12));
@@ -65,7 +65,7 @@ function crowdOfBranches(pen) {
   ];
   const children = study.number.map((_, i) => i).filter((i) => study.parent[i] >= 0);
   for (const { of, shade, width } of kinds) {
-    pen.strokeStyle = `rgba(${CROWD}, ${shade})`;
+    pen.strokeStyle = `rgba(${GREY}, ${shade})`;
     pen.lineWidth = width;
     pen.beginPath();
     for (const i of children.filter(of)) {
@@ -79,19 +79,19 @@ function crowdOfBranches(pen) {
 function valuePlot(study, log) {
   const finite = study.value.filter(Number.isFinite);
   const [low, high] = extremes(finite);
-  const lost = study.count - finite.length;
+  const failed = study.count - finite.length;
   const better = study.mode === "min" ? "lower is better" : "higher is better";
-  const crosses = `; \u00d7 on the lower edge: ${grouped(lost)} without a finite value`;
+  const crosses = `; \u00d7 on the lower edge: ${grouped(failed)} without a finite value`;
   return new Plot(study, {
     title: "Value",
-    note: better + (log ? ", log scale" : "") + (lost ? crosses : ""),
+    note: better + (log ? ", log scale" : "") + (failed ? crosses : ""),
     label: "value",
     axis: padded(low, high, log),
     column: study.value,
     height: 340,
-    crowd: crowdOfLines,
-    drawLost,
-    lost,
+    background: drawMemberLines,
+    drawFailed,
+    failed,
     wide: true,
   });
 }
@@ -116,7 +116,7 @@ function mayBeLog(study) {
   return finite.length > 0 && finite.every((value) => value > 0);
 }
 
-// Whether a straight scale would hide most of what happens.
+// True if a linear scale would hide most values.
 function wantsLog(study) {
   const [low, high] = extremes(study.value.filter(Number.isFinite));
   return mayBeLog(study) && high / low > 10;
@@ -129,13 +129,13 @@ function paramPlot(study, param) {
     const names = param.choices.map(choiceText);
     const axis = new RowAxis(names, param.type === "Ordinal");
     const note = `${param.type} of ${names.length}${inherited}; a row for each member`;
-    return new Plot(study, { ...shared, note, axis, spread: true, crowd: crowdOfDashes });
+    return new Plot(study, { ...shared, note, axis, spread: true, background: drawDashes });
   }
   const whole = param.type === "Int";
   const range = `${readable(param.low)} to ${readable(param.high)}`;
   const note = `${param.type}, ${range}${param.log ? ", log scale" : ""}${inherited}`;
   const axis = numberAxis(param.low, param.high, param.log, whole);
-  return new Plot(study, { ...shared, note, axis, crowd: crowdOfLines, drawLost });
+  return new Plot(study, { ...shared, note, axis, background: drawMemberLines, drawFailed });
 }
 
 function numberPlot(study, title, note, column) {
@@ -150,15 +150,15 @@ function numberPlot(study, title, note, column) {
     axis,
     column,
     height: 230,
-    crowd: crowdOfLines,
-    drawLost,
+    background: drawMemberLines,
+    drawFailed,
   });
 }
 
-// Rows by descent show families, rows by member show who copied whom.
+// Rows in order of descent show families; rows by member show exploits.
 function treePlot(study, byMember) {
   const names = Array.from({ length: study.size }, (_, member) => String(member));
-  const descent = Object.assign(new LinearAxis(1, 0), { ticks: () => [] });
+  const treeAxis = Object.assign(new LinearAxis(1, 0), { ticks: () => [] });
   const rows = byMember
     ? "a row for each member, slanted lines are exploits"
     : "the children of a trial lie side by side, so that no lines cross";
@@ -166,10 +166,10 @@ function treePlot(study, byMember) {
     title: "Family tree",
     note: `${rows}; strong lines lead to some member's latest trial, pale ones died out`,
     label: byMember ? "member" : "in order of descent",
-    axis: byMember ? new RowAxis(names, false) : descent,
-    column: byMember ? study.member : study.descent(),
+    axis: byMember ? new RowAxis(names, false) : treeAxis,
+    column: byMember ? study.member : study.treePlaces(),
     height: Math.max(220, Math.min(560, 80 + 10 * study.size)),
-    crowd: crowdOfBranches,
+    background: drawBranches,
     wide: true,
   });
 }

@@ -1,11 +1,11 @@
-// One plot over steps: axes and marked lines in SVG, which is sharp and few; the crowd on a canvas.
+// One plot over steps: axes and highlighted lines in SVG, all trials on a canvas behind them, for speed.
 
 const ROOM = { top: 10, right: 14, bottom: 36 };
-const CROWD = "128, 128, 128"; // the grey that shows on white and on black, so a canvas fits both
+const GREY = "128, 128, 128"; // a grey that shows on white and on black, so that a canvas fits both
 
 class Plot {
-  // spec: title, note, label of the vertical axis, axis, column (the value of each trial), height in
-  // pixels, draw (of the crowd), spread (rows with room for each member), wide
+  // spec: title, note, label of the vertical axis, axis, column (the ordinate of each trial), height in
+  // pixels, background (draws all trials), spread (members share a row side by side), wide
   constructor(study, spec) {
     Object.assign(this, { study, ...spec });
     const reached = Math.max(0, ...study.latest.map((i) => study.step[i]));
@@ -45,7 +45,7 @@ class Plot {
   }
 
   spoken() {
-    const keys = "Arrow keys walk along steps and members, Enter pins, Escape lets go.";
+    const keys = "Arrow keys move along steps and members, Enter pins, Escape unpins.";
     return `${this.title} by step, ${this.note}. ${keys}`;
   }
 
@@ -62,7 +62,7 @@ class Plot {
     };
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.drawAxes(ticks);
-    this.drawCrowd(width, height);
+    this.drawBackground(width, height);
     this.drawWinner();
   }
 
@@ -82,7 +82,7 @@ class Plot {
     return this.at(this.column[i]);
   }
 
-  // Where a trial is found: in its member's part of a shared row; without a value on the lower edge.
+  // The point of a trial: in its member's part of a shared row, on the lower edge if it failed.
   place(i) {
     const y = this.y(i);
     if (!Number.isFinite(y)) return [this.x(i), ROOM.top + this.inner.height];
@@ -126,9 +126,9 @@ class Plot {
     this.layers.axes.replaceChildren(...nodes);
   }
 
-  drawCrowd(width, height) {
+  drawBackground(width, height) {
     // Chromium prints a canvas as vectors, and puts one that is scaled in the wrong place.
-    const sharp = onPaper() ? 1 : window.devicePixelRatio || 1;
+    const sharp = isPrinting() ? 1 : window.devicePixelRatio || 1;
     this.canvas.width = Math.round(width * sharp);
     this.canvas.height = Math.round(height * sharp);
     const pen = this.canvas.getContext("2d");
@@ -136,10 +136,10 @@ class Plot {
     pen.beginPath();
     pen.rect(this.left, 0, this.inner.width, height);
     pen.clip();
-    this.crowd(pen);
+    this.background(pen);
   }
 
-  // Lines along points; more of them than pixels are drawn as each pixel's first, lowest, highest and last.
+  // Lines along points; if there are more than pixels, only each pixel's first, lowest, highest and last.
   trace(points, pen) {
     const dash = ([x, y]) => (pen.moveTo(x - 1.5, y), pen.lineTo(x + 1.5, y)); // a point without neighbours
     let [run, last] = [0, null];
@@ -163,11 +163,11 @@ class Plot {
   }
 
   drawWinner() {
-    const line = this.study.winning;
+    const line = this.study.winnerLine;
     const d = this.path(line);
     const seen = line.filter((i) => Number.isFinite(this.y(i))); // a metric may be missing
-    const hops = this.inner.width / this.steps < 7 ? [] : seen.filter((i) => this.study.isExploit(i));
-    const dots = hops.map((i) => svg("circle", { cx: this.x(i), cy: this.y(i), r: 3 }));
+    const exploits = this.inner.width / this.steps < 7 ? [] : seen.filter((i) => this.study.isExploit(i));
+    const dots = exploits.map((i) => svg("circle", { cx: this.x(i), cy: this.y(i), r: 3 }));
     const ends = seen.filter((i) => i === this.study.winner);
     const last = ends.map((i) => svg("circle", { cx: this.x(i), cy: this.y(i), r: 5, class: "end" }));
     this.layers.winner.replaceChildren(
@@ -178,7 +178,7 @@ class Plot {
     );
   }
 
-  // Mark a line, and one trial on it.
+  // Highlight a line, and one trial on it.
   mark(line, cursor) {
     if (cursor < 0) return this.layers.mark.replaceChildren();
     const d = this.path(line);
@@ -192,7 +192,7 @@ class Plot {
     );
   }
 
-  // The trial nearest to a point in pixels, -1 when none is near; of a line's trials if one is given.
+  // The trial nearest to a point in pixels, -1 if none is near; with a line, the nearest of its trials.
   nearest(px, py, line = null) {
     const spacing = this.inner.width / this.steps;
     const reach = Math.max(40, spacing * 0.75);
@@ -206,12 +206,12 @@ class Plot {
     };
     if (line) line.forEach(look);
     else
-      for (let step = middle - span; step <= middle + span; step++) this.study.levels[step]?.forEach(look);
+      for (let step = middle - span; step <= middle + span; step++) this.study.byStep[step]?.forEach(look);
     return best;
   }
 }
 
-// Writes what a canvas would draw as the text of an SVG path.
+// A canvas's pen that writes the text of an SVG path.
 class Pen {
   text = "";
 

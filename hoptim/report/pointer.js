@@ -1,11 +1,11 @@
-// What is highlighted, and how pointers and keys move it.
+// The highlighted trial, and how pointers and keys move it.
 
 class Selection {
   constructor(study) {
     Object.assign(this, { study, follow: "member", pinned: -1, cursor: -1, watchers: [] });
   }
 
-  // The highlighted line: a member's own trials, or all whose training is in the weights.
+  // The highlighted line: all trials of a member, or the ancestors of a trial.
   get line() {
     const of = this.pinned >= 0 ? this.pinned : this.cursor;
     if (of < 0) return [];
@@ -15,31 +15,31 @@ class Selection {
   hover(i) {
     if (i === this.cursor || (this.pinned >= 0 && !this.line.includes(i))) return;
     this.cursor = i;
-    this.tell();
+    this.notify();
   }
 
   leave() {
     this.cursor = this.pinned;
-    this.tell();
+    this.notify();
   }
 
   pin(i) {
     this.pinned = i === this.pinned ? -1 : i;
     this.cursor = i;
-    this.tell();
+    this.notify();
   }
 
-  letGo() {
+  unpin() {
     this.pinned = this.cursor = -1;
-    this.tell();
+    this.notify();
   }
 
-  followed(what) {
+  followBy(what) {
     this.follow = what;
-    this.tell();
+    this.notify();
   }
 
-  tell() {
+  notify() {
     for (const watcher of this.watchers) watcher();
   }
 }
@@ -55,7 +55,7 @@ class Tooltip {
   }
 
   show(i, x, y) {
-    this.root.replaceChildren(...told(this.selection.study, i));
+    this.root.replaceChildren(...tooltipOf(this.selection.study, i));
     this.root.hidden = false;
     const { width, height } = this.root.getBoundingClientRect();
     const [right, bottom] = [document.documentElement.clientWidth, window.innerHeight];
@@ -65,10 +65,10 @@ class Tooltip {
   }
 }
 
-// All that is known of a trial.
-function told(study, i) {
+// The text of a trial's tooltip.
+function tooltipOf(study, i) {
   const rank = study.rank(i);
-  const place = Number.isNaN(rank) ? "" : ` (rank ${rank} of ${study.levels[study.step[i]].length})`;
+  const place = Number.isNaN(rank) ? "" : ` (rank ${rank} of ${study.byStep[study.step[i]].length})`;
   const pairs = [["value", readable(study.value[i]) + place]];
   pairs.push(...study.params.map((param) => [param.name, paramText(param, i)]));
   if (study.trials.sigma) pairs.push(["step size", readable(study.trials.sigma[i] ?? NaN)]);
@@ -93,7 +93,7 @@ function origin(study, i) {
     : "its own";
 }
 
-// Pointer and keys on one plot.
+// Connect pointer and keys on one plot to the selection.
 function listen(plot, selection, tooltip) {
   const { box, study } = plot;
   const found = (event) => {
@@ -112,7 +112,7 @@ function listen(plot, selection, tooltip) {
     tooltip.show(selection.cursor, x, y);
   };
   const leave = (event) => {
-    if (event.pointerType === "touch") return; // a finger leaves when it lifts
+    if (event.pointerType === "touch") return; // a finger leaves when it is lifted
     tooltip.hide();
     selection.leave();
   };
@@ -120,7 +120,7 @@ function listen(plot, selection, tooltip) {
   box.addEventListener("pointerleave", leave);
   box.addEventListener("click", (event) => {
     const [i, x, y] = found(event);
-    if (i < 0) return selection.letGo();
+    if (i < 0) return selection.unpin();
     selection.pin(i);
     tooltip.show(i, x, y);
   });
@@ -129,7 +129,7 @@ function listen(plot, selection, tooltip) {
     selection.leave();
   });
   box.addEventListener("keydown", (event) => {
-    const i = walked(study, selection, event.key);
+    const i = reachedBy(study, selection, event.key);
     if (i === null) return;
     event.preventDefault();
     if (event.key === "Enter" || event.key === " ") selection.pin(i);
@@ -140,8 +140,8 @@ function listen(plot, selection, tooltip) {
   });
 }
 
-// The trial that a key leads to from the present one, null for other keys.
-function walked(study, selection, key) {
+// The trial that a key leads to from the highlighted one, null for other keys.
+function reachedBy(study, selection, key) {
   const at = selection.cursor >= 0 ? selection.cursor : study.winner >= 0 ? study.winner : study.count - 1;
   if (at < 0) return null;
   if (key === "Enter" || key === " ") return at;

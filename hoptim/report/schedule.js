@@ -1,6 +1,6 @@
-// What a trial's weights were trained with, in the formats of hoptim.Schedule.
+// The schedule of a trial's weights, in the formats of hoptim.Schedule.
 
-const FIXED = ["age", "seed", "value", "trial", "member", "step"]; // columns before those of the params
+const FIXED = ["age", "seed", "value", "trial", "member", "step"]; // columns to the left of the params
 
 // The JSON text of a hyperparameter's value.
 function paramJson(param, i) {
@@ -8,7 +8,7 @@ function paramJson(param, i) {
   return param.type === "Int" ? String(param.column[i]) : exactFloat(param.column[i]);
 }
 
-// A hyperparameter's value as a person reads it; a string as it is.
+// A hyperparameter's value as readable text; a string as it is.
 function paramText(param, i) {
   return param.choices ? choiceText(param.choices[param.column[i]]) : readable(param.column[i]);
 }
@@ -45,8 +45,8 @@ function scheduleCsv(study, line) {
   return [names, ...rows].map((row) => `${row.map(quoted).join(",")}\n`).join("");
 }
 
-// A JSON scalar as it reads best; a string in quotes only where it could be taken for a number, or holds
-// half a surrogate, which no file can.
+// A JSON scalar as text; a string in quotes only if it could be taken for another scalar, or holds half a
+// surrogate, which a UTF-8 file cannot.
 function cell(json) {
   if (!json.startsWith('"')) return json;
   const text = JSON.parse(json);

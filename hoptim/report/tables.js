@@ -1,9 +1,9 @@
-// Tables that show a part of their rows at a time, so that thousands cost nothing.
+// Tables that show their rows page by page, so that thousands cost nothing.
 
 const ROWS = 50;
 
 class Table {
-  // columns: names; cells: the texts of a trial's row; empty: what to say when there is none
+  // columns: names; cells(i): texts of a trial's row; empty: text for no rows; textual: columns of text
   constructor(selection, { caption, columns, cells, empty, textual = [] }) {
     Object.assign(this, { selection, cells, empty, textual, first: 0, rows: [] });
     this.body = html("tbody");
@@ -14,10 +14,10 @@ class Table {
         html("th", { scope: "col", class: textual.includes(k) ? "text" : "" }, name),
       ),
     );
-    this.said = html("span", { role: "status" });
-    this.back = html("button", { type: "button", onclick: () => this.turn(-ROWS) }, "Previous");
-    this.on = html("button", { type: "button", onclick: () => this.turn(ROWS) }, "Next");
-    this.pager = html("p", { class: "pager" }, this.back, this.on, this.said);
+    this.range = html("span", { role: "status" });
+    this.previous = html("button", { type: "button", onclick: () => this.turn(-ROWS) }, "Previous");
+    this.next = html("button", { type: "button", onclick: () => this.turn(ROWS) }, "Next");
+    this.pager = html("p", { class: "pager" }, this.previous, this.next, this.range);
     this.scroll = html(
       "div",
       { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
@@ -44,13 +44,13 @@ class Table {
     this.none.hidden = this.rows.length > 0;
     this.scroll.hidden = this.rows.length === 0;
     this.pager.hidden = this.rows.length <= ROWS;
-    this.back.disabled = this.first === 0;
-    this.on.disabled = until === this.rows.length;
+    this.previous.disabled = this.first === 0;
+    this.next.disabled = until === this.rows.length;
     const [from, to, all] = [this.first + 1, until, this.rows.length].map(grouped);
-    this.said.textContent = `Rows ${from} to ${to} of ${all}`;
+    this.range.textContent = `Rows ${from} to ${to} of ${all}`;
   }
 
-  // The first cell is a button: what a pointer does on the row, a keyboard does there.
+  // The first cell is a button, so that a keyboard can do what a pointer does on the row.
   row(i) {
     const { selection } = this;
     const [first, ...rest] = this.cells(i);
@@ -83,10 +83,10 @@ function exploitTable(selection) {
   const { study } = selection;
   return new Table(selection, {
     caption: "Exploits",
-    columns: ["Trial", "Step", "Member", "had reached", "and copied", "which had", "with it reached"],
-    empty: "No member has continued from another one's weights yet.",
+    columns: ["Trial", "Step", "Member", "Value before", "Copied from", "Donor's value", "Value after"],
+    empty: "No member has continued from another member's weights yet.",
     cells: (i) => {
-      const [own, donor] = [study.before(i), study.parent[i]];
+      const [own, donor] = [study.previous(i), study.parent[i]];
       return [
         study.number[i],
         study.step[i],
