@@ -9,13 +9,10 @@ import json
 import os
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
 
+from hoptim import Study
 from hoptim._files import replace_whole
 from hoptim.report.data import data_of
-
-if TYPE_CHECKING:
-    from hoptim.study import Study
 
 _HERE = Path(__file__).parent
 # In the order in which the page joins them.

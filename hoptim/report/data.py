@@ -6,16 +6,11 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hoptim import ROMUL
+from hoptim import ROMUL, Dimension, FinishedTrial, Study
 from hoptim._text import json_number
 from hoptim.analysis.ranking import best, latest
-from hoptim.space.dimensions import Dimension
-from hoptim.trial import FinishedTrial
-
-if TYPE_CHECKING:
-    from hoptim.study import Study
 
 _MAX_LENGTH = 4000  # characters of a failure's text, from both ends: a traceback's cause stands in the last
 
