@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 import hoptim
 from hoptim.plot import style
 from hoptim.plot.scale import scale_of, value_scale
-from hoptim.plot.trial_table import TrialTable, step_size
+from hoptim.plot.trial_table import TrialTable
 
 _SIZE = (6.4, 4.0)  # inches
 
@@ -61,7 +61,7 @@ def step_sizes(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = N
 
 def has_step_sizes(table: TrialTable) -> bool:
     """Tell whether any trial has a step size that can be drawn."""
-    return bool(np.any(table.column(step_size) > 0))
+    return bool(np.any(table.step_size > 0))
 
 
 def draw_values(ax: Any, table: TrialTable) -> None:
@@ -85,8 +85,7 @@ def draw_values(ax: Any, table: TrialTable) -> None:
 
 def draw_step_sizes(ax: Any, table: TrialTable) -> None:
     """Draw step sizes by step into axes."""
-    y = table.column(step_size)
-    y[y <= 0] = np.nan  # the axis is logarithmic
+    y = np.where(table.step_size > 0, table.step_size, np.nan)  # the axis is logarithmic
     style.steps_axis(ax, table)
     ax.set_ylabel("step size")
     style.value_axis(ax, scale_of(y[np.isfinite(y)], log=True))

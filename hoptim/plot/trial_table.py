@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,8 +67,8 @@ class TrialTable:
         """Return 1 if lower values are better, -1 if higher ones are."""
         return sign_of(self.mode)
 
-    def column(self, read: Callable[[FinishedTrial], float]) -> Floats:
-        """Return one number of each trial `(n,)`."""
+    def column(self, read: Callable[[FinishedTrial], float | None]) -> Floats:
+        """Return one number of each trial `(n,)`; NaN for None."""
         return np.array([read(trial) for trial in self.trials], dtype=float)
 
     @cached_property
@@ -86,6 +85,11 @@ class TrialTable:
     def value(self) -> Floats:
         """Return the values `(n,)` as told; NaN where the trial failed."""
         return self.column(lambda trial: trial.value)
+
+    @cached_property
+    def step_size(self) -> Floats:
+        """Return ROMUL's step sizes `(n,)`; NaN where the memo records none."""
+        return self.column(lambda trial: hoptim.ROMUL.step_size(trial.memo))
 
     @cached_property
     def parent(self) -> Rows:
@@ -155,9 +159,3 @@ class TrialTable:
         steps, starts = np.unique(self.step[finite][order], return_index=True)
         groups = np.split(y[finite][order], starts[1:]) if len(steps) else []
         return steps, np.array([summary(group) for group in groups], dtype=float)
-
-
-def step_size(trial: FinishedTrial) -> float:
-    """Return ROMUL's step size of a trial; NaN if its memo records none."""
-    sigma = hoptim.ROMUL.step_size(trial.memo)
-    return math.nan if sigma is None else sigma
