@@ -22,6 +22,7 @@ DONE: set[str] = {  # rooms that follow the rule
     "report",
     "space",
     "testing",
+    "torch",
 }
 
 

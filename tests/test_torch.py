@@ -147,7 +147,7 @@ def test_a_group_of_one_rank_has_the_loop_of_the_study(seen):
     """It gives plain trials; a group that this process is not in is refused."""
     for *kinds, refused in seen("groups_of_one"):
         assert kinds == ["Trial", "Trial"]
-        assert refused.startswith("ArgumentError: This process is in none of the ranks")
+        assert refused.startswith("ArgumentError: This process is not in group=")
 
 
 def test_a_copy_that_was_pickled_is_told_alone(seen):

@@ -1,4 +1,4 @@
-"""The processes that train together, and plain words that go round among them."""
+"""Processes that train together, and the exchange of JSON between them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from hoptim.errors import ArgumentError, HoptimError, TrialError
 
 
 class Group:
-    """A process group in which rank 0 leads.
+    """Process group in which rank 0 leads.
 
-    What goes round is JSON in tensors of bytes: torch's own exchange of objects unpickles what it
-    is sent, and hoptim unpickles nothing.
+    Messages are JSON in tensors of bytes: torch's own exchange of objects unpickles what it receives,
+    and hoptim unpickles nothing.
 
     Args:
-        group: The process group, None for the default one.
+        group: Process group of torch. Default: None, the group of all ranks.
 
     Raises:
         ArgumentError: This process is not in the group.
 
     Attributes:
-        rank: Of this process, in the group.
+        rank: Rank of this process in the group.
         size: Number of processes.
     """
 
@@ -36,53 +36,52 @@ class Group:
         self.size: int = dist.get_world_size(group)
         if self.rank < 0:
             raise ArgumentError(
-                "This process is in none of the ranks of group=...; give each process the group that it "
-                "trains in."
+                "This process is not in group=...; pass each process the group that it trains in."
             )
         self._device = _device(group)
 
-    def gather(self, word: Any) -> list[Any]:
-        """What each rank says, by rank; waits until all have come here.
+    def gather(self, message: Any) -> list[Any]:
+        """Return the messages of all ranks, by rank; wait until each rank has called this.
 
         Args:
-            word: Plain JSON.
+            message: Plain JSON of this rank.
         """
-        said = torch.frombuffer(bytearray(json.dumps(word).encode()), dtype=torch.uint8)
-        lengths = [int(length) for length in self._gather(torch.tensor([len(said)]))]
+        data = torch.frombuffer(bytearray(json.dumps(message).encode()), dtype=torch.uint8)
+        lengths = [int(length) for length in self._gather(torch.tensor([len(data)]))]
         padded = torch.zeros(max(lengths), dtype=torch.uint8)
-        padded[: len(said)] = said
+        padded[: len(data)] = data
         texts = zip(self._gather(padded), lengths, strict=True)
         return [json.loads(bytes(text[:length].tolist())) for text, length in texts]
 
     def _gather(self, mine: torch.Tensor) -> list[torch.Tensor]:
         mine = mine.to(self._device)
-        everybody = [torch.empty_like(mine) for _ in range(self.size)]
-        dist.all_gather(everybody, mine, group=self._group)
-        return [tensor.cpu() for tensor in everybody]
+        gathered = [torch.empty_like(mine) for _ in range(self.size)]
+        dist.all_gather(gathered, mine, group=self._group)
+        return [tensor.cpu() for tensor in gathered]
 
     def lead(self, act: Callable[[], Any]) -> Any:
-        """What a call came to on rank 0, or the error that it raised there; on every rank alike.
+        """Call a function on rank 0 and return its result, or raise its error, on every rank.
 
         Args:
-            act: Called on rank 0 alone; returns plain JSON.
+            act: Function to call on rank 0 alone; it returns plain JSON.
         """
-        word: dict[str, Any] = {}
+        outcome: dict[str, Any] = {}
         mine: Exception | None = None
         if self.rank == 0:
             try:
-                word = {"result": act()}
+                outcome = {"result": act()}
             except Exception as error:
-                mine, word = error, {"error": type(error).__name__, "message": str(error)}
-        word = self.gather(word)[0]
+                mine, outcome = error, {"error": type(error).__name__, "message": str(error)}
+        outcome = self.gather(outcome)[0]
         if mine is not None:
             raise mine
-        if "error" in word:
-            raise _as_raised(word["error"], word["message"])
-        return word["result"]
+        if "error" in outcome:
+            raise _as_raised(outcome["error"], outcome["message"])
+        return outcome["result"]
 
 
 def _device(group: Any) -> torch.device:
-    """Where tensors must be for a group to send them: on the CPU, if its backends can."""
+    """Return the device from which a group's backends can send: the CPU if any can."""
     kinds = [part.split(":")[0] for part in str(dist.get_backend_config(group)).split(",")]
     if "cpu" in kinds:
         return torch.device("cpu")
@@ -90,7 +89,7 @@ def _device(group: Any) -> torch.device:
 
 
 def _as_raised(name: str, message: str) -> HoptimError:
-    """An error of rank 0 on another rank: the same one of hoptim's, else a `TrialError` that names it."""
+    """Return an error of rank 0 for another rank: the same class if it is hoptim's, else a `TrialError`."""
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, HoptimError):
         return kind(message)

@@ -1,4 +1,4 @@
-"""A trial's hyperparameters in a torch optimizer: brought into force, and read back."""
+"""Hyperparameters of a trial in a torch optimizer: brought into force, and read back."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def apply(
     Sets what the optimizer knows by name, such as `lr`, `momentum` or `weight_decay`; `beta1` and
     `beta2` stand for the two of `betas`. Other names are left to you: `in_force` leaves them out.
 
-    A learning-rate scheduler keeps its factor: the learning rate is then `params["lr"]` times what
-    the scheduler made of its base so far. Most schedulers hold that base themselves and would bring
-    the parent's back at their next step, so give `scheduler=` if one exists already; one that is
-    made afterwards with `last_epoch=` starts from the base that is set here (`initial_lr`).
+    A learning-rate scheduler keeps its factor: the learning rate becomes `params["lr"]` times the
+    factor that the scheduler has applied to its base so far. Most schedulers hold that base themselves
+    and would bring the parent's back at their next step, so pass `scheduler=` if one exists already; one
+    that is made afterwards with `last_epoch=` starts from the base that is set here (`initial_lr`).
 
     Args:
-        optimizer: Its state restored already, and its scheduler's.
-        params: A trial's, or any part of them.
-        group: Index of one parameter group, or the group's `"name"`; None sets all groups alike,
-            also one whose weight decay was 0 on purpose.
-        scheduler: The optimizer's, with its state restored.
+        optimizer: Optimizer whose state, like its scheduler's, was restored already.
+        params: Hyperparameters of a trial, or any part of them.
+        group: Index or `"name"` of one parameter group. Default: None, all groups alike, also one whose
+            weight decay was 0 on purpose.
+        scheduler: Learning-rate scheduler of the optimizer, its state restored. Default: None.
 
     Raises:
         ArgumentError: The optimizer knows none of the names, or has no such group; or the scheduler
@@ -61,15 +61,16 @@ def in_force(
     group: int | str | None = None,
     scheduler: Any = None,
 ) -> dict[str, float]:
-    """Hyperparameters as the optimizer will use them, for `trial.check(**...)`.
+    """Return hyperparameters as the optimizer will use them, for `trial.check(**...)`.
 
     `lr` is the base: without the factor of a scheduler, as `apply` sets it.
 
     Args:
-        optimizer: Where to look.
-        names: Those wanted, such as `trial.params`; what the optimizer does not know is left out.
-        group: Index or name of one parameter group; None looks at all, which must agree.
-        scheduler: The optimizer's; its base is then the one that is read, since it overrules.
+        optimizer: Optimizer to read.
+        names: Names to look for, such as `trial.params`; those that the optimizer lacks are left out.
+        group: Index or `"name"` of one parameter group. Default: None, all groups, which must agree.
+        scheduler: Learning-rate scheduler of the optimizer, whose base is read since it overrules the
+            optimizer's. Default: None.
 
     Raises:
         ArgumentError: There is no such group, or the groups do not agree.
@@ -86,7 +87,7 @@ def in_force(
             if found.setdefault(name, value) != value:
                 raise ArgumentError(
                     f"The parameter groups do not agree on {name}: {found[name]!r} and, in group {index}, "
-                    f"{value!r}. Look at one of them with group=."
+                    f"{value!r}. Read one of them with group=."
                 )
     return found
 
@@ -120,13 +121,13 @@ def _set(settings: dict[str, Any], name: str, value: Any) -> None:
         betas[_BETAS[name]] = value
         settings["betas"] = tuple(betas)
     elif isinstance(settings[name], torch.Tensor):
-        settings[name].fill_(value)  # the very tensor that a compiled or captured step reads
+        settings[name].fill_(value)  # in place: a compiled or captured step reads this tensor
     else:
         settings[name] = value
 
 
 def _set_lr(settings: dict[str, Any], value: float) -> None:
-    """A base that a scheduler has scaled is scaled again by the same factor."""
+    """Set the base learning rate, and keep the factor by which a scheduler has scaled it."""
     if "max_lr" in settings:
         raise _from_a_maximum()
     base = float(settings.get("initial_lr", 0.0))
@@ -137,7 +138,7 @@ def _set_lr(settings: dict[str, Any], value: float) -> None:
 
 
 def _schedulers(scheduler: Any) -> Iterator[Any]:
-    """A scheduler and those within it, as far as they hold a base."""
+    """Yield a scheduler and those within it, as far as they hold a base."""
     if hasattr(scheduler, "max_lrs"):
         raise _from_a_maximum()
     if hasattr(scheduler, "base_lrs"):
@@ -149,5 +150,5 @@ def _schedulers(scheduler: Any) -> Iterator[Any]:
 def _from_a_maximum() -> ArgumentError:
     return ArgumentError(
         "OneCycleLR and CyclicLR compute the learning rate from a maximum of their own, so a base "
-        "would change nothing. Make such a scheduler anew in each trial, or use LambdaLR."
+        "would change nothing. Create such a scheduler in each trial, or use LambdaLR."
     )

@@ -1,4 +1,4 @@
-"""One member trained by several processes: rank 0 asks and tells, all train."""
+"""Members that several processes train together: rank 0 asks and tells, all train."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from hoptim.trial import Save, Trial
 
 log = logging.getLogger("hoptim")
 
-_LOOK_FOR = 5.0  # seconds that rank 0 waits for a trial before it lets the others know that it lives
-_SAY_EVERY = 60.0  # seconds between two words about whom a job waits for
+_LOOK_FOR = 5.0  # seconds that rank 0 waits for a trial before it sends the others a sign of life
+_WARN_EVERY = 60.0  # seconds between two warnings that a job waits for a trial
 _SENT = ("number", "member", "step", "age", "parent", "seed", "attempt", "continues", "token", "_id")
 
 
 def trials(study: Study, group: Any = None, deadline: Any = None) -> Iterator[Trial]:
-    """The trials of a study, each for all processes of a job; the same on every rank.
+    """Yield the trials of a study, the same on every rank of a job that trains them together.
 
     Rank 0 asks and tells. On each rank the trial has the same hyperparameters (a `Choice` of
     objects gives each rank its own), seed, age, checkpoint and `continues`. Without an initialised
@@ -35,20 +35,23 @@ def trials(study: Study, group: Any = None, deadline: Any = None) -> Iterator[Tr
       waits for all ranks before it publishes, so each may write its shard into the folder
       `trial.draft` and pass `checkpoint=trial.draft`. `save=` is called on rank 0 alone. An error
       of rank 0's, `ClaimLost` too, is raised on every rank.
-    - `trial.fail`, and an exception that leaves `with trial:`, count from any rank. They wait for
-      nobody: the others may be inside a collective call. Whoever tells a trial that failed
-      elsewhere gets a `TrialError` that says where and why.
-    - A rank that dies takes the job down, as always with torch: what the others wait for ends in an
-      error of torch's or in its launcher's signal. The trial is handed out again, as it was.
+    - `trial.fail`, and an exception that leaves `with trial:`, count from any rank. They do not wait
+      for the other ranks, which may be inside a collective call. A rank that tells a trial that
+      failed on another one gets a `TrialError` with that rank and the reason.
+    - A rank that dies takes the job down, as always with torch: the collective calls of the others end
+      in an error of torch or a signal of its launcher. The trial is handed out again, as it was.
 
     The process group's timeout must be longer than a checkpoint takes to write. Callbacks of the
     study are called on rank 0, and `failed` on the rank where a trial failed. All ranks leave the
     loop at the same trial or none does.
 
     Args:
-        study: Opened on every rank with the same arguments; its path may differ between hosts.
-        group: A process group whose ranks train together; None means all ranks.
-        deadline: As for `Study.until`, by rank 0's clock; None trains until all is done.
+        study: Study, opened on every rank with the same arguments; its path may differ between hosts.
+        group: Process group whose ranks train together. Default: None, all ranks.
+        deadline: End of the job as for `Study.until`, by rank 0's clock. Default: None, no end.
+
+    Yields:
+        A trial; its `tell` and `fail` are calls of the whole group, see above.
 
     Raises:
         ArgumentError: The ranks opened different studies, or one in memory; or this process is not
@@ -77,7 +80,7 @@ def trials(study: Study, group: Any = None, deadline: Any = None) -> Iterator[Tr
 
 
 class RankTrial(Trial):
-    """A trial that several processes train."""
+    """Trial that several processes train."""
 
     _ranks: Group | None = None  # no field: a pickled copy is told on its own
     _outcome = ""  # how it ended on this rank, for the others to read
@@ -90,10 +93,10 @@ class RankTrial(Trial):
         metrics: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> None:
-        """As `Trial.tell`, on all ranks together.
+        """End the trial as `Trial.tell` does, on all ranks together.
 
         Raises:
-            TrialError: The trial has failed on another rank.
+            TrialError: The trial failed on another rank.
         """
         ranks = self._ranks
         if ranks is None:
@@ -111,7 +114,7 @@ class RankTrial(Trial):
             raise
 
     def fail(self, why: str, retry: bool = True) -> None:
-        """As `Trial.fail`, for all ranks; waits for none of them, and the first one's reason counts."""
+        """End the attempt as `Trial.fail` does, without waiting for other ranks; the first call counts."""
         try:
             super().fail(why, retry)
         except ClaimLost:  # it has failed on another rank already, or nobody asks for it any more
@@ -119,7 +122,7 @@ class RankTrial(Trial):
         self._outcome = f"failed: {why}"
 
     def _leave(self) -> None:
-        """The loop goes on or ends: hand back what has not ended."""
+        """Release the trial unless it has ended; the loop goes on or ends."""
         if self._ended is None:
             if self._ranks is not None and self._ranks.rank == 0:
                 self._home().release(self)
@@ -131,8 +134,8 @@ class RankTrial(Trial):
 
     def _meet(self, ranks: Group) -> None:
         """Wait until all ranks tell this trial; raise when one has gone on without."""
-        words = ranks.gather({"tells": self.number})
-        gone = [f"on rank {rank} it {word['went']}" for rank, word in enumerate(words) if "went" in word]
+        messages = ranks.gather({"tells": self.number})
+        gone = [f"on rank {rank} it {sent['went']}" for rank, sent in enumerate(messages) if "went" in sent]
         if gone:
             self._end("not told, for not all ranks told it")
             raise TrialError(
@@ -151,31 +154,31 @@ def _check_same(study: Study, ranks: Group) -> None:
 
 
 def _next(leader: _Leader, ranks: Group, ended: str) -> RankTrial | None:
-    """The next trial on every rank, None when all is done."""
-    while not all("went" in word for word in ranks.gather({"went": ended})):
-        pass  # a rank is about to hear that this one's trial did not end in a tell
-    while (word := ranks.lead(leader.ask)) == "wait":
+    """Return the next trial, on every rank alike; None when all is done."""
+    while not all("went" in message for message in ranks.gather({"went": ended})):
+        pass  # another rank still tells: it learns from this that the trial did not end in a tell here
+    while (sent := ranks.lead(leader.ask)) == "wait":
         pass
-    if word is None:
+    if sent is None:
         return None
-    trial = leader.trial or _following(leader.study, word)
+    trial = leader.trial or _following(leader.study, sent)
     trial._ranks = ranks
     return trial
 
 
 class _Leader:
-    """What rank 0 does to get a trial."""
+    """Part of rank 0, which asks for trials."""
 
     def __init__(self, study: Study, deadline: Any) -> None:
         self.trial: RankTrial | None = None
         self.study, self._deadline, self._said = study, deadline, time.monotonic()
 
     def ask(self) -> dict[str, Any] | str | None:
-        """What the others need to know of the next trial; 'wait' when none is due yet, None at the end."""
+        """Return the next trial as JSON for the other ranks; "wait" if none is due, None at the end."""
         try:
             trial = self.study.ask(_LOOK_FOR, self._deadline)
         except NothingDue as error:
-            if time.monotonic() - self._said > _SAY_EVERY:
+            if time.monotonic() - self._said > _WARN_EVERY:
                 self._said = time.monotonic()
                 log.warning("%s", error)
             return "wait"
@@ -189,13 +192,13 @@ class _Leader:
         }
 
 
-def _following(study: Study, word: Mapping[str, Any]) -> RankTrial:
-    """The trial of rank 0 on another rank, with this rank's own objects and paths."""
-    name = word["checkpoint"]
+def _following(study: Study, sent: Mapping[str, Any]) -> RankTrial:
+    """Return the trial of rank 0 for another rank, with that rank's own objects and paths."""
+    name = sent["checkpoint"]
     own = {
-        "params": study.space.named(word["params"]),
+        "params": study.space.named(sent["params"]),
         "checkpoint": None if name is None else str(Path(str(study.path), "checkpoints", name)),
         "path": study.path,
         "_keeper": study._session,
     }
-    return RankTrial(**{**word, **own})
+    return RankTrial(**{**sent, **own})
