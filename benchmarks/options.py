@@ -17,6 +17,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from variants import Variant
 
 import hoptim
 from hoptim.benchmarks.problem import train
-from hoptim.benchmarks.spread import spread
+from hoptim.benchmarks.runner import run_tasks
 
 Floats = NDArray[np.float64]
 Found = dict[str, Floats]
@@ -122,7 +123,8 @@ def measure(name: str, task: Task, settings: Settings, workers: int, plain: Foun
     if plain and name in UNNOTICED and not set(map(type, task.problem.space.values())) & UNNOTICED[name]:
         return plain[task.name]
     seeds = range(settings["seed"], settings["seed"] + settings["runs"])
-    return np.array(spread(play, [(name, task.name, seed) for seed in seeds], workers))
+    tasks = {seed: partial(play, (name, task.name, seed)) for seed in seeds}
+    return np.array([*run_tasks(tasks, workers).values()])
 
 
 def _read(file: Path | None, settings: Settings) -> dict[str, Found]:

@@ -17,14 +17,14 @@ from functools import partial
 import numpy as np
 
 import hoptim
-from hoptim.benchmarks.deceptive import Deceptive
-from hoptim.benchmarks.problem import Problem, train
-from hoptim.benchmarks.quadratic import NoisyQuadratic
-from hoptim.benchmarks.regularisation import Regularisation
-from hoptim.benchmarks.report import aligned, versions
-from hoptim.benchmarks.spread import spread
+from hoptim.benchmarks.problem import TrainingProblem, train
+from hoptim.benchmarks.runner import run_tasks
+from hoptim.benchmarks.tables import aligned, versions
+from hoptim.benchmarks.toys.deceptive import Deceptive
+from hoptim.benchmarks.toys.quadratic import NoisyQuadratic
+from hoptim.benchmarks.toys.regularisation import Regularisation
 
-PROBLEMS: tuple[tuple[Problem, int], ...] = (
+PROBLEMS: tuple[tuple[TrainingProblem, int], ...] = (
     (NoisyQuadratic(), 1),
     (Deceptive(), 10),
     (Regularisation(), 1),
@@ -77,7 +77,8 @@ def main() -> None:
     options = parser.parse_args()
     seeds = range(options.runs)
     tasks = [(i, name, seed) for name in VARIANTS for i in range(len(PROBLEMS)) for seed in seeds]
-    finals = np.array(spread(final, tasks, options.workers)).reshape(len(VARIANTS), len(PROBLEMS), -1)
+    done = run_tasks({task: partial(final, task) for task in tasks}, options.workers)
+    finals = np.array([*done.values()]).reshape(len(VARIANTS), len(PROBLEMS), -1)
     cell = partial("{:.4f} ({:.4f})".format)
     head = ["", *(f"{problem.name}, every {interval}" for problem, interval in PROBLEMS)]
     rows = [

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from peers.problems import Mixed, Rosenbrock
 
-from hoptim.benchmarks.deceptive import Deceptive
-from hoptim.benchmarks.problem import Problem
-from hoptim.benchmarks.quadratic import NoisyQuadratic
-from hoptim.benchmarks.regularisation import Regularisation
+from hoptim.benchmarks.problem import TrainingProblem
+from hoptim.benchmarks.toys.deceptive import Deceptive
+from hoptim.benchmarks.toys.quadratic import NoisyQuadratic
+from hoptim.benchmarks.toys.regularisation import Regularisation
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 import digits
@@ -29,7 +29,7 @@ class Drawn(Mixed):
         return []
 
 
-class Digits(Problem):
+class Digits(TrainingProblem):
     """The network of `examples/digits.py` for 15 epochs; the loss is that of its validation images."""
 
     steps = 15
@@ -63,7 +63,7 @@ class Task:
 
     name: str
     family: str
-    problem: Problem
+    problem: TrainingProblem
     interval: int = 1
     size: int = 16
 

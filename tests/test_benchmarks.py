@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 import hoptim
-from hoptim.benchmarks import report, rosenbrock
 from hoptim.benchmarks.__main__ import main
-from hoptim.benchmarks.rosenbrock import Row, Setup
-from hoptim.benchmarks.spread import spread
+from hoptim.benchmarks.runner import run_tasks
+from hoptim.benchmarks.toys import rosenbrock, rosenbrock_report
+from hoptim.benchmarks.toys.rosenbrock import RosenbrockOptions, RosenbrockRow, measure
 
 ROOT = Path(__file__).parent.parent
 SMALL = ("--runs", "2", "--steps", "4", "--members", "4", "--workers", "1")
@@ -37,8 +37,8 @@ EXPECTED = {
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[Row]:
-    return rosenbrock.table3(Setup(workers=2))
+def rows() -> list[RosenbrockRow]:
+    return measure(RosenbrockOptions(workers=2))
 
 
 def environment() -> dict[str, str]:
@@ -87,7 +87,7 @@ def test_romul_is_told_apart_from_all_others(rows):
 @pytest.mark.timeout(0)
 def test_mean_of_400_runs_is_the_expected_one():
     """With 400 runs each mean is within three standard errors and 0.02 of the expected one."""
-    for row in rosenbrock.table3(Setup(runs=400, workers=os.cpu_count() or 1)):
+    for row in measure(RosenbrockOptions(runs=400, workers=os.cpu_count() or 1)):
         expected = EXPECTED[row.name][0]
         assert abs(row.mean - expected) <= 3 * row.standard_error + 0.02, row.name
 
@@ -121,19 +121,19 @@ def test_rosenbrock_function():
 
 def test_workers_do_not_change_the_figures():
     """Two processes find what one finds."""
-    one, two = (rosenbrock.table3(Setup(2, steps=4, members=4, workers=workers)) for workers in (1, 2))
+    one, two = (measure(RosenbrockOptions(2, steps=4, members=4, workers=workers)) for workers in (1, 2))
     assert [row.final_losses for row in one] == [row.final_losses for row in two]
 
 
 def test_seeds_count_on_from_the_first():
     """The second run from seed 3 is the first one from seed 4."""
-    third, fourth = (rosenbrock.table3(Setup(2, steps=4, members=4, seed=seed))[3] for seed in (3, 4))
+    third, fourth = (measure(RosenbrockOptions(2, steps=4, members=4, seed=seed))[3] for seed in (3, 4))
     assert third.final_losses[1] == fourth.final_losses[0]
 
 
 def test_figure3_has_a_row_for_each_contender_and_dimension():
     """Dimensions are sorted and told once; p compares with ROMUL in as many dimensions."""
-    rows = rosenbrock.figure3([3, 2, 3], Setup(runs=2, steps=6, members=4))
+    rows = measure(RosenbrockOptions(runs=2, steps=6, members=4, dims=[3, 2, 3]))
     assert [row.dims for row in rows] == [2, 2, 2, 3, 3, 3]
     assert [r.name for r in rows] == [
         "ROMUL",
@@ -145,17 +145,19 @@ def test_figure3_has_a_row_for_each_contender_and_dimension():
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_spread_keeps_the_order_and_tells_progress(workers):
-    """Results come in the order of the tasks, with a word after each."""
-    said: list[tuple[int, int]] = []
-    assert spread(abs, [-1, -2, -3], workers, lambda *done: said.append(done)) == [1, 2, 3]
-    assert said == [(1, 3), (2, 3), (3, 3)]
+def test_tasks_keep_their_order_and_report_progress(workers):
+    """Results have the keys and the order of the tasks, and progress is reported after each."""
+    reported: list[tuple[int, int]] = []
+    tasks = {"c": partial(abs, -1), "a": partial(abs, -2), "b": partial(abs, -3)}
+    done = run_tasks(tasks, workers, lambda *counts: reported.append(counts))
+    assert list(done.items()) == [("c", 1), ("a", 2), ("b", 3)]
+    assert reported == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_the_claim_of_the_paper_is_held_against_what_was_measured():
     """Beside the paper's words stand the dimensions in which others lead, and by how many errors."""
-    rows = rosenbrock.figure3([2, 30], Setup(runs=4, steps=30))
-    said = report.figure3(rows).splitlines()
+    rows = measure(RosenbrockOptions(runs=4, steps=30, dims=[2, 30]))
+    said = rosenbrock_report.figure3(rows).splitlines()
     assert said[-4].startswith("The paper: ROMUL is best in most dimensions")
     assert said[-3:-1] == [
         f"Here: dimensions in which {name} has a lower mean than ROMUL: {leads(rows, name)}"
@@ -163,7 +165,7 @@ def test_the_claim_of_the_paper_is_held_against_what_was_measured():
     ]
 
 
-def leads(rows: list[Row], name: str) -> str:
+def leads(rows: list[RosenbrockRow], name: str) -> str:
     """Where a contender's mean is below ROMUL's, worked out by hand."""
     found = []
     for n in (2, 30):
@@ -175,16 +177,17 @@ def leads(rows: list[Row], name: str) -> str:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_spread_passes_errors_on(workers):
-    """An error in a task is raised where the results are wanted."""
+def test_an_error_in_a_task_is_raised(workers):
+    """An error in a task, here or in a worker, is raised by `run_tasks`."""
     with pytest.raises(ValueError, match="math domain"):
-        spread(math.log, [1.0, -1.0, 1.0], workers)
+        run_tasks({x: partial(math.log, x) for x in (1.0, -1.0, 2.0)}, workers)
 
 
 def test_workers_never_see_an_interrupt():
-    """Workers start deaf to Ctrl-C, which would hang the pool amid their imports; their parent hears it."""
+    """Workers block SIGINT, which could hang the pool during their imports; their parent receives it."""
     block_nothing_more = partial(signal.pthread_sigmask, signal.SIG_BLOCK)
-    for blocked in spread(block_nothing_more, [(), ()], workers=2):
+    tasks = {worker: partial(block_nothing_more, ()) for worker in (1, 2)}
+    for blocked in run_tasks(tasks, workers=2).values():
         assert signal.SIGINT in blocked
     assert signal.SIGINT not in block_nothing_more(())
 
@@ -224,8 +227,8 @@ def test_json_holds_settings_and_rows(tmp_path):
     assert main(["rosenbrock", *SMALL, "--seed", "7", "--json", str(file)]) == 0
     found = json.loads(file.read_text())
     assert {"settings", "rows"} == set(found)
-    amounts = {"runs": 2, "steps": 4, "members": 4, "seed": 7, "hoptim": hoptim.__version__}
-    assert amounts.items() <= found["settings"].items()
+    settings = {"runs": 2, "steps": 4, "members": 4, "seed": 7, "hoptim": hoptim.__version__}
+    assert settings.items() <= found["settings"].items()
     assert {"numpy", "python"} <= set(found["settings"])
     assert list(EXPECTED) == [row["name"] for row in found["rows"]]
     for row in found["rows"]:
@@ -328,27 +331,28 @@ def test_interrupt_ends_quietly(tmp_path):
 
 
 def test_help_waits_for_no_slow_package():
-    """Asking for help imports neither scipy nor matplotlib."""
+    """Asking for help imports neither scipy nor matplotlib nor the process pool."""
     done = python(
         "-c",
         "import sys\n"
         "from hoptim.benchmarks.__main__ import main\n"
         "try: main(['rosenbrock', '--help'])\n"
         "except SystemExit: pass\n"
-        "sys.exit(any(name.split('.')[0] in ('scipy', 'matplotlib') for name in sys.modules))",
+        "sys.exit(not {'scipy', 'matplotlib', 'multiprocessing'}.isdisjoint(sys.modules))",
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "--dims" in done.stdout
 
 
 def test_missing_matplotlib_names_the_extra(tmp_path):
-    """Without matplotlib `--plot` fails before the work, and the module says which extra is missing."""
+    """Without matplotlib `--plot` fails before the work, and drawing says which extra is missing."""
     done = python(
         "-c",
         "import sys; sys.modules['matplotlib'] = None\n"
         "import hoptim\n"
         "from hoptim.benchmarks.__main__ import main\n"
-        "try: import hoptim.benchmarks.plot\n"
+        "from hoptim.benchmarks.pictures import open_picture\n"
+        "try: open_picture(None, 1, 1).__enter__()\n"
         "except hoptim.MissingExtra: print('missing')\n"
         f"sys.exit(main(['rosenbrock', '--plot', {str(tmp_path / 'picture.png')!r}]))",
     )
@@ -400,11 +404,9 @@ def test_picture_shows_all_rows(rows, tmp_path, monkeypatch):
     """Five maps hold a winner's lineage and start each, the sixth axes a line for each row."""
     from matplotlib.figure import Figure
 
-    from hoptim.benchmarks import plot
-
     drawn: list[Figure] = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
-    plot.draw(rows, tmp_path / "picture.png")
+    rosenbrock_report.draw_table3(rows, tmp_path / "picture.png")
     *maps, curves = drawn[0].axes
     assert [row.name for row in rows] == [ax.get_title() for ax in maps]
     for ax in maps:

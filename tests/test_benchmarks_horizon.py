@@ -1,4 +1,4 @@
-"""Three problems on which greed loses: their answers, their deception, and the testbed's command line."""
+"""Three problems on which greedy choices lose: reference solutions, deception, and the command line."""
 
 from __future__ import annotations
 
@@ -6,20 +6,29 @@ import importlib.util
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
 import hoptim
-from hoptim.benchmarks import horizon, reference_solutions
 from hoptim.benchmarks.__main__ import main
-from hoptim.benchmarks.deceptive import Deceptive
-from hoptim.benchmarks.horizon import METHODS, RANDOM, TESTBEDS, Cell, Setup, measure
-from hoptim.benchmarks.problem import Trained, train
-from hoptim.benchmarks.quadratic import NoisyQuadratic
-from hoptim.benchmarks.reference_solutions import Answer, follow, look_ahead
-from hoptim.benchmarks.regularisation import Regularisation
+from hoptim.benchmarks.problem import TrainedPopulation, train
+from hoptim.benchmarks.toys import horizon_report, reference_solutions
+from hoptim.benchmarks.toys.deceptive import Deceptive
+from hoptim.benchmarks.toys.horizon import (
+    METHODS,
+    RANDOM_SEARCH,
+    TESTBEDS,
+    HorizonCell,
+    HorizonOptions,
+    HorizonResult,
+    measure,
+)
+from hoptim.benchmarks.toys.quadratic import NoisyQuadratic
+from hoptim.benchmarks.toys.reference_solutions import ReferenceSolution, final_loss, greedy_search
+from hoptim.benchmarks.toys.regularisation import Regularisation
 from tests.builders import ROOT
 
 SMALL = ("--runs", "2", "--members", "4", "--workers", "1", "--problems", "quadratic", "--intervals", "100")
@@ -39,9 +48,9 @@ PROBLEMS = [
 
 
 @cache
-def known(name: str) -> dict[str, Answer]:
-    """What is known of a problem, by the first words of its name."""
-    return {kind: one[0] for kind, one in TESTBEDS[name].known(0).items() if len(one) == 1}
+def references(name: str) -> dict[str, ReferenceSolution]:
+    """Reference solutions of a problem by kind, of the kinds with a single one."""
+    return {kind: one[0] for kind, one in TESTBEDS[name].candidates(0).items() if len(one) == 1}
 
 
 def finals(problem, optimizer, interval: int, runs: int) -> list[float]:
@@ -86,7 +95,7 @@ def test_seeds_of_the_network_differ():
 @needs_digits
 def test_gradients_are_those_of_the_loss():
     """Against finite differences of the cross-entropy, without dropout."""
-    from hoptim.benchmarks import regularisation as module
+    from hoptim.benchmarks.toys import regularisation as module
 
     data, net = module.digits(), Regularisation().begin(0)
     data = data._replace(validation_x=data.x[:20], validation_y=data.labels[:20].argmax(1))
@@ -110,20 +119,20 @@ def test_members_begin_alike_whatever_the_method():
         assert all(space.contains(space.encode(params).tolist()) for params in first)
 
 
-# -- the known answers ---------------------------------------------------------------------------------
+# -- reference solutions ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("kind", "loss"), [("best linear decay", 0.204), ("best constant", 0.320), ("greedy", 0.439)]
 )
-def test_answers_of_the_noisy_quadratic(kind, loss):
-    """To three decimals they are those that are known."""
-    assert round(known("quadratic")[kind].mean, 3) == loss
+def test_references_of_the_noisy_quadratic(kind, loss):
+    """Their losses are the expected ones to three decimals."""
+    assert round(references("quadratic")[kind].mean, 3) == loss
 
 
 def test_greedy_learning_rate_is_the_best_for_one_step():
     """No other rate lowers the next loss more than the one that the formula gives."""
-    problem, rates = NoisyQuadratic(), known("quadratic")["greedy"].schedule
+    problem, rates = NoisyQuadratic(), references("quadratic")["greedy"].schedule
     state = problem.begin(0)
     for a in rates[:5]:
         around = [problem.train(state, {"a": a * factor}, 1, 0)[1] for factor in (0.97, 1.0, 1.03)]
@@ -141,23 +150,24 @@ def test_initiator_on_the_noisy_quadratic(interval, mean):
 
 def test_deciding_at_each_step_is_no_better_than_a_bad_constant():
     """On the noisy quadratic two runs at interval 1 end near greed's own loss, above the best constant."""
+    best, greedy = (references("quadratic")[kind].mean for kind in ("best constant", "greedy"))
     for final in finals(NoisyQuadratic(), INITIATOR, 1, 2):
         assert final == pytest.approx(0.411, abs=0.015)
-        assert known("quadratic")["best constant"].mean + 0.05 < final < known("quadratic")["greedy"].mean
+        assert best + 0.05 < final < greedy
 
 
 def test_the_quadratic_deceives():
     """The greedy rate is the better one for a while, and loses to constant and decay in the end."""
-    problem, found = NoisyQuadratic(), known("quadratic")
-    halves = {kind: follow(problem, answer.schedule[:10]) for kind, answer in found.items()}
+    problem, found = NoisyQuadratic(), references("quadratic")
+    halves = {kind: final_loss(problem, solution.schedule[:10]) for kind, solution in found.items()}
     assert halves["greedy"] < min(halves["best constant"], halves["best linear decay"])
     assert found["best linear decay"].mean < found["best constant"].mean < found["greedy"].mean
 
 
 def test_the_toy_deceives():
-    """h = 0 is the best choice at each step and the worst of the known schedules."""
-    greedy = look_ahead(Deceptive(), np.linspace(0, 1.1, 12))
-    found = known("deceptive")
+    """h = 0 is the best choice at each step and the worst of the reference schedules."""
+    greedy = greedy_search(Deceptive(), np.linspace(0, 1.1, 12))
+    found = references("deceptive")
     assert set(greedy.schedule) == {0.0}
     assert greedy.mean == found["greedy choice, h = 0"].mean == max(one.mean for one in found.values())
     assert found["h = 1 - t/T"].mean < 0.01
@@ -170,14 +180,14 @@ def test_dropout_deceives():
     problem, seeds = Regularisation(), range(4)
 
     def mean(dropout: float, epochs: int) -> float:
-        return float(np.mean([follow(problem, [dropout] * epochs, seed) for seed in seeds]))
+        return float(np.mean([final_loss(problem, [dropout] * epochs, seed) for seed in seeds]))
 
     early, late = ([mean(dropout, epochs) for dropout in (0.0, 0.1)] for epochs in (10, 60))
     assert early[0] < early[1]
     assert late[1] < late[0]
     line = 1 - np.arange(60) / 60
-    decay = np.mean([follow(problem, 0.3 * line, seed) for seed in seeds])
-    greedy = [look_ahead(problem, (0.0, 0.1, 0.2, 0.3, 0.4), seed=seed) for seed in seeds]
+    decay = np.mean([final_loss(problem, 0.3 * line, seed) for seed in seeds])
+    greedy = [greedy_search(problem, (0.0, 0.1, 0.2, 0.3, 0.4), seed=seed) for seed in seeds]
     assert decay < late[1] < np.mean([one.mean for one in greedy])
     assert decay + 0.1 < min(one.mean for one in greedy)
     assert np.mean([one.schedule[10:].mean() for one in greedy]) < 0.05  # and never raises it again
@@ -191,20 +201,20 @@ def test_a_short_interval_costs_on_the_digits():
 
 
 def test_of_many_seeds_the_best_in_the_mean_counts():
-    """A schedule that is best for one seed alone is not the answer."""
+    """A schedule that is best for one seed alone does not count."""
     line = np.zeros(1)
     seeds = [
         {
-            "constant": [Answer("a", line, (1.0,)), Answer("b", line, (2.0,))],
-            "greedy": [Answer("g", line, (9.0,))],
+            "constant": [ReferenceSolution("a", line, (1.0,)), ReferenceSolution("b", line, (2.0,))],
+            "greedy": [ReferenceSolution("g", line, (9.0,))],
         },
         {
-            "constant": [Answer("a", line, (5.0,)), Answer("b", line, (2.0,))],
-            "greedy": [Answer("g", line, (1.0,))],
+            "constant": [ReferenceSolution("a", line, (5.0,)), ReferenceSolution("b", line, (2.0,))],
+            "greedy": [ReferenceSolution("g", line, (1.0,))],
         },
     ]
-    best = reference_solutions.together(seeds)
-    assert [(one.name, one.losses, one.mean) for one in best] == [
+    best = reference_solutions.best_over_seeds(seeds)
+    assert [(one.name, one.scores, one.mean) for one in best] == [
         ("b", (2.0, 2.0), 2.0),
         ("g", (9.0, 1.0), 5.0),
     ]
@@ -214,34 +224,34 @@ def test_of_many_seeds_the_best_in_the_mean_counts():
 
 
 def test_each_method_has_a_cell_at_each_interval():
-    """Cells, random search and known answers of a problem, the same with two workers."""
-    setups = [
-        Setup(2, 4, problems=("quadratic",), intervals=(100, 50), workers=workers) for workers in (1, 2)
-    ]
+    """Cells, random search and reference solutions of a problem are the same with two workers."""
+    quadratic = HorizonOptions(2, 4, problems=("quadratic",), intervals=(100, 50))
+    setups = [quadratic, replace(quadratic, workers=2)]
     [one], [two] = map(measure, setups)
     assert [(cell.name, cell.interval) for cell in one.cells] == [
         (m, i) for m in METHODS for i in (50, 100)
     ]
-    assert [cell.losses for cell in one.cells] == [cell.losses for cell in two.cells]
-    assert all(len(cell.losses) == 2 for cell in one.cells)
-    assert [answer.name.split(" 0")[0] for answer in one.answers] == [
+    assert [cell.scores for cell in one.cells] == [cell.scores for cell in two.cells]
+    assert all(len(cell.scores) == 2 for cell in one.cells)
+    assert [solution.name.split(" 0")[0] for solution in one.references] == [
         "best linear decay", "best constant", "greedy choice",
     ]  # fmt: skip
     problem = NoisyQuadratic()
-    for seed, loss in zip((0, 1), one.drawn.losses, strict=True):
+    for seed, loss in zip((0, 1), one.random_search.scores, strict=True):
         constants = [problem.train(problem.begin(0), p, 300, 0)[1] for p in problem.start(4, seed)]
         assert loss == pytest.approx(min(constants))  # coordinates are rounded
 
 
-def test_the_best_of_a_sweep_is_the_lowest_mean():
-    """Of a method, and of all; a typical run is the one with the median loss."""
-    runs = [
-        [Trained(np.ones(1), loss, []) for loss in losses] for losses in ((3.0, 1.0, 8.0), (2.0, 3.0, 4.0))
-    ]
-    cells = tuple(Cell(*key, tuple(r)) for key, r in zip((("A", 1), ("A", 2)), runs, strict=True))
-    found = horizon.Found("x", NoisyQuadratic(), (1, 2), cells, (), Cell(RANDOM, 300, tuple(runs[0])))
-    assert found.best("A").interval == found.best().interval == 2
-    assert [cell.typical.final for cell in cells] == [3.0, 3.0]
+def test_the_best_cell_has_the_lowest_mean():
+    """The mean decides, and the median run is the one with the median loss."""
+    losses = ((3.0, 1.0, 8.0), (2.0, 3.0, 4.0))
+    runs = [tuple(TrainedPopulation(np.ones(1), loss, []) for loss in each) for each in losses]
+    cells = tuple(HorizonCell("A", interval, each) for interval, each in zip((1, 2), runs, strict=True))
+    drawn = HorizonCell(RANDOM_SEARCH, 300, runs[0])
+    result = HorizonResult("x", NoisyQuadratic(), (1, 2), cells, (), drawn)
+    assert result.best.interval == 2
+    assert result.rows == {"A": [*cells]}
+    assert [cell.median_run.final for cell in cells] == [3.0, 3.0]
     assert (cells[1].mean, cells[1].std) == (3.0, pytest.approx(np.sqrt(2 / 3)))
 
 
@@ -259,7 +269,7 @@ def test_the_page_quotes_the_committed_results():
 
 
 def test_tables_are_printed_without_warnings():
-    """A heading, a table with one mark for the best of all, the known answers; nothing on stderr."""
+    """A heading, a table with one mark for the best of all, the reference solutions; nothing on stderr."""
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-m", "hoptim.benchmarks", "horizon", *SMALL],
         capture_output=True, text=True, check=False,
@@ -280,7 +290,7 @@ def test_tables_are_printed_without_warnings():
 
 def test_one_founder_is_no_news_here(caplog):
     """Populations that soon descend from one founder are no warning in tables of many."""
-    measure(Setup(2, 4, problems=("quadratic",), intervals=(3,)))
+    measure(HorizonOptions(2, 4, problems=("quadratic",), intervals=(3,)))
     assert caplog.text == ""
 
 
@@ -289,8 +299,8 @@ def test_json_holds_settings_methods_and_problems(tmp_path):
     file = tmp_path / "horizon.json"
     assert main(["horizon", *SMALL, "--seed", "3", "--json", str(file)]) == 0
     found = json.loads(file.read_text())
-    amounts = {"runs": 2, "members": 4, "seed": 3, "hoptim": hoptim.__version__}
-    assert amounts.items() <= found["settings"].items()
+    settings = {"runs": 2, "members": 4, "seed": 3, "hoptim": hoptim.__version__}
+    assert settings.items() <= found["settings"].items()
     assert {"numpy", "python"} <= found["settings"].keys()
     assert {name: one.describe()["name"] for name, one in METHODS.items()} == {
         name: one["name"] for name, one in found["methods"].items()
@@ -300,7 +310,7 @@ def test_json_holds_settings_methods_and_problems(tmp_path):
     for cell in (*problem["cells"], problem["random_search"]):
         assert cell["mean"] == pytest.approx(np.mean(cell["final_losses"]))
         assert len(cell["final_losses"]) == 2
-    assert [len(answer["final_losses"]) for answer in problem["known"]] == [1, 1, 1]
+    assert [len(solution["final_losses"]) for solution in problem["known"]] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -347,21 +357,19 @@ def test_missing_packages_name_their_extras(tmp_path):
 
 @needs_matplotlib
 def test_the_picture_has_a_column_for_each_problem(tmp_path, monkeypatch):
-    """Losses with spread by method above, the winners' schedules and what is known below."""
+    """Losses with spread by method above, the winners' and reference schedules below."""
     from matplotlib.figure import Figure
-
-    from hoptim.benchmarks import horizon_plot
 
     drawn: list[Figure] = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
-    found = measure(Setup(2, 4, problems=("quadratic", "deceptive"), intervals=(50, 100)))
-    horizon_plot.draw(found, tmp_path / "picture.png")
+    found = measure(HorizonOptions(2, 4, problems=("quadratic", "deceptive"), intervals=(50, 100)))
+    horizon_report.draw(found, tmp_path / "picture.png")
     *losses, one, two = drawn[0].axes
     assert [ax.get_title() for ax in losses] == ["noisy quadratic", "deceptive"]
     for ax, problem in zip(losses, found, strict=True):
         assert list(METHODS) == ax.get_legend_handles_labels()[1]
         said = [text.get_text().split(":")[0] for text in ax.texts]
-        assert set(said) == {RANDOM, *(answer.name for answer in problem.answers)}
+        assert set(said) == {RANDOM_SEARCH, *(solution.name for solution in problem.references)}
     assert [one.get_ylabel(), two.get_ylabel()] == ["a", "h"]
     assert all("every 50" in " ".join(ax.get_legend_handles_labels()[1]) for ax in (one, two))
 
@@ -369,7 +377,7 @@ def test_the_picture_has_a_column_for_each_problem(tmp_path, monkeypatch):
 @needs_matplotlib
 def test_labels_are_moved_apart():
     """Labels that would touch get places of their own, the others stay."""
-    from hoptim.benchmarks.horizon_plot import _spread_out
+    from hoptim.benchmarks.toys.horizon_report import _spread_out
 
     places = _spread_out(np.array([0.1, 0.5, 0.51, 0.9]))
     assert np.diff(places).min() >= 0.07

@@ -15,6 +15,7 @@ DONE: set[str] = {  # rooms that follow the rule
     "__main__",
     "_arguments",
     "_text",
+    "benchmarks",
     "cli",
     "launch",
     "optimizers",

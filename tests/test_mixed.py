@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hoptim
-from hoptim.benchmarks import mixed
 from hoptim.benchmarks.__main__ import main
-from hoptim.benchmarks.mixed import LISTED, MINIMUM, SPACE, loss
-from hoptim.benchmarks.rosenbrock import Setup
+from hoptim.benchmarks.toys import mixed
+from hoptim.benchmarks.toys.function import FunctionOptions
+from hoptim.benchmarks.toys.mixed import LISTED, MINIMUM, SPACE, loss
 
 SMALL = ("--runs", "2", "--steps", "4", "--members", "4", "--workers", "1")
 EXPECTED = (0.32, -2.24, 1.99)  # of 150 runs (seeds 1000 to 1149): share solved, mean log10, deviation
@@ -104,7 +104,7 @@ def test_no_single_change_leaves_a_trap(activation, norm):
 
 def test_all_contenders_have_the_same_first_trials():
     """With one step all end with the same loss, for each seed another one."""
-    rows = mixed.measure(Setup(runs=3, steps=1, members=4))
+    rows = mixed.measure(FunctionOptions(runs=3, steps=1, members=4))
     losses = {tuple(run.last for run in row.runs) for row in rows}
     assert len(losses) == 1
     assert len(set(losses.pop())) == 3
@@ -112,10 +112,10 @@ def test_all_contenders_have_the_same_first_trials():
 
 def test_what_is_right_is_counted():
     """A result with one wrong category has one less, and only all of them solve it."""
-    right = mixed.Found(0.0, 0.0, MINIMUM)
-    wrong = mixed.Found(0.1, 0.0, {**MINIMUM, "norm": "layer", "batch": 9})
+    right = mixed.MixedRun(0.0, 0.0, MINIMUM)
+    wrong = mixed.MixedRun(0.1, 0.0, {**MINIMUM, "norm": "layer", "batch": 9})
     assert (right.right, wrong.right) == (4, 3)
-    assert mixed.Row("some", (right, wrong, right)).solved == 2
+    assert mixed.MixedRow("some", (right, wrong, right)).solved == 2
 
 
 @pytest.mark.slow
@@ -123,7 +123,7 @@ def test_what_is_right_is_counted():
 def test_of_100_runs_as_many_find_the_best_categories_as_expected():
     """ROMUL's share and mean lie within four standard errors of what 150 other runs gave."""
     [row] = mixed.measure(
-        Setup(runs=100, workers=os.cpu_count() or 1), contenders={"ROMUL": hoptim.ROMUL()}
+        FunctionOptions(runs=100, workers=os.cpu_count() or 1), contenders={"ROMUL": hoptim.ROMUL()}
     )
     share, mean, deviation = EXPECTED
     shrink = math.sqrt(1 / 100 + 1 / 150)
@@ -158,7 +158,7 @@ def test_a_store_keeps_real_studies(tmp_path):
     assert stored == {f"{name}/{seed}" for name in names for seed in (0, 1)}
 
 
-def test_bad_amounts_exit_with_2(capsys):
+def test_invalid_options_exit_with_2(capsys):
     """What cannot work is said before anything runs."""
     with pytest.raises(SystemExit) as left:
         main(["mixed", "--runs", "1"])

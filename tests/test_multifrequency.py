@@ -8,7 +8,7 @@ import pytest
 import hoptim
 from hoptim import ArgumentError, MultiFrequency, View
 from hoptim.benchmarks.problem import train as trained
-from hoptim.benchmarks.quadratic import NoisyQuadratic
+from hoptim.benchmarks.toys.quadratic import NoisyQuadratic
 from hoptim.space.space import Space
 from hoptim.testing import Row, population
 from tests.builders import recompute, study, train

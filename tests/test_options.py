@@ -4,7 +4,7 @@ import pytest
 from variants import Variant
 
 import hoptim
-from hoptim.benchmarks import mixed
+from hoptim.benchmarks.toys import mixed
 
 CHANGES = (
     {"own": True}, {"rate": 0.0}, {"recombine": "mean"}, {"recombine": "each"}, {"initiator": True},

@@ -10,9 +10,9 @@ import pytest
 
 import hoptim
 from hoptim import ArgumentError, OptimizerError, Patient, Proposal, StudyMismatch, View
-from hoptim.benchmarks.deceptive import Deceptive
 from hoptim.benchmarks.problem import train as trained
-from hoptim.benchmarks.quadratic import NoisyQuadratic
+from hoptim.benchmarks.toys.deceptive import Deceptive
+from hoptim.benchmarks.toys.quadratic import NoisyQuadratic
 from hoptim.optimizers.base import Optimizer
 from hoptim.space.space import Space
 from hoptim.testing import Row, population

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 import hoptim
-from hoptim.benchmarks import mixed, rosenbrock
-from hoptim.benchmarks.deceptive import Deceptive
-from hoptim.benchmarks.problem import Problem
-from hoptim.benchmarks.quadratic import NoisyQuadratic
-from hoptim.benchmarks.regularisation import Regularisation
+from hoptim.benchmarks.problem import TrainingProblem
+from hoptim.benchmarks.toys import mixed, rosenbrock
+from hoptim.benchmarks.toys.deceptive import Deceptive
+from hoptim.benchmarks.toys.quadratic import NoisyQuadratic
+from hoptim.benchmarks.toys.regularisation import Regularisation
 
 
-class Function(Problem):
+class Function(TrainingProblem):
     """A problem without anything to train: each step evaluates the hyperparameters anew."""
 
     steps = 100
@@ -71,6 +71,6 @@ class Mixed(Function):
         return mixed.loss(params)
 
 
-PROBLEMS: dict[str, Problem] = {
+PROBLEMS: dict[str, TrainingProblem] = {
     it.name: it for it in (Rosenbrock(), Mixed(), NoisyQuadratic(), Deceptive(), Regularisation())
 }

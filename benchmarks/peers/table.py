@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hoptim.benchmarks.report import aligned
+from hoptim.benchmarks.tables import aligned
 from peers.methods import INTERVALS, METHODS
 
 Row = Mapping[str, Any]

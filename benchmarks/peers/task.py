@@ -15,7 +15,7 @@ from importlib.metadata import version
 from typing import Any
 
 import hoptim
-from hoptim.benchmarks.problem import Problem
+from hoptim.benchmarks.problem import TrainingProblem
 from peers.problems import PROBLEMS, Function
 
 
@@ -40,7 +40,7 @@ class Work:
         seed: Of the run.
     """
 
-    problem: Problem
+    problem: TrainingProblem
     size: int
     interval: int
     seed: int

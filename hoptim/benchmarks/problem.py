@@ -1,4 +1,4 @@
-"""Small problems in which a hyperparameter works differently now and later; populations that train them."""
+"""Problems to train, and populations that train them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 import hoptim
+from hoptim.benchmarks.scores import Floats
 
-Floats = NDArray[np.float64]
 
-
-class Problem(ABC):
-    """Something to train whose final loss is to be low; pure functions of states that nobody changes.
+class TrainingProblem(ABC):
+    """A problem whose final loss is to be low, as pure functions of immutable states.
 
     Attributes:
-        name: What tables call it.
+        name: Name in tables.
         steps: Training steps of a whole run.
-        space: The hyperparameters.
+        space: Hyperparameters.
     """
 
     name: ClassVar[str]
@@ -30,32 +28,32 @@ class Problem(ABC):
 
     @abstractmethod
     def start(self, size: int, seed: int) -> list[dict[str, Any]]:
-        """The members' first hyperparameters, the same for every method that is compared."""
+        """Return the members' first hyperparameters, the same for all methods that are compared."""
 
     @abstractmethod
     def begin(self, seed: int) -> Any:
-        """The state before the first step."""
+        """Return the state before the first step."""
 
     @abstractmethod
     def train(self, state: Any, params: Mapping[str, Any], steps: int, seed: int) -> tuple[Any, float]:
-        """The state after some more steps, and its loss.
+        """Return the state after more steps, and its loss.
 
         Args:
-            state: As from `begin` or `train`; it knows how many steps it has been trained for.
-            params: The hyperparameters, constant over these steps.
-            steps: How many.
-            seed: For problems that draw something while they train.
+            state: State from `begin` or `train`; it counts its own steps where they matter.
+            params: Hyperparameters, constant over these steps.
+            steps: Number of steps.
+            seed: Seed of random draws during training.
         """
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
-    """What a population came to.
+class TrainedPopulation:
+    """The result of a population.
 
     Attributes:
-        best: Loss of the best of the members' latest trials, by decision `(steps / interval,)`.
-        final: The last of them: what is delivered.
-        schedule: The winner's hyperparameters, by decision.
+        best: Lowest loss among the members' latest trials, by decision `(steps / interval,)`.
+        final: Lowest loss among the members' last trials, which is what PBT delivers.
+        schedule: Hyperparameters of the winner and its ancestors, by decision.
     """
 
     best: Floats
@@ -64,16 +62,16 @@ class Trained:
 
 
 def train(
-    problem: Problem, optimizer: hoptim.Optimizer, *, interval: int, size: int = 16, seed: int = 0
-) -> Trained:
-    """Train a population that decides every `interval` steps; in memory, all in step.
+    problem: TrainingProblem, optimizer: hoptim.Optimizer, *, interval: int, size: int = 16, seed: int = 0
+) -> TrainedPopulation:
+    """Train a population in a synchronous study in memory.
 
     Args:
-        problem: What to train.
-        optimizer: Who decides.
-        interval: Steps of the problem between two decisions; divides all its steps.
-        size: Number of members.
-        seed: Of the study and of the members' first hyperparameters.
+        problem: Problem to train.
+        optimizer: Search algorithm.
+        interval: Steps of the problem between two decisions; divides the problem's steps.
+        size: Number of members. Default: 16.
+        seed: Seed of the study and of the members' first hyperparameters. Default: 0.
 
     Raises:
         ArgumentError: The interval does not divide the steps.
@@ -87,11 +85,11 @@ def train(
         None, space=problem.space, optimizer=optimizer, size=size, steps=decisions, mode="min",
         seed=seed, start=problem.start(size, seed), synchronous=True,
     )  # fmt: skip
-    states: dict[int, Any] = {}  # by trial; a state is small, and any trial may be a parent
+    states: dict[int, Any] = {}  # by trial, since any trial may be a parent; states are small
     best = np.full(decisions, np.inf)
     for trial in study:
         state = problem.begin(trial.seed) if trial.parent is None else states[trial.parent]
         states[trial.number], loss = problem.train(state, trial.params, interval, trial.seed)
         best[trial.step] = min(best[trial.step], loss)
         trial.tell(loss)
-    return Trained(best, float(study.best.value), [it.params for it in study.schedule()])
+    return TrainedPopulation(best, float(study.best.value), [it.params for it in study.schedule()])

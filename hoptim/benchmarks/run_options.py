@@ -1,84 +1,88 @@
-"""What all testbeds share: how much is run, and where it is written."""
+"""Options of a benchmark, declared once for Python and for the command line."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Self
 
 import hoptim
 
+_CORES: int = getattr(os, "process_cpu_count", os.cpu_count)() or 1
 
+
+def number(text: str, minimum: int, **more: Any) -> dict[str, Any]:
+    """Return the metadata of a field that holds a whole number.
+
+    Args:
+        text: Help of the option.
+        minimum: Lowest value.
+        **more: Further keywords of `argparse.ArgumentParser.add_argument`.
+    """
+    return {"type": int, "metavar": "N", "help": text, "minimum": minimum, **more}
+
+
+@dataclass(frozen=True)
 class RunOptions:
-    """How much is run.
+    """The number and size of a benchmark's runs.
+
+    A field's metadata are the keywords of `argparse.ArgumentParser.add_argument`, and `minimum`.
+
+    Args:
+        runs: Runs of each row of the table, one seed each. Default: 20.
+        members: Members of each population. Default: 16.
+        seed: Seed of the first run; later runs count on from it. Default: 0.
+        workers: Processes that share the runs. Default: 1; more need a script with the usual
+            `if __name__ == "__main__"`.
 
     Attributes:
-        runs: Runs, one seed each.
-        seed: Of the first; the others follow.
+        reported: Names of the options that results depend on, in the order in which JSON lists them.
+
+    Raises:
+        ArgumentError: A number below its minimum.
     """
 
-    runs: int
-    seed: int
+    runs: int = field(default=20, metadata=number("runs of each row, at least 2", minimum=2))
+    members: int = field(default=16, metadata=number("members of each population", minimum=1))
+    seed: int = field(
+        default=0, metadata=number("seed of the first run; the others count on from it", minimum=0)
+    )
+    workers: int = field(
+        default=1, metadata=number("processes that share the runs", minimum=1, default=_CORES)
+    )
+
+    reported: ClassVar[tuple[str, ...]] = ("runs", "members", "seed")
+
+    def __post_init__(self) -> None:
+        for option in fields(self):
+            low, value = option.metadata.get("minimum"), getattr(self, option.name)
+            if low is not None and value < low:
+                raise hoptim.ArgumentError(
+                    f"{option.name} must be a whole number of at least {low}, found {value!r}."
+                )
+
+    @classmethod
+    def add_to(cls, parser: argparse.ArgumentParser) -> None:
+        """Add an option for each field to a benchmark's parser."""
+        for option in fields(cls):
+            keywords = {"default": option.default, **option.metadata}
+            keywords.pop("minimum", None)
+            if keywords["default"] is not None:
+                keywords["help"] += " (default: %(default)s)"
+            parser.add_argument(f"--{option.name}", **keywords)
+
+    @classmethod
+    def from_arguments(cls, arguments: argparse.Namespace) -> Self:
+        """Return the options of a parsed command line."""
+        return cls(**{option.name: getattr(arguments, option.name) for option in fields(cls)})
 
     @property
     def seeds(self) -> range:
-        """One for each run."""
+        """Return the seeds, one per run."""
         return range(self.seed, self.seed + self.runs)
 
-    def check(self, **least: int) -> None:
-        """Raise `ArgumentError` where a number is below its least."""
-        for name, low in least.items():
-            if getattr(self, name) < low:
-                raise hoptim.ArgumentError(
-                    f"{name} must be a whole number of at least {low}, found {getattr(self, name)!r}."
-                )
-
-
-def add_amounts(testbed: argparse.ArgumentParser, **defaults: int) -> None:
-    """Options for how much is run, in the order in which help lists them.
-
-    Args:
-        testbed: The testbed's parser.
-        **defaults: Of `runs`, and of `steps` where they can be chosen.
-    """
-    cores: int = getattr(os, "process_cpu_count", os.cpu_count)() or 1
-    for name, default, meaning in (
-        ("runs", defaults["runs"], "runs of each row, at least 2"),
-        ("steps", defaults.get("steps"), "steps of each member"),
-        ("members", 16, "members of each population"),
-        ("seed", 0, "seed of the first run; the others count on from it"),
-        ("workers", cores, "processes that share the runs"),
-    ):
-        if default is not None:
-            testbed.add_argument(
-                f"--{name}", type=int, default=default, metavar="N", help=f"{meaning} (default: {default})"
-            )
-
-
-def add_store(testbed: argparse.ArgumentParser) -> None:
-    """An option for where studies are kept."""
-    testbed.add_argument("--store", metavar="DIR", help="keep every study, in DIR/ROW/SEED")
-
-
-def add_file(testbed: argparse.ArgumentParser, name: str, meaning: str) -> None:
-    """An option for a file to write."""
-    testbed.add_argument(f"--{name}", type=Path, metavar="FILE", help=meaning)
-
-
-def amounts(options: argparse.Namespace, *more: str) -> dict[str, int]:
-    """What was asked for, of the names that all testbeds have and some more."""
-    return {name: getattr(options, name) for name in ("runs", "members", "seed", "workers", *more)}
-
-
-def check_files(options: argparse.Namespace) -> None:
-    """Raise `ArgumentError` now rather than after the work where a file cannot be written or drawn."""
-    plot = getattr(options, "plot", None)
-    for file in filter(None, (options.json, plot)):
-        if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
-            raise hoptim.ArgumentError(
-                f"{str(file)!r} cannot be written: it is a folder, or not in one of yours."
-            )
-    if plot is not None:
-        from hoptim.plot import check_format
-
-        check_format(plot)
+    @property
+    def summary(self) -> str:
+        """Return the number of runs, their seeds and the size of a population as a phrase."""
+        return f"{self.runs} runs (seeds {self.seed} to {self.seeds[-1]}), {self.members} members"

@@ -1,10 +1,10 @@
 """A network on few digits, some with wrong labels: less dropout is better at first and worse in the end.
 
-Without dropout the network learns fastest, then learns the wrong labels by heart. With it the noise of
-the masks costs something at once, so that whoever looks at the next epochs only does without, and never
-pays that price again. That low dropout is better early and overtaken later is what the ROMUL paper
-reports of language models, where raising it afterwards does not recover. This network is the milder case:
-dropout raised in the middle still helps, but no greedy choice raises it.
+Without dropout the network learns fastest, then memorises the wrong labels. The noise of dropout raises the
+loss of the next epochs, so a choice by these alone goes without it, now and at every later decision. The
+ROMUL paper reports that in language models, too, low dropout is better early and worse later, and that
+raising it later does not recover the loss. This network is a milder case: dropout raised in the middle
+still helps, but no greedy choice raises it.
 """
 
 from __future__ import annotations
@@ -18,26 +18,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 import hoptim
-from hoptim.benchmarks.problem import Floats, Problem
+from hoptim.benchmarks.problem import TrainingProblem
+from hoptim.benchmarks.scores import Floats
 
-# Products of matrices this small run on one thread whatever the BLAS: more would only get into the way of
-# other runs. That is why the validation set is kept in batches, too.
+# Products of matrices this small run on one thread whatever the BLAS, so that runs in other processes are
+# not slowed down. The validation set is kept in batches for the same reason.
 _TRAIN, _VALIDATE, _BATCH, _HIDDEN, _CLASSES = 300, 500, 100, 32, 10
-_WRONG = 90  # labels of the training set
+_WRONG = 90  # wrong labels in the training set
 _RATE, _MOMENTUM = 0.15, 0.9
-_SPREAD = 1 / 16  # standard deviation of the first weights
-_INPUTS = 0.4  # of the dropout: 0.2 where hidden units have 0.5, as in Srivastava et al. 2014
+_SPREAD = 1 / 16  # standard deviation of the initial weights
+_INPUTS = 0.4  # dropout of inputs over that of hidden units: 0.2 to 0.5 in Srivastava et al. 2014
 
 
 class Net(NamedTuple):
-    """Weights of two layers, the last row of each its biases, and their velocities."""
+    """Weights of two layers, with biases in the last row of each, and their velocities."""
 
     weights: tuple[Floats, Floats]
     velocities: tuple[Floats, Floats]
 
 
 class Digits(NamedTuple):
-    """A training set, some of its one-hot labels wrong, and a validation set in batches."""
+    """A training set with one-hot labels, some of them wrong, and a validation set in batches."""
 
     x: Floats
     labels: Floats
@@ -46,7 +47,7 @@ class Digits(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Regularisation(Problem):
+class Regularisation(TrainingProblem):
     """60 epochs of SGD on 300 digits, 90 of them mislabelled; the loss is the validation cross-entropy."""
 
     name = "regularisation"
@@ -54,19 +55,19 @@ class Regularisation(Problem):
     space = {"dropout": hoptim.Float(0.0, 0.8)}
 
     def start(self, size: int, seed: int) -> list[dict[str, Any]]:
-        """Rates drawn over the whole range."""
+        """Draw dropout rates over the whole range."""
         rates = np.random.default_rng([seed, size]).uniform(0, 0.8, size)
         return [{"dropout": rate} for rate in rates.tolist()]
 
     def begin(self, seed: int) -> Net:
-        """Small random weights."""
+        """Draw small weights."""
         rng = np.random.default_rng([seed, 0])
         shapes = (digits().x.shape[1] + 1, _HIDDEN), (_HIDDEN + 1, _CLASSES)
         first, second = (_SPREAD * rng.standard_normal(shape) for shape in shapes)
         return Net((first, second), (np.zeros_like(first), np.zeros_like(second)))
 
     def train(self, state: Net, params: Mapping[str, Any], steps: int, seed: int) -> tuple[Net, float]:
-        """Epochs of SGD with momentum and a constant learning rate."""
+        """Train for epochs of SGD with momentum and a constant learning rate."""
         data, rng = digits(), np.random.default_rng([seed, 1])
         for _ in range(steps):
             for rows in rng.permutation(_TRAIN).reshape(-1, _BATCH):
@@ -77,7 +78,7 @@ class Regularisation(Problem):
 
 @cache
 def digits() -> Digits:
-    """scikit-learn's digits, split and mislabelled in the same way always.
+    """Return scikit-learn's digits, always split and mislabelled in the same way.
 
     Raises:
         MissingExtra: scikit-learn is not installed.
@@ -100,7 +101,7 @@ def digits() -> Digits:
 def _gradients(
     net: Net, x: Floats, labels: Floats, dropout: float, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Of the mean cross-entropy of a batch that shares one mask, whose noise so is not averaged away."""
+    """Return the gradients of a batch's mean cross-entropy; one mask for the batch keeps its noise."""
     first, second = net.weights
     inputs = _biased(x * _mask(x.shape[1], _INPUTS * dropout, rng))
     mask = _mask(_HIDDEN, dropout, rng)
@@ -123,7 +124,7 @@ def _loss(net: Net, data: Digits) -> float:
 
 
 def _mask(units: int, dropout: float, rng: np.random.Generator) -> Floats:
-    """0 where a unit is dropped, else what keeps the mean."""
+    """Return factors of units: 0 where dropped, else 1 / (1 - dropout), which keeps the mean."""
     return (rng.random(units) >= dropout) / (1 - dropout)
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks small enough that their best results can be computed."""
