@@ -35,7 +35,7 @@ PROBLEMS: tuple[tuple[TrainingProblem, int], ...] = (
 class Blind(hoptim.Patient):
     """Few decisions, by the losses as they are."""
 
-    def _judged(self, view: hoptim.View, row: int, left: int) -> hoptim.Population:
+    def _adjusted(self, view: hoptim.View, row: int, left: int) -> hoptim.Population:
         return view.population
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+import patience
 import pytest
 
 import hoptim
@@ -263,6 +264,12 @@ def test_the_page_quotes_the_committed_results():
     for problem in json.loads((folder / "horizon.json").read_text())["problems"]:
         for cell in (*problem["cells"], problem["random_search"]):
             assert f"{np.mean(cell['final_losses']):.3f} ({np.std(cell['final_losses']):.3f})" in text
+
+
+@pytest.mark.parametrize("part", ["without what lasts", "without closer decisions at the end"])
+def test_each_part_of_patient_that_is_left_out_changes_the_result(part):
+    """The variants of `benchmarks/patience.py` override methods that `Patient` has."""
+    assert patience.final((0, part, 0)) != patience.final((0, "Patient(ROMUL)", 0))
 
 
 # -- the command line ----------------------------------------------------------------------------------

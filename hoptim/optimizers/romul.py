@@ -33,9 +33,9 @@ class ROMUL(Optimizer):
     population only, never with a parent's older loss, because losses fall with training time anyway.
 
     Adaptive steps do not prevent short-sightedness: what lowers the loss now is kept, even if it costs more
-    later. On a noisy quadratic with a decision at each step (`hoptim.benchmarks.quadratic`) the final loss
-    is 0.4302 +- 0.0003 (mean and standard error of 20 seeds), against 0.439 for the best choice of each
-    single step and 0.204 for a linear decay of the learning rate. `Patient` addresses that, around this
+    later. On a noisy quadratic with a decision at each step (`hoptim.benchmarks.toys.quadratic`) the final
+    loss is 0.4302 +- 0.0003 (mean and standard error of 20 seeds), against 0.439 for the best choice of
+    each single step and 0.204 for a linear decay of the learning rate. `Patient` addresses that, around this
     optimizer or another.
 
     Args:
