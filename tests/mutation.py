@@ -44,6 +44,7 @@ STORE = [
     "made_anew",
     "faults",
     "simulation",
+    "golden",
 ]
 
 

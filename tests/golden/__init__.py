@@ -1,0 +1,1 @@
+"""Studies that an earlier version wrote, kept to be opened."""
