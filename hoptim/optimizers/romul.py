@@ -35,8 +35,8 @@ class ROMUL(Optimizer):
     Adaptive steps do not prevent short-sightedness: what lowers the loss now is kept, even if it costs more
     later. On a noisy quadratic with a decision at each step (`hoptim.benchmarks.toys.quadratic`) the final
     loss is 0.4302 +- 0.0003 (mean and standard error of 20 seeds), against 0.439 for the best choice of
-    each single step and 0.204 for a linear decay of the learning rate. `Patient` addresses that, around this
-    optimizer or another.
+    each single step and 0.204 for a linear decay of the learning rate. `Patient` addresses that, around
+    this optimizer or another.
 
     Args:
         fraction: Share of the healthy trials that are the best k, rounded, in (0, 0.5]; k is at least 2 if
