@@ -16,11 +16,9 @@ from hoptim.cli.output import print_json
 @options.folder
 @click.argument("new", metavar="NEW", type=options.PATH)
 @click.option(
-    "--at-step",
-    type=int,
-    metavar="N",
+    "--at-step", type=int, metavar="N",
     help="Step whose generation to begin with. Default: the last that all members finished.",
-)
+)  # fmt: skip
 @click.option(
     "--size", type=int, metavar="N", help="Number of members; fewer are the best ones. Default: as before."
 )
@@ -28,7 +26,7 @@ from hoptim.cli.output import print_json
     "--steps",
     type=int,
     metavar="N",
-    help="Trials of each member, the first included. Default: as far as DIR would go.",
+    help="Trials of each member, the first included. Default: up to DIR's last.",
 )
 @click.option("--seed", type=int, metavar="N", help="Seed of the new study. Default: the old one's plus 1.")
 @options.as_json

@@ -17,10 +17,7 @@ output = click.option(
     "-o", "--output", type=PATH, metavar="FILE", help="Write to a file instead of standard output."
 )
 trial = click.option(
-    "--trial",
-    type=int,
-    metavar="N",
-    help="Number of the trial. Default: the best of the members' latest.",
+    "--trial", type=int, metavar="N", help="Number of the trial. Default: best of the members' latest."
 )
 
 single_host = click.option(

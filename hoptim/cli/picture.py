@@ -39,12 +39,7 @@ def plot(folder: Path, kind: str, output: Path, as_json: bool) -> None:
 @click.command()
 @options.folder
 @click.option(
-    "-o",
-    "--output",
-    type=options.PATH,
-    metavar="FILE",
-    required=True,
-    help="File for the page, such as run.html.",
+    "-o", "--output", type=options.PATH, metavar="FILE", required=True, help="Page, such as run.html."
 )
 @options.as_json
 def report(folder: Path, output: Path, as_json: bool) -> None:

@@ -29,10 +29,7 @@ _token = click.option("--token", type=int, required=True, metavar="T", help="Tok
     help="Seconds without a heartbeat (`beat`) after which another worker may take the trial.",
 )  # fmt: skip
 @click.option(
-    "--timeout",
-    type=float,
-    metavar="S",
-    help="Seconds to wait for a trial that is due. Default: without limit.",
+    "--timeout", type=float, metavar="S", help="Seconds to wait for a trial. Default: without limit."
 )
 @options.single_host
 @click.option("--shell", is_flag=True, help="Print NAME=value lines, quoted for eval in sh.")
@@ -91,22 +88,14 @@ def beat(folder: Path, number: int, token: int, single_host: bool) -> None:
 @_number
 @_token
 @click.option(
-    "--value",
-    type=float,
-    required=True,
-    metavar="V",
-    help="Value of the trial in its own sign; nan is a failure.",
+    "--value", type=float, required=True, metavar="V", help="Value, not negated; nan is a failure."
 )
 @click.option(
     "--checkpoint", type=options.PATH, metavar="PATH",
     help="File or folder with the checkpoint; the draft that `ask` named is moved, others are copied.",
 )  # fmt: skip
 @click.option(
-    "--metric",
-    "metrics",
-    multiple=True,
-    metavar="NAME=V",
-    help="Further number to record; may be repeated.",
+    "--metric", "metrics", multiple=True, metavar="NAME=V", help="Further number; may be repeated."
 )
 @options.single_host
 def tell(
@@ -151,9 +140,7 @@ def _names(params: Iterable[str]) -> dict[str, str]:
     for param in params:
         name = "param_" + re.sub("[^A-Za-z0-9_]", "_", param)
         if name in names.values():
-            raise ArgumentError(
-                f"Two hyperparameters would both be {name!r} in a shell; use the JSON instead."
-            )
+            raise ArgumentError(f"Two hyperparameters would be {name!r} in a shell; use the JSON instead.")
         names[param] = name
     return names
 

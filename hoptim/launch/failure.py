@@ -12,7 +12,7 @@ _NAMES_ONE = re.compile(r"[A-Za-z_][\w.]*: ")  # as in "ValueError: why", behind
 
 
 def ending(status: int) -> str:
-    """Return what an exit status says, such as "was killed by SIGKILL".
+    """Describe how a process ended, such as "was killed by SIGKILL".
 
     Args:
         status: Exit status of a process; that of one killed by a signal is the signal's negative.
@@ -27,12 +27,12 @@ def ending(status: int) -> str:
 
 def in_full(error: Exception) -> str:
     """Return an error's name and text, the text alone for a `WorkersFailed`."""
-    said = ""
+    text = ""
     with suppress(Exception):  # an error that was unpickled may lack what its text is made of
-        said = str(error).strip()
+        text = str(error).strip()
     if isinstance(error, WorkersFailed):
-        return said
-    return f"{type(error).__name__}: {said}".removesuffix(": ")
+        return text
+    return f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
 def last_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""A command in a process of its own, with its output in a log."""
+"""Command in a process of its own, with its output in a log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HEADER = "== "
 
 
 class LoggedProcess:
-    """A process that leads a session of its own, so that it outlives whoever started it.
+    """Process that leads a session of its own, so that it outlives its parent.
 
     Args:
         command: Program and arguments; no shell reads it.

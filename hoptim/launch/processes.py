@@ -23,7 +23,7 @@ from hoptim.errors import ArgumentError, WorkersFailed
 from hoptim.launch.failure import ending
 
 _STOP_WITHIN = 30.0  # seconds that workers have to hand back their trials before they are killed
-_LONGEST = 16384  # characters of a traceback; fewer bytes than a pipe holds while nobody reads
+_LONGEST = 16384  # characters of a traceback; fewer bytes than a pipe holds before it is read
 _BEGAN = b""
 
 
@@ -40,8 +40,8 @@ class Process:
 
     def __init__(self, call: Callable[..., Any], args: tuple[Any, ...]) -> None:
         spawn = multiprocessing.get_context("spawn")  # a fork would inherit threads, locks and a GPU
-        self._said, say = spawn.Pipe(duplex=False)
-        self._process = spawn.Process(target=_call, args=(say, call, args))
+        self._messages, sender = spawn.Pipe(duplex=False)
+        self._process = spawn.Process(target=_call, args=(sender, call, args))
         try:
             with _without_interrupts():
                 self._process.start()
@@ -58,7 +58,7 @@ class Process:
                 "level of a module, and give it nothing that cannot be pickled."
             ) from error
         finally:
-            say.close()
+            sender.close()
 
     def done(self) -> bool:
         """Tell whether the process has ended."""
@@ -75,14 +75,14 @@ class Process:
         status = self._process.exitcode
         if not status:
             return
-        said = list(_messages(self._said))
+        messages = list(_received(self._messages))
         why = f"Worker process {self._process.pid} {ending(status)}"
-        if not said:
+        if not messages:
             raise WorkersFailed(
                 f"{why} before it began to train. Each worker imports the script that launches it: "
                 "keep the launch under `if __name__ == '__main__':`, and the function in a file."
             )
-        raise WorkersFailed(said[-1].decode(errors="replace").strip() if said[-1] else f"{why}.")
+        raise WorkersFailed(messages[-1].decode(errors="replace").strip() if messages[-1] else f"{why}.")
 
     def stop(self, number: int) -> None:
         """Send a signal if the process still runs."""
@@ -141,16 +141,16 @@ class Processes:
                 process.wait()
 
 
-def _call(say: Connection, call: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def _call(sender: Connection, call: Callable[..., Any], args: tuple[Any, ...]) -> None:
     """Make the call, in the new process; Ctrl-C is left to the parent, which stops its processes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True, name="hoptim-parent").start()
-    say.send_bytes(_BEGAN)
+    sender.send_bytes(_BEGAN)
     try:
         call(*args)
     except Exception:
-        say.send_bytes(traceback.format_exc()[-_LONGEST:].encode(errors="replace"))
+        sender.send_bytes(traceback.format_exc()[-_LONGEST:].encode(errors="replace"))
         raise SystemExit(1) from None
 
 
@@ -162,11 +162,11 @@ def _end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _messages(said: Connection) -> Iterator[bytes]:
+def _received(messages: Connection) -> Iterator[bytes]:
     """Yield the messages of a process that has ended."""
     try:
-        while said.poll():
-            yield said.recv_bytes()
+        while messages.poll():
+            yield messages.recv_bytes()
     except EOFError:
         return
 

@@ -82,7 +82,7 @@ def trials(study: Study, group: Any = None, deadline: Any = None) -> Iterator[Tr
 class RankTrial(Trial):
     """Trial that several processes train."""
 
-    _ranks: Group | None = None  # no field: a pickled copy is told on its own
+    _ranks: Group | None = None  # not a field: a pickled copy ends without the other ranks
     _outcome = ""  # how it ended on this rank, for the others to read
 
     def tell(
@@ -117,7 +117,7 @@ class RankTrial(Trial):
         """End the attempt as `Trial.fail` does, without waiting for other ranks; the first call counts."""
         try:
             super().fail(why, retry)
-        except ClaimLost:  # it has failed on another rank already, or nobody asks for it any more
+        except ClaimLost:  # it has failed on another rank already, or its claim was lost
             self._end("failed")
         self._outcome = f"failed: {why}"
 
