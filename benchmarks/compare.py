@@ -1,15 +1,15 @@
 """hoptim's optimizers beside those of other packages: same starts, same budget, same seeds.
 
 Each package gets a virtual environment of its own in DIR, made by pip at the first call; `peers/` has an
-adapter for each. What is measured replaces the same rows of the results, and all others stay:
+adapter for each. Measured rows replace those of earlier results, and all others stay:
 
     python benchmarks/compare.py --envs DIR                       # everything, a few hours
     python benchmarks/compare.py --only "hoptim ROMUL"            # one method again; hoptim's need no DIR
     python benchmarks/compare.py --only hoptim --problems mixed   # all of hoptim's, on one problem
     python benchmarks/compare.py --envs DIR --missing             # only what the results lack
 
-Results: `benchmarks/results/compare.json`, `compare.txt`. What is compared, and why it is fair, is told in
-`docs/comparison.md`.
+Results: `benchmarks/results/compare.json`, `compare.txt`. `docs/comparison.md` explains the comparison
+and why it is fair.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SIZE = 16
 
 
 def python_of(peer: str, folder: Path | None) -> str:
-    """The interpreter that runs an adapter, in an environment that is made when there is none."""
+    """Return the interpreter that runs an adapter, after making its environment if there is none."""
     if not ENVIRONMENTS[peer]:
         return sys.executable
     if folder is None:
@@ -51,13 +51,13 @@ def python_of(peer: str, folder: Path | None) -> str:
 
 
 def measure(method: Method, task: Mapping[str, Any], python: str, limit: float) -> dict[str, Any]:
-    """One row: all runs of a method on a problem, or as many as end within a time.
+    """Return a row: all runs of a method on a problem, or those that end within the limit.
 
     Args:
-        method: Who.
+        method: Method to run.
         task: `problem`, `interval`, `size` and `seeds`.
-        python: The interpreter of its environment.
-        limit: Seconds.
+        python: Interpreter of its environment.
+        limit: Time limit of all runs, in seconds.
     """
     row = {"method": method.name, "problem": task["problem"], "size": task["size"]}
     row["interval"] = task["interval"] if method.population else None
@@ -75,7 +75,7 @@ def measure(method: Method, task: Mapping[str, Any], python: str, limit: float) 
 
 
 def _lines(method: Method, task: Mapping[str, Any], python: str, limit: float) -> list[dict[str, Any]]:
-    """What an adapter prints, until its time is over."""
+    """Return the lines that an adapter prints within the limit, parsed as JSON."""
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(map(str, (_ROOT, _HERE))),
         "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",  # small problems; the same for everybody
@@ -95,7 +95,7 @@ def _lines(method: Method, task: Mapping[str, Any], python: str, limit: float) -
 
 
 def chosen(only: Sequence[str]) -> list[Method]:
-    """The methods that are named by their own name or by their adapter's; all when none is."""
+    """Return the methods named by their own or their adapter's name; all if none is named."""
     found = [method for method in METHODS if not only or {method.name, method.peer} & {*only}]
     if unknown := {*only} - {name for method in found for name in (method.name, method.peer)}:
         names = ", ".join(sorted({*ENVIRONMENTS} | {method.name for method in METHODS}))
@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _measure_and_keep(
     method: Method, problem: str, interval: int, python: str, options: argparse.Namespace
 ) -> None:
-    """Measure a row and write it at once, for others may take hours."""
+    """Measure a row and write it at once, since others may take hours."""
     kept, seeds = options.results.with_suffix(".json"), [*range(options.runs)]
     name = (method.name, problem, interval if method.population else None)
     old = next((row for row in _rows(kept) if key(row) == name), {}) if options.missing else {}

@@ -45,7 +45,7 @@ Way = Callable[[Path], Operations]
 
 
 def bare(folder: Path) -> Operations:
-    """The least that a durable commit by one of many processes can cost."""
+    """Commit durably without a journal, the lower bound of what a commit by one of many can cost."""
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
     fd = os.open(folder / "journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     while True:
@@ -57,7 +57,7 @@ def bare(folder: Path) -> Operations:
 
 
 def journal(folder: Path) -> Operations:
-    """The journal without a study around it."""
+    """Commit to the journal, without a study."""
     found = study_file.create(folder, {}, 1)
     opened = FileJournal(folder, found.uuid)
     while True:
@@ -68,7 +68,7 @@ def journal(folder: Path) -> Operations:
 
 
 def study(folder: Path, members: int, lead: int) -> Operations:
-    """The whole study; the trial in hand is told, and the next one comes in the same commit."""
+    """Tell a trial of a study and get the next one in the same commit."""
     space = {"x": hoptim.Float(0.0, 2.0, init=0.8), "y": hoptim.Float(0.0, 2.0, init=0.4)}
     made = hoptim.Study(folder, space=space, size=members, steps=_ENDLESS, mode="min", lead=lead)
     for trial in made:
@@ -77,7 +77,7 @@ def study(folder: Path, members: int, lead: int) -> Operations:
 
 
 class Run(NamedTuple):
-    """What processes got done together.
+    """The operations that several processes completed.
 
     Attributes:
         rate: Commits a second, all processes together.
@@ -90,12 +90,12 @@ class Run(NamedTuple):
     longest: float
 
     def wait(self, share: float) -> float:
-        """The wait that some share of all operations stays below, in milliseconds."""
+        """Return the wait that a share of all operations does not exceed, in milliseconds."""
         return 1e3 * self.waits[min(int(share * len(self.waits)), len(self.waits) - 1)]
 
 
 def measure(way: Way, processes: int, seconds: float) -> Run:
-    """Fork processes, let them all begin at once, and collect how long each operation took."""
+    """Fork processes, start them all at once, and return the duration of each operation."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "shared"
         folder.mkdir()
@@ -151,7 +151,7 @@ def _collect(files: list[Path], seconds: float) -> Run:
 
 
 def row(name: str, runs: list[Run], bares: list[Run]) -> str:
-    """One line of the table: medians over the rounds."""
+    """Return a line of the table, with medians over the rounds."""
     middle = statistics.median
     rate = middle(run.rate for run in runs)
     waits = "".join(f"{middle(run.wait(share) for run in runs):10.2f}" for share in (0.5, 0.99, 1.0))
@@ -162,7 +162,7 @@ def row(name: str, runs: list[Run], bares: list[Run]) -> str:
 
 
 def mean(one: Run, other: Run) -> Run:
-    """Two bare loops as one, which is what the runs between them are compared with."""
+    """Return two bare loops as one, with which the runs between them are compared."""
     waits = sorted(one.waits + other.waits)
     return Run((one.rate + other.rate) / 2, waits, (one.longest + other.longest) / 2)
 

@@ -1,4 +1,4 @@
-"""What a long study costs: opening it, asking in it, and the bytes of its journal.
+"""The cost of a long study: opening it, asking in it, and the bytes of its journal.
 
 A study of 16 members and two hyperparameters is trained for real, in steps, until its journal has
 10^5 records. At each length: seconds to open it and ask once in a fresh process, and how long an
@@ -35,27 +35,27 @@ print(time.perf_counter() - began)
 
 
 def opened(folder: Path, steps: int) -> hoptim.Study:
-    """The study, of so many steps."""
+    """Open the study with a number of steps."""
     space = {"x": hoptim.Float(0.0, 2.0, init=0.8), "y": hoptim.Float(0.0, 2.0, init=0.4)}
     return hoptim.Study(folder, space=space, size=_MEMBERS, steps=steps, mode="min", seed=0)
 
 
 def grow(folder: Path, records: int) -> None:
-    """Train until the journal has so many records, and leave the next steps to be asked for."""
+    """Train a study to the end of as many steps as make a number of records."""
     steps = records // 2 // _MEMBERS
     for trial in opened(folder, steps):
         trial.tell(trial.params["x"])
 
 
 def open_seconds(folder: Path, steps: int) -> float:
-    """Seconds to open the study and ask once, in a process of its own that has imported everything."""
+    """Return the seconds to open the study and ask once, in a new process after all imports."""
     opened(folder, steps)
     command = [sys.executable, "-c", _OPEN, str(folder), str(Path(hoptim.__file__).parent.parent)]
     return float(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
 
 
 def ask_seconds(folder: Path, asks: int) -> list[float]:
-    """Seconds of each of some asks, told in between; the directory's copy is thrown away."""
+    """Return the seconds of each ask, with a tell in between, in a copy of the directory."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as copy:
         shutil.copytree(folder, copy, dirs_exist_ok=True)
         study = opened(Path(copy), hoptim.load(copy).steps + asks)
@@ -71,7 +71,7 @@ def ask_seconds(folder: Path, asks: int) -> list[float]:
 
 
 def quantiles(seconds: list[float]) -> tuple[float, float]:
-    """p50 and p99."""
+    """Return p50 and p99."""
     return statistics.median(seconds), seconds[len(seconds) * 99 // 100]
 
 

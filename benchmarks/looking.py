@@ -1,4 +1,4 @@
-"""What looking at a long, busy study costs: the looker, and the workers that it looks at.
+"""The cost of looking at a long, busy study, for the observer and for the workers.
 
 A study of 16 members is trained in memory's speed until 10^5 trials have ended. Then 16 processes go on
 with it, each trial a pause of 0.1 s, while nobody looks and while `hoptim watch` does, in turns: trials a
@@ -28,39 +28,39 @@ _PAUSE = 0.1  # seconds that a trial takes
 
 
 def study(folder: Path, steps: int) -> hoptim.Study:
-    """The study, of so many steps."""
+    """Open the study with a number of steps."""
     space = {"lr": hoptim.Float(1e-5, 1.0, log=True), "dropout": hoptim.Float(0.0, 0.9)}
     return hoptim.Study(folder, space=space, size=_MEMBERS, steps=steps, mode="min", seed=0)
 
 
 def work(folder: Path, steps: int) -> None:
-    """What each process does until it is stopped."""
+    """Train until stopped, in each worker process."""
     for trial in study(folder, steps):
         time.sleep(_PAUSE)
         trial.tell(trial.params["dropout"])
 
 
 def rate(made: hoptim.Study, seconds: float) -> float:
-    """Trials a second that end within some seconds."""
+    """Return the trials that end per second, counted over some seconds."""
     before, began = len(made._store.refresh().finished), time.monotonic()
     time.sleep(seconds)
     return (len(made._store.refresh().finished) - before) / (time.monotonic() - began)
 
 
 def command(*words: object) -> list[str]:
-    """The command line, however it is installed."""
+    """Return the command line of `hoptim`, however it is installed."""
     return [sys.executable, "-m", "hoptim", *map(str, words)]
 
 
 def status_seconds(folder: Path) -> float:
-    """How long `hoptim status` takes from start to end."""
+    """Return the seconds that `hoptim status` takes from start to end."""
     began = time.monotonic()
     subprocess.run(command("status", folder), check=True, stdout=subprocess.DEVNULL)
     return time.monotonic() - began
 
 
 def watched(folder: Path, made: hoptim.Study, seconds: float) -> float:
-    """As `rate`, while a watch looks every 2 s; it has begun by then."""
+    """Return `rate` while a running watch looks every 2 s."""
     words = command("watch", folder, "--json")
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as watch:
         assert watch.stdout is not None

@@ -1,4 +1,4 @@
-"""ROMUL's options that were tried, beside ROMUL as it is, over all problems together.
+"""Options of ROMUL that were tried, compared with ROMUL as it is over all problems.
 
     python benchmarks/options.py --runs 20 --json benchmarks/results/options.json
 
@@ -67,7 +67,7 @@ _NAME, _CELL = 29, 14  # widths
 
 
 def main() -> None:
-    """Measure what the file lacks, and print all of it."""
+    """Measure what the file lacks, and print everything."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the first run")
@@ -111,14 +111,14 @@ def main() -> None:
 
 
 def measure(name: str, task: Task, settings: Settings, workers: int, plain: Found) -> Floats:
-    """The last step's best loss and the best of the run `(runs, 2)`.
+    """Return the last step's best loss and the best of the run `(runs, 2)`.
 
     Args:
-        name: The variant.
-        task: The problem.
+        name: Name of the variant.
+        task: Problem.
         settings: Seed and number of runs.
         workers: Processes.
-        plain: What ROMUL found, which is also what changes for choices find where there are none.
+        plain: Losses of ROMUL, which are also those of a change for choices in a space without any.
     """
     if plain and name in UNNOTICED and not set(map(type, task.problem.space.values())) & UNNOTICED[name]:
         return plain[task.name]
@@ -144,7 +144,7 @@ def _write(file: Path | None, settings: Settings, found: Mapping[str, Found]) ->
 
 
 def table(logs: Mapping[str, Mapping[str, Floats]]) -> str:
-    """A line for each variant, with its mean rank and its mean effect over the families of problems."""
+    """Return a line for each variant, with its mean rank and its mean effect over families."""
     plain = logs["ROMUL"]
     ranks = {t: rankdata([own[t].mean() for own in logs.values()]) for t in plain}
     lines = [f"{'':{_NAME}}" + "".join(f"{t:>{_CELL}}" for t in plain) + f"{'rank':>6}{'effect':>{_CELL}}"]
@@ -162,7 +162,7 @@ def _cell(mean: float, error: float) -> str:
 
 
 def effect(own: Mapping[str, Floats], plain: Mapping[str, Floats]) -> tuple[float, float]:
-    """Mean difference in units of the runs' pooled deviation, families alike, and its standard error."""
+    """Return the mean difference in pooled deviations, families weighted alike, and its standard error."""
     families: dict[str, list[tuple[float, float]]] = {}
     for task in [task for task in TASKS if task.name in own]:
         one, other = own[task.name], plain[task.name]
@@ -175,7 +175,7 @@ def effect(own: Mapping[str, Floats], plain: Mapping[str, Floats]) -> tuple[floa
 
 
 def play(task: tuple[str, str, int]) -> tuple[float, float]:
-    """One run."""
+    """Run a variant on a problem with a seed."""
     variant, name, seed = task
     [at] = [task for task in TASKS if task.name == name]
     ran = train(at.problem, VARIANTS[variant], interval=at.interval, size=at.size, seed=seed)

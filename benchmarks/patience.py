@@ -1,9 +1,9 @@
-"""What each part of `hoptim.Patient` does, and what other settings come to, on the horizon problems.
+"""The effect of each part of `hoptim.Patient`, and of other settings, on the horizon problems.
 
     python benchmarks/patience.py > benchmarks/results/patience.txt
 
-Every variant is asked after every step of the noisy quadratic and every epoch of the digits, and every ten
-steps of the deceptive toy, whose single steps would take long; none is told that more would be better.
+Every variant decides after every step of the noisy quadratic and every epoch of the digits, and every ten
+steps of the deceptive toy, whose single steps would take long.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PROBLEMS: tuple[tuple[TrainingProblem, int], ...] = (
 
 @dataclass(frozen=True)
 class Blind(hoptim.Patient):
-    """Few decisions, by the losses as they are."""
+    """`Patient` that compares losses without adjusting them."""
 
     def _adjusted(self, view: hoptim.View, row: int, left: int) -> hoptim.Population:
         return view.population
@@ -41,7 +41,7 @@ class Blind(hoptim.Patient):
 
 @dataclass(frozen=True)
 class Even(hoptim.Patient):
-    """Periods alone, none of them shorter towards the end."""
+    """`Patient` whose periods are never shorter towards the end."""
 
     def _decides(self, done: int, steps: int) -> bool:
         return done % self._period(steps) == 0
@@ -61,7 +61,7 @@ VARIANTS: Mapping[str, hoptim.Optimizer] = {
 
 
 def final(task: tuple[int, str, int]) -> float:
-    """The final loss of a problem, variant and seed."""
+    """Return the final loss of a problem, variant and seed."""
     number, name, seed = task
     problem, interval = PROBLEMS[number]
     return train(problem, VARIANTS[name], interval=interval, seed=seed).final

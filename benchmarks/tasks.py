@@ -22,10 +22,10 @@ import digits
 
 
 class Drawn(Mixed):
-    """The mixed space, where each study draws its own first hyperparameters."""
+    """The mixed space, with first hyperparameters that each study draws."""
 
     def start(self, size: int, seed: int) -> list[dict[str, Any]]:
-        """Nothing is given: draws, the same for the same seed."""
+        """Return nothing, so that the study draws them by its seed."""
         return []
 
 
@@ -39,17 +39,17 @@ class Digits(TrainingProblem):
         self.data = digits.Digits()
 
     def start(self, size: int, seed: int) -> list[dict[str, Any]]:
-        """Draws, the same for the same seed."""
+        """Return nothing, so that the study draws them by its seed."""
         return []
 
     def begin(self, seed: int) -> digits.Network:
-        """A fresh network."""
+        """Return an untrained network."""
         return digits.Network(seed)
 
     def train(
         self, state: digits.Network, params: Mapping[str, Any], steps: int, seed: int
     ) -> tuple[digits.Network, float]:
-        """Some epochs."""
+        """Train for some epochs."""
         net = copy.deepcopy(state)
         net.apply(params)
         for i in range(steps):
@@ -59,7 +59,7 @@ class Digits(TrainingProblem):
 
 @dataclass(frozen=True)
 class Task:
-    """A problem as it is measured; a family counts as one in the score."""
+    """A problem with the settings of its runs; a family counts as one in the score."""
 
     name: str
     family: str

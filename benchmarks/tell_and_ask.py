@@ -1,4 +1,4 @@
-"""What asking and telling costs without any training, as ratios within one run.
+"""The cost of asking and telling without any training, as ratios within one run.
 
 In memory the unit is milliseconds. On files the baseline is a bare loop of flock, append 200 bytes,
 fsync: two rounds of it, one for the ask and one for the tell. The baseline runs before and after
@@ -26,7 +26,7 @@ _LINE = b"x" * 199 + b"\n"
 
 
 def bare_loop(folder: Path, rounds: int) -> float:
-    """Seconds for each round of flock, append, fsync."""
+    """Return the seconds of each round of flock, append, fsync."""
     began = time.perf_counter()
     for _ in range(rounds):
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
@@ -40,7 +40,7 @@ def bare_loop(folder: Path, rounds: int) -> float:
 
 
 def study(path: Path | None, trials: int) -> float:
-    """Seconds for each trial of a study of 16 members with two hyperparameters."""
+    """Return the seconds of each trial of a study of 16 members with two hyperparameters."""
     space = {"x": hoptim.Float(0.0, 2.0, init=0.8), "y": hoptim.Float(0.0, 2.0, init=0.4)}
     made = hoptim.Study(path, space=space, size=16, steps=trials // 16, mode="min", seed=0)
     began = time.perf_counter()
@@ -50,7 +50,7 @@ def study(path: Path | None, trials: int) -> float:
 
 
 def import_seconds(code: str) -> float:
-    """Seconds that a fresh interpreter takes for an import, the interpreter's own start left out."""
+    """Return the seconds of an import in a new interpreter, without the interpreter's start."""
     timed = f"import time; t = time.perf_counter(); {code}; print(time.perf_counter() - t)"
     return float(subprocess.run([sys.executable, "-c", timed], capture_output=True, check=True).stdout)
 

@@ -1,4 +1,4 @@
-"""ROMUL with options that were tried, for `options.py`; with none of them it is ROMUL to the last bit."""
+"""ROMUL with options that were tried, for `options.py`; without any it equals ROMUL to the last bit."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _SMOOTHING = 0.2  # share of the newest step in the direction of a lineage
 
 @dataclass(frozen=True)
 class Variant(hoptim.Optimizer):
-    """ROMUL, changed.
+    """ROMUL with changes.
 
     Args:
-        own: Whether each hyperparameter has a step size of its own.
-        rate: Of sigma. With `own`, of what all have in common, and again of each by itself; 0 takes
-            Schwefel's rates for d hyperparameters: 1/sqrt(2 d), with `own` 1/sqrt(2 d) and
-            1/sqrt(2 sqrt(d)).
-        recombine: What all children start from: their parent's hyperparameters, the mean of the best, or
-            each hyperparameter from one of the best.
-        initiator: Whether each member meets one opponent, as in Li et al. 2019 (arXiv 1902.01894), and the
-            better of the two is the parent.
+        own: True for a step size of each hyperparameter. Default: False, for one in common.
+        rate: Learning rate of sigma. With `own`, rate of the common factor, and again of each one's own; 0
+            takes Schwefel's rates for d hyperparameters: 1/sqrt(2 d), with `own` 1/sqrt(2 d) and
+            1/sqrt(2 sqrt(d)). Default: log 1.2.
+        recombine: Starting point of all children: "" for their parent's hyperparameters (the default),
+            "mean" for the mean of the best, "each" for each hyperparameter from one of the best.
+        initiator: True to compare each member with one opponent, as in Li et al. 2019 (arXiv 1902.01894),
+            and take the better of the two as the parent. Default: False.
         differential: F of a step F (h_a - h_b), added to the Gaussian one (Storn and Price 1997).
-        pool: Whether a and b are two of the best, or of all.
-        direction: How much of a lineage's mean direction is added to each step.
-        switch: What a choice is drawn anew with: 0.25 each, 0.25 divided by their number, a probability
+        pool: Trials from which a and b are drawn, "best" or "all". Default: "best".
+        direction: Share of a lineage's mean direction that is added to each step. Default: 0.
+        switch: Probability of drawing a choice anew: 0.25 each, 0.25 divided by their number, a probability
             that is inherited and adapts itself (Baeck and Schuetz 1996), or in proportion to sigma.
         cells: Least sigma of whole numbers and ordinals, in units of one value.
     """
@@ -51,7 +51,7 @@ class Variant(hoptim.Optimizer):
     cells: float = 0.0
 
     def propose(self, view: hoptim.View, member: int, rng: np.random.Generator) -> hoptim.Proposal:
-        """ROMUL's proposal with the changes."""
+        """Return ROMUL's proposal with the changes."""
         population, space, d = view.population, view.space, len(view.space)
         row = population.row(member)
         if row is None:
@@ -140,7 +140,7 @@ class Variant(hoptim.Optimizer):
         return np.asarray(self.differential * (population.x[a] - population.x[b]))
 
     def _least(self, space: hoptim.Space, u: Floats) -> Floats:
-        """The least sigma `(d,)`: that many values of what comes in whole values."""
+        """Return the least sigma `(d,)`, `cells` values wide for whole numbers and ordinals."""
         return np.array(
             [self.cells * _cell(dim, w) for dim, w in zip(space.dimensions.values(), u, strict=True)]
         )
@@ -160,7 +160,7 @@ class Variant(hoptim.Optimizer):
 
 
 def _cell(dim: hoptim.Dimension, u: float) -> float:
-    """How wide one value is in coordinates, 0 for what is continuous or has no order."""
+    """Return the width of one value in coordinates, 0 for continuous or unordered dimensions."""
     if isinstance(dim, hoptim.Ordinal):
         return 1 / len(dim.values)
     if not isinstance(dim, hoptim.Int):

@@ -10,7 +10,7 @@ from peers.task import Work, serve
 
 
 def play(work: Work, arguments: Mapping[str, Any]) -> None:
-    """A synchronous study in memory, as `hoptim.benchmarks.problem.train` makes it."""
+    """Run a synchronous study in memory, as `hoptim.benchmarks.problem.train` does."""
     settings = dict(arguments)
     optimizer = getattr(hoptim, settings.pop("optimizer"))(**settings)
     study = hoptim.Study(

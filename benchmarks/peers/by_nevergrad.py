@@ -13,7 +13,7 @@ from peers.task import Work, serve
 
 
 def play(work: Work, arguments: Mapping[str, Any]) -> None:
-    """One try after another, each told before the next is asked for, from the first start on."""
+    """Try constants one after another, each told before the next ask, beginning with the first start."""
     first = work.starts[0]
     space = ng.p.Dict(**{name: _parameter(dim, first[name]) for name, dim in work.problem.space.items()})
     space.random_state = np.random.RandomState(work.seed)

@@ -12,7 +12,7 @@ from peers.task import Work, serve
 
 
 def play(work: Work, arguments: Mapping[str, Any]) -> None:
-    """As many whole trainings as the budget pays."""
+    """Train constants to the end, as many as the budget allows."""
     space, rng = hoptim.Space(work.problem.space), np.random.default_rng(work.seed)
     same = all(start == work.starts[0] for start in work.starts)  # one of them is enough
     for params in work.starts[:1] if same else work.starts:

@@ -12,7 +12,7 @@ from peers.task import Work, serve
 
 
 def play(work: Work, arguments: Mapping[str, Any]) -> None:
-    """One try after another, each told before the next is asked for; the first is the first start."""
+    """Try constants one after another, each told before the next ask, beginning with the first start."""
     dims = work.problem.space
     first = {name: _index(dims[name], value) for name, value in work.starts[0].items()}
     settings: dict[str, Any] = {"seed": work.seed}
@@ -27,7 +27,7 @@ def play(work: Work, arguments: Mapping[str, Any]) -> None:
 
 
 def _index(dim: hoptim.Dimension, value: Any) -> Any:
-    """The place of a value in an order, which Optuna has no word for; other values as they are."""
+    """Return the index of an ordinal's value, since Optuna has no ordinals; other values unchanged."""
     return list(dim.values).index(value) if isinstance(dim, hoptim.Ordinal) else value
 
 

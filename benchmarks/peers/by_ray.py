@@ -24,7 +24,7 @@ from peers.task import CannotPlay, Work, serve
 
 
 def play(work: Work, arguments: Mapping[str, Any]) -> None:
-    """The defaults, but synchronous, with a decision after each interval, and no value out of bounds."""
+    """Run a scheduler with its defaults, but synchronous, deciding after each interval, within bounds."""
     random.seed(work.seed)
     np.random.seed(work.seed)  # noqa: NPY002 - Ray draws from the global generators
     space = _BoundedByGP(work) if arguments["scheduler"] == "PB2" else _Mutated(work)
@@ -53,7 +53,7 @@ class _Checkpoint:
 
 
 class _Trial:
-    """What the schedulers read and write of a trial, under Ray's names."""
+    """The parts of a trial that the schedulers read and write, under Ray's names."""
 
     def __init__(self, number: int, config: dict[str, Any]) -> None:
         self.config, self.status, self.trained = config, Trial.PENDING, 0
@@ -67,37 +67,37 @@ class _Trial:
         return self.trial_id
 
     def save(self, state: Any, metrics: Mapping[str, Any]) -> None:
-        """Make a checkpoint, as a paused trial has one."""
+        """Make a checkpoint, since a paused trial has one."""
         saved = _TrainingResult(checkpoint=_Checkpoint(state), metrics=metrics)
         self.run_metadata.checkpoint_manager._latest_checkpoint_result = saved
 
     @property
     def checkpoint(self) -> Any:
-        """The latest, which an exploit replaces by the donor's."""
+        """Return the latest checkpoint, which an exploit replaces by the donor's."""
         return self.run_metadata.checkpoint_manager._latest_checkpoint_result.checkpoint
 
     def is_finished(self) -> bool:
-        """No member stops before all do."""
+        """Return False: no member stops before all do."""
         return False
 
     def set_config(self, config: dict[str, Any]) -> None:
-        """New hyperparameters."""
+        """Set new hyperparameters."""
         self.config = config
 
     def set_experiment_tag(self, tag: str) -> None:
-        """A name for the console."""
+        """Set a name for the console."""
         self.experiment_tag = tag
 
 
 @dataclass
 class _Controller:
-    """What the schedulers ask of Tune's controller."""
+    """The parts of Tune's controller that the schedulers use."""
 
     trials: list[_Trial]
     search_alg = None
 
     def get_trials(self) -> list[_Trial]:
-        """All members."""
+        """Return all members."""
         return self.trials
 
     get_live_trials = get_trials
@@ -111,20 +111,20 @@ class _Controller:
 
 
 class _Mutated:
-    """The space of PBT, whose factors know no bounds: an explore function keeps to them."""
+    """The space of PBT, whose factors ignore bounds: an explore function clips to them."""
 
     def __init__(self, work: Work) -> None:
         self.dims = work.problem.space
 
     def scheduler(self, **settings: Any) -> Any:
-        """PBT."""
+        """Return a PBT scheduler."""
         mutations = {name: _domain(dim) for name, dim in self.dims.items()}
         return PopulationBasedTraining(
             hyperparam_mutations=mutations, custom_explore_fn=self._clip, **settings
         )
 
     def encode(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Ray's configuration."""
+        """Return Ray's configuration."""
         return dict(params)
 
     decode = encode
@@ -137,7 +137,7 @@ class _Mutated:
 
 
 class _BoundedByGP:
-    """The space of PB2: bounded floats, whose logarithm it is given where the space is logarithmic."""
+    """The space of PB2: bounded floats, by their logarithm where the space is logarithmic."""
 
     def __init__(self, work: Work) -> None:
         self.dims: dict[str, hoptim.Float] = {}
@@ -147,18 +147,18 @@ class _BoundedByGP:
             self.dims[name] = dim
 
     def scheduler(self, **settings: Any) -> Any:
-        """PB2."""
+        """Return a PB2 scheduler."""
         bounds = {
             name: [self._in(name, dim.low), self._in(name, dim.high)] for name, dim in self.dims.items()
         }
         return PB2(hyperparam_bounds=bounds, **settings)
 
     def encode(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Ray's configuration."""
+        """Return Ray's configuration."""
         return {name: self._in(name, value) for name, value in params.items()}
 
     def decode(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Hyperparameters, which a step of rounding to 32 bits may have put out of bounds."""
+        """Return hyperparameters, clipped since rounding to 32 bits may leave the bounds."""
         values = {name: math.exp(u) if self.dims[name].log else float(u) for name, u in config.items()}
         return {n: min(max(value, self.dims[n].low), self.dims[n].high) for n, value in values.items()}
 

@@ -25,7 +25,7 @@ _BEGAN = datetime.datetime(2000, 1, 1)  # a trial wants to know
 
 
 def play(work: Work, arguments: Mapping[str, Any]) -> None:
-    """The defaults, but for the interval: a decision at each report, as for all others."""
+    """Run the scheduler with its defaults, but deciding at each report, as all others do."""
     np.random.seed(work.seed)  # noqa: NPY002 - its searcher draws from the global generator
     scheduler = PopulationBasedTraining(
         {name: _domain(dim) for name, dim in work.problem.space.items()}, metric="loss", time_attr="step",
@@ -58,7 +58,7 @@ class _Backend:
         return number
 
     def train(self, number: int, step: int) -> bool:
-        """Whether a trial may go on after its report."""
+        """Train a trial for one interval, report its loss and tell whether it may continue."""
         trial = self.trials[number]
         self.states[number], loss = self.work.train(self.states[number], trial.config)
         decision = self.scheduler.on_trial_result(trial, {"loss": loss, "step": step})

@@ -1,4 +1,4 @@
-"""Who is compared: a line each, and the environment that each needs."""
+"""The methods that are compared, a line each, and the environment that each needs."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Method:
     """A row of the tables.
 
     Attributes:
-        name: What it is called; results are merged by it.
-        peer: The adapter `by_<peer>` and its environment.
-        arguments: What the adapter is told besides the problem.
-        population: Whether it decides while it trains; others try constants.
+        name: Name in tables, by which results are merged.
+        peer: Name of the adapter `by_<peer>` and of its environment.
+        arguments: Arguments of the adapter besides the problem.
+        population: True if it decides while it trains; others try constants. Default: True.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What is compared on: hoptim's own definitions, which need numpy, and scikit-learn for the digits."""
+"""The problems of the comparison: hoptim's own, which need numpy, and scikit-learn for the digits."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ class Function(TrainingProblem):
     steps = 100
 
     def begin(self, seed: int) -> None:
-        """There is no state."""
+        """Return None, since there is no state."""
 
     def train(self, state: None, params: Mapping[str, Any], steps: int, seed: int) -> tuple[None, float]:
-        """The loss of the hyperparameters."""
+        """Return the loss of the hyperparameters."""
         return None, self.loss(params)
 
     def loss(self, params: Mapping[str, Any]) -> float:
-        """What one evaluation finds."""
+        """Return the loss of one evaluation."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Rosenbrock(Function):
-    """The testbed of the ROMUL paper in n dimensions; all members start at the same point."""
+    """The benchmark of the ROMUL paper in n dimensions; all members start at the same point."""
 
     n: int = 2
     name = "rosenbrock"
 
     @property
     def space(self) -> Mapping[str, hoptim.Dimension]:  # type: ignore[override] # by n
-        """n coordinates."""
+        """Return n coordinates."""
         return {f"x{i + 1}": hoptim.Float(*rosenbrock.RANGE) for i in range(self.n)}
 
     def start(self, size: int, seed: int) -> list[dict[str, Any]]:
-        """The testbed's start, for everybody."""
+        """Return the benchmark's start, for all members."""
         return [dict(zip(self.space, cycle(rosenbrock.START), strict=False)) for _ in range(size)]
 
     def loss(self, params: Mapping[str, Any]) -> float:
-        """Rosenbrock's function."""
+        """Return Rosenbrock's function."""
         return float(rosenbrock.loss(params.values()))
 
 
@@ -62,12 +62,12 @@ class Mixed(Function):
     space = mixed.SPACE
 
     def start(self, size: int, seed: int) -> list[dict[str, Any]]:
-        """Draws, the same for every method."""
+        """Draw hyperparameters, the same for every method."""
         space, rng = hoptim.Space(self.space), np.random.default_rng([seed, size])
         return [space.decode(space.draw(rng)) for _ in range(size)]
 
     def loss(self, params: Mapping[str, Any]) -> float:
-        """The distance from the best hyperparameters."""
+        """Return the loss in the mixed space."""
         return mixed.loss(params)
 
 

@@ -1,4 +1,4 @@
-"""Rows of results: keyed, merged, and told as text."""
+"""Rows of results: their keys, merging, and text tables."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ FLOOR = 1e-16  # what floating point tells from the minimum of Rosenbrock's func
 
 
 def key(row: Row) -> tuple[str, str, int | None]:
-    """What makes two rows the same measurement, whose newer one counts."""
+    """Return the key of a row; of two rows with the same key the newer one counts."""
     return row["method"], row["problem"], row["interval"]
 
 
 def merge(old: Iterable[Row], new: Iterable[Row]) -> list[Row]:
-    """All rows in the order of the methods and problems; a new one replaces its predecessor."""
+    """Return all rows in the order of methods and problems; a new row replaces an old one of its key."""
     rows = {key(row): row for row in (*old, *new)}
     return sorted(rows.values(), key=_place)
 
 
 def join(old: Row, new: Row) -> Row:
-    """The runs of two rows of the same measurement; one that has none gives way."""
+    """Return a row with the runs of two rows of one key; a row without runs is dropped."""
     if "seed" not in old or "seed" not in new:
         return new if "seed" in new else old
     lists = [name for name in new if isinstance(new[name], list)]
@@ -36,7 +36,7 @@ def join(old: Row, new: Row) -> Row:
 
 
 def tables(rows: Sequence[Row]) -> str:
-    """A table for each problem, and one of what the decisions took."""
+    """Return a table for each problem, and one of the time per decision."""
     found = [name for name in INTERVALS if any(row["problem"] == name for row in rows)]
     parts = [_function(name, rows) if name in FUNCTIONS else _trained(name, rows) for name in found]
     return "\n\n\n".join([*parts, _times(rows), _versions(rows)]) + "\n"

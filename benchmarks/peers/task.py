@@ -1,4 +1,4 @@
-"""What an adapter is given and what it hands back, and the account of what it may spend."""
+"""An adapter's task, budget and results."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from peers.problems import PROBLEMS, Function
 
 
 class CannotPlay(Exception):
-    """A package has no way to say what a problem asks; the table gives the reason."""
+    """A package cannot express a problem; the table gives the reason."""
 
 
 class BudgetError(Exception):
-    """An adapter trained more than it may, or less: its figures would be no comparison."""
+    """An adapter trained more or less than its budget, so that its results cannot be compared."""
 
 
 @dataclass
 class Work:
-    """One run: trains for a method, counts what it spends, and keeps what it found.
+    """One run of a method: trains on its behalf, and keeps count of steps and losses.
 
     A whole budget is `size * problem.steps` steps: as many as a population trains that never stops.
 
     Args:
-        problem: What is trained.
+        problem: Problem to train.
         size: Members of a population.
         interval: Steps between two of its decisions.
-        seed: Of the run.
+        seed: Seed of the run.
     """
 
     problem: TrainingProblem
@@ -56,23 +56,23 @@ class Work:
 
     @property
     def decisions(self) -> int:
-        """How often each member is trained."""
+        """Return the number of decisions of each member."""
         return self.problem.steps // self.interval
 
     def begin(self) -> Any:
-        """A fresh state."""
+        """Return a new state."""
         return self._timed(self.problem.begin, self._fresh())
 
     def train(self, state: Any, params: Mapping[str, Any]) -> tuple[Any, float]:
-        """A member's state and loss after one more interval."""
+        """Return a member's state and loss after one more interval."""
         return self._train(state, params, self.interval)
 
     def constant(self, params: Mapping[str, Any]) -> float:
-        """The loss after a whole training, of a function after one evaluation."""
+        """Return the loss after a whole training; of a function, after one evaluation."""
         return self._train(self.begin(), params, self._whole)[1]
 
     def result(self, wall: float, cpu: float) -> dict[str, Any]:
-        """What came of it; `last` is the best of the last `size` losses, which is what PBT delivers.
+        """Return the results; `last` is the best of the last `size` losses, which is what PBT delivers.
 
         Args:
             wall: Seconds that the run took.
@@ -102,7 +102,7 @@ class Work:
         return done
 
     def _fresh(self) -> int:
-        """A seed for what comes next."""
+        """Return the seed of the next training."""
         return self.seed * 1_000_003 + len(self.losses)
 
 
@@ -114,7 +114,7 @@ def serve(play: Play, *packages: str) -> None:
 
     Args:
         play: Spends the whole budget of the work that it is given, with the method's arguments.
-        packages: Whose versions are told.
+        packages: Packages whose versions are printed.
     """
     logging.disable(logging.WARNING)  # hundreds of runs, and nobody reads what they say
     warnings.simplefilter("ignore")

@@ -12,12 +12,12 @@ import hoptim
 _CORES: int = getattr(os, "process_cpu_count", os.cpu_count)() or 1
 
 
-def number(text: str, minimum: int, **more: Any) -> dict[str, Any]:
+def number(text: str, minimum: int | None = None, **more: Any) -> dict[str, Any]:
     """Return the metadata of a field that holds a whole number.
 
     Args:
         text: Help of the option.
-        minimum: Lowest value.
+        minimum: Lowest value. Default: None.
         **more: Further keywords of `argparse.ArgumentParser.add_argument`.
     """
     return {"type": int, "metavar": "N", "help": text, "minimum": minimum, **more}

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, product
 from operator import attrgetter
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import hoptim
@@ -25,15 +24,13 @@ from hoptim.benchmarks.toys.reference_solutions import Candidates, ReferenceSolu
 from hoptim.benchmarks.toys.regularisation import Regularisation
 
 # Each entry is a row of the tables and a line in the picture.
-METHODS: Mapping[str, hoptim.Optimizer] = MappingProxyType(
-    {
-        "Initiator (0.8/1.2)": hoptim.Initiator(factors=(0.8, 1.2), resample=0.0),
-        "TruncationSelection": hoptim.TruncationSelection(),
-        "ROMUL": hoptim.ROMUL(),
-        "Patient (ROMUL)": hoptim.Patient(),
-        "MultiFrequency": hoptim.MultiFrequency(),
-    }
-)
+METHODS: Mapping[str, hoptim.Optimizer] = {
+    "Initiator (0.8/1.2)": hoptim.Initiator(factors=(0.8, 1.2), resample=0.0),
+    "TruncationSelection": hoptim.TruncationSelection(),
+    "ROMUL": hoptim.ROMUL(),
+    "Patient (ROMUL)": hoptim.Patient(),
+    "MultiFrequency": hoptim.MultiFrequency(),
+}
 RANDOM_SEARCH = "random search"
 
 
@@ -46,15 +43,13 @@ class Testbed(NamedTuple):
     stochastic: bool = False  # reference solutions differ from seed to seed
 
 
-TESTBEDS: Mapping[str, Testbed] = MappingProxyType(
-    {
-        "quadratic": Testbed(NoisyQuadratic(), (1, 3, 10, 30, 100), reference_solutions.noisy_quadratic),
-        "deceptive": Testbed(Deceptive(), (1, 10, 50, 100, 250), reference_solutions.deceptive),
-        "regularisation": Testbed(
-            Regularisation(), (1, 3, 10, 30), reference_solutions.regularisation, True
-        ),
-    }
-)
+TESTBEDS: Mapping[str, Testbed] = {
+    "quadratic": Testbed(NoisyQuadratic(), (1, 3, 10, 30, 100), reference_solutions.noisy_quadratic),
+    "deceptive": Testbed(Deceptive(), (1, 10, 50, 100, 250), reference_solutions.deceptive),
+    "regularisation": Testbed(
+        Regularisation(), (1, 3, 10, 30), reference_solutions.regularisation, stochastic=True
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -81,12 +76,8 @@ class HorizonOptions(RunOptions):
         },
     )  # fmt: skip
     intervals: Sequence[int] | None = field(
-        default=None,
-        metadata={
-            "type": int, "nargs": "+", "metavar": "N",
-            "help": "steps between decisions, instead of each problem's",
-        },
-    )  # fmt: skip
+        default=None, metadata=number("steps between decisions, instead of each problem's", nargs="+")
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

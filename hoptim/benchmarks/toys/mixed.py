@@ -52,11 +52,7 @@ _PAIR = {
     "tanh": {"none": 0.1, "batch": 0.3, "layer": 0.25},
 }
 _BATCH = {"none": 16, "batch": 128, "layer": 32}  # the best batch, by normalisation
-_DEPTH = {
-    64: (7, 0.1),
-    128: (5, 0.0),
-    256: (3, 0.05),
-}  # per width: best number of layers, cost of the width
+_DEPTH = {64: (7, 0.1), 128: (5, 0.0), 256: (3, 0.05)}  # per width: best number of layers, cost of width
 
 
 def loss(params: Mapping[str, Any]) -> float:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import hoptim
+from hoptim.benchmarks.run_options import number
 from hoptim.benchmarks.runner import Progress, run_tasks
 from hoptim.benchmarks.scores import Floats, ScoreStatistics
 from hoptim.benchmarks.toys.function import FunctionOptions
@@ -88,12 +89,8 @@ class RosenbrockOptions(FunctionOptions):
     """
 
     dims: Sequence[int] | None = field(
-        default=None,
-        metadata={
-            "type": int, "nargs": "+", "metavar": "N",
-            "help": "measure Figure 3 instead, in N dimensions each",
-        },
-    )  # fmt: skip
+        default=None, metadata=number("measure Figure 3 instead, in N dimensions each", nargs="+")
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
