@@ -42,9 +42,9 @@ def work(folder: Path, steps: int) -> None:
 
 def rate(made: hoptim.Study, seconds: float) -> float:
     """Return the trials that end per second, counted over some seconds."""
-    before, began = len(made._store.refresh().finished), time.monotonic()
+    before, began = made.results().finished, time.monotonic()
     time.sleep(seconds)
-    return (len(made._store.refresh().finished) - before) / (time.monotonic() - began)
+    return (made.results().finished - before) / (time.monotonic() - began)
 
 
 def command(*words: object) -> list[str]:

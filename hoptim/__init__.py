@@ -36,6 +36,8 @@ from hoptim.optimizers.population import Population
 from hoptim.optimizers.random_search import RandomSearch
 from hoptim.optimizers.romul import ROMUL
 from hoptim.optimizers.truncation import TruncationSelection
+from hoptim.options import Options
+from hoptim.session.results import Results
 from hoptim.space.dimensions import Choice, Dimension, Float, Int, Ordinal
 from hoptim.space.space import Space
 from hoptim.study import Study, load
@@ -71,11 +73,13 @@ __all__ = [
     "NothingDue",
     "Optimizer",
     "OptimizerError",
+    "Options",
     "Ordinal",
     "Patient",
     "Population",
     "Proposal",
     "RandomSearch",
+    "Results",
     "Schedule",
     "Space",
     "SpaceError",

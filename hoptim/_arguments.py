@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from typing import Any
 
 from hoptim.errors import ArgumentError
@@ -41,3 +42,15 @@ def plain(value: Any, what: str) -> Any:
         return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise ArgumentError(f"{what} must be plain JSON values: {error}.") from error
+
+
+def settings_before(kind: type) -> dict[str, Any]:
+    """Return the settings that a study recorded by an earlier version may lack, as they were then.
+
+    A later version that adds a field to an optimizer or a dimension declares the value that means the
+    behaviour before it: `field(default=..., metadata={"before": ...})`.
+
+    Args:
+        kind: A dataclass.
+    """
+    return {f.name: f.metadata["before"] for f in fields(kind) if "before" in f.metadata}

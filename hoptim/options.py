@@ -1,46 +1,75 @@
-"""What one process asks of a study; it may differ each time the study is opened."""
+"""Options: what one process asks of a study; they may differ each time the study is opened."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any, TypedDict
 
 from hoptim._arguments import check_whole, number_of
 from hoptim.errors import ArgumentError
-from hoptim.session.callbacks import check_callbacks
+from hoptim.trial import FinishedTrial
+
+
+class OptionKeywords(TypedDict, total=False):
+    """The fields of `Options` as keyword arguments, for type checkers."""
+
+    lead: int
+    synchronous: bool
+    keep: Callable[[FinishedTrial], bool] | None
+    max_attempts: int
+    max_interruptions: int
+    lease: float
+    lock_timeout: float | None
+    single_host: bool
+    callbacks: Sequence[Any]
 
 
 @dataclass(frozen=True)
 class Options:
-    """Options of a process, as `hoptim.Study` documents them.
+    """Options of a process, given as keywords to `Study`, `load`, `fork` and `hoptim.remote`.
+
+    A pickled trial and a forked study carry them along. None of them is part of the study: each
+    process may have its own.
 
     Args:
-        lead: How many steps a member may be ahead of the slowest unfinished one.
-        synchronous: The same as `lead=0`.
-        keep: Given a finished trial, whether this process must not drop its checkpoint.
-        max_attempts: Failed attempts of a trial after which it fails for good.
-        max_interruptions: Interruptions of a trial after which it fails for good.
-        lease: Seconds without a sign of life after which a worker on another host is dead.
-        lock_timeout: Seconds to wait for the lock; None waits on.
-        single_host: That all processes run on one machine, so that locks need not reach further.
-        guest: That claims outlive this process, as `hoptim.remote` needs it.
-        callbacks: Objects that are told what happens in this process.
+        lead: Steps that a member may be ahead of the slowest unfinished one. Default: 1, which keeps
+            workers busy and comparisons fair.
+        synchronous: Finish step s of all members before any gets step s + 1; the same as `lead=0`.
+            Default: False.
+        keep: Predicate of a finished trial; True keeps its checkpoint from being dropped by this
+            process. Default: None, which keeps what may still be loaded and the best.
+        max_attempts: Failures after which a trial is marked failed. Default: 3.
+        max_interruptions: Lost or released claims after which a trial is marked failed. Default: 20.
+        lease: Seconds without a heartbeat after which a worker on another host counts as dead; a death
+            on the same host is proven at once. Default: 120, the least over NFS.
+        lock_timeout: Seconds to wait for the study's lock. Default: None, which waits on and warns
+            every 10 s.
+        single_host: Assert that all workers run on this host; skips the shared-lock check, which
+            refuses a directory on a mount whose locks are known not to reach other machines.
+            Default: False.
+        callbacks: Objects with any of the methods `asked(trial)`, `exploited(exploit)`,
+            `told(finished)`, `failed(trial, why)` and `done(study)`, called as things happen in this
+            process. An exception in one is logged, and the study goes on. Default: none.
 
     Raises:
         ArgumentError: A value that cannot work.
+
+    >>> import hoptim
+    >>> hoptim.Options(lease=600.0).ahead
+    1
     """
 
     lead: int = 1
     synchronous: bool = False
-    keep: Callable[[Any], bool] | None = None
+    keep: Callable[[FinishedTrial], bool] | None = None
     max_attempts: int = 3
     max_interruptions: int = 20
     lease: float = 120.0
     lock_timeout: float | None = None
     single_host: bool = False
     callbacks: Sequence[Any] = ()
-    guest: bool = False
 
     def __post_init__(self) -> None:
         check_whole("lead", self.lead, 0)
@@ -51,9 +80,24 @@ class Options:
                 raise ArgumentError(f"{name} must be a number of seconds above 0, found {value!r}.")
         if self.keep is not None and not callable(self.keep):
             raise ArgumentError(f"keep must be a function of a finished trial, found {self.keep!r}.")
-        object.__setattr__(self, "callbacks", check_callbacks(self.callbacks))
+
+    @classmethod
+    def of(cls, keywords: Mapping[str, Any]) -> Options:
+        """Return options by keyword.
+
+        Raises:
+            ArgumentError: A keyword that is no option, with the one that was probably meant, or a value
+                that cannot work.
+        """
+        known = [field.name for field in fields(cls)]
+        for name in keywords:
+            if name not in known:
+                near = get_close_matches(name, known, n=1)
+                hint = f"Did you mean {near[0]!r}?" if near else f"The options are {', '.join(known)}."
+                raise ArgumentError(f"There is no option {name!r}. {hint}")
+        return cls(**keywords)
 
     @property
     def ahead(self) -> int:
-        """How many steps a member may be ahead."""
+        """Return the steps that a member may be ahead, with `synchronous` taken into account."""
         return 0 if self.synchronous else self.lead

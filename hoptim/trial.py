@@ -16,31 +16,31 @@ Save = Callable[[str], object]
 
 @dataclass(frozen=True)
 class FinishedTrial:
-    """What is known of a trial that has ended.
+    """A trial that has ended, as the journal records it.
 
     Attributes:
-        number: Trials are numbered as proposed, from 0.
-        member: The member that it belongs to.
-        step: The member's own count, from 0.
+        number: Number of the trial, counted from 0 in the order of proposals.
+        member: Member that the trial belongs to.
+        step: Count of the member's own trials before this one.
         age: Intervals that the weights had been trained before.
         parent: Number of the trial whose weights it continued from, None when fresh.
-        params: The hyperparameters asked for.
-        seed: The seed it was given.
-        value: The user's value in the user's sign; NaN when it failed for good.
-        metrics: Whatever else was told.
+        params: Hyperparameters asked for.
+        seed: Seed that the trial was given.
+        value: Value as told, in the user's sign; NaN when the trial failed.
+        metrics: Further numbers as told.
         checkpoint: Path of its checkpoint, None when it has none or it was dropped.
         attempt: 1 for the first try, one more for each failure before.
-        interruptions: How often a worker was lost or let go of it.
-        failed: Why it failed for good, None when it was told.
-        worker: Who trained it.
-        asked: When it was first handed out, seconds since 1970.
-        claimed: When the worker that ended it got it, seconds since 1970.
-        ended: When it was told, seconds since 1970.
-        origin: Its number in the study that this one was forked from; None for a trial of its own.
+        interruptions: Claims that were released or lost with their worker.
+        failed: Reason of the final failure, None when the trial was told.
+        worker: Worker that ended it.
+        asked: Time of the proposal, seconds since 1970.
+        claimed: Time of the claim that ended it, seconds since 1970.
+        ended: Time of the end, seconds since 1970.
+        origin: Number in the study that this one was forked from; None for a trial of its own.
         records: Numbers of the records that proposed and that ended it; a proposal is made from
             exactly the trials that ended before it.
-        x: The optimizer's coordinates `(d,)`.
-        memo: The optimizer's memo.
+        x: Coordinates of the optimizer, `(d,)`.
+        memo: Memo of the optimizer.
     """
 
     number: int
@@ -67,50 +67,59 @@ class FinishedTrial:
 
     @property
     def finite(self) -> bool:
-        """Whether the value is a finite number, so that the trial may be a parent."""
+        """Return True if the value is a finite number, so that the trial may be a parent."""
         return math.isfinite(self.value)
 
 
-class Keeper(Protocol):
-    """What a trial needs of its study; `hoptim.session.Session` is the one implementation."""
-
-    def tell(self, trial: Trial, value: Any, outcome: Outcome) -> None:
-        """End a trial with a value."""
-
-    def fail(self, trial: Trial, why: str, retry: bool) -> None:
-        """End an attempt as a failure."""
-
-    def release(self, trial: Trial) -> None:
-        """Hand a trial back."""
-
-    def draft(self, trial: Trial) -> Path:
-        """Where its checkpoint may be written."""
-
-    def scratch(self, trial: Trial) -> Path:
-        """Its folder that survives attempts."""
-
-    def sent_away(self, trial: Trial) -> None:
-        """Note that a copy of it was pickled."""
-
-
 class Outcome(NamedTuple):
-    """What `tell` was given besides the value."""
+    """Arguments of `tell` besides the value."""
 
     save: Save | None = None
     checkpoint: str | None = None
     metrics: Mapping[str, Any] | None = None
 
 
+class Keeper(Protocol):
+    """The study's side of one trial: records how it ends.
+
+    `hoptim.session.handle.Handle` is the one in a process that has opened the study; a pickled trial
+    carries one that opens the study when first needed.
+    """
+
+    @property
+    def ended(self) -> str | None:
+        """Return how the trial ended, such as "told"; None while it is in hand."""
+
+    def tell(self, trial: Trial, value: Any, outcome: Outcome) -> None:
+        """End the trial with a value."""
+
+    def fail(self, trial: Trial, why: str, retry: bool) -> None:
+        """End the attempt as a failure."""
+
+    def release(self, trial: Trial) -> None:
+        """Hand the trial back."""
+
+    def draft(self, trial: Trial) -> Path:
+        """Return the private path for its checkpoint."""
+
+    def scratch(self, trial: Trial) -> Path:
+        """Return its folder that survives attempts."""
+
+    def export(self, trial: Trial) -> Keeper:
+        """Return a keeper for a copy of the trial that may be pickled."""
+
+
 @dataclass(eq=False)
 class Trial:
-    """One interval of training that a worker holds: what to train, and where to say how it went.
+    """One interval of training that a worker holds: what to train, and where to tell how it went.
 
-    A trial is plain data and pickles; told from another process, it finds its study by path.
+    A trial is plain data and pickles; told from another process, it opens its study by path, with the
+    options of the process that claimed it.
 
     Attributes:
-        number: Trials are numbered as proposed, from 0.
-        member: The member that it belongs to.
-        step: The member's own count, 0..steps-1; never jumps.
+        number: Number of the trial, counted from 0 in the order of proposals.
+        member: Member that the trial belongs to.
+        step: Count of the member's own trials before this one, 0..steps-1.
         age: Intervals that these weights have been trained before; learning-rate schedules use it.
         parent: Number of the trial whose weights to continue from, None to start fresh.
         params: Hyperparameters to train with: plain `float`, `int` or the user's own values.
@@ -118,10 +127,11 @@ class Trial:
             is stateless.
         seed: A 31-bit integer, a function of the study's seed and the number.
         attempt: 1, and one more for each time that this trial failed.
-        continues: Whether the weights in this process's memory are the parent's: the last thing
+        continues: True if the weights in this process's memory are the parent's: the last thing
             that it did on this study was the acknowledged tell of exactly the parent.
-        path: The study's directory, None for a study in memory.
+        path: Directory of the study, None for a study in memory.
         token: Proof of the claim; a tell with an older one is refused.
+        keeper: The study's side of the trial, which its methods call.
     """
 
     number: int
@@ -136,21 +146,22 @@ class Trial:
     continues: bool
     path: str | None
     token: int
-    _keeper: Keeper | None = field(default=None, repr=False)
-    _claim: object = field(default=None, repr=False)  # while it lives, the claim is in use
-    _following: list[Trial] | None = field(default=None, repr=False)  # where a loop looks next
-    _id: str = field(default="", repr=False)  # of the record that ends it, so a retry is found
-    _ended: str | None = field(default=None, repr=False)
+    keeper: Keeper = field(repr=False)
+
+    @property
+    def ended(self) -> str | None:
+        """Return how the trial ended here, such as "told" or "released"; None while it is in hand."""
+        return self.keeper.ended
 
     @property
     def draft(self) -> Path:
-        """Private path where a file or folder may be written and told as `checkpoint=trial.draft`."""
-        return self._home().draft(self)
+        """Return a private path for a file or folder to be told as `checkpoint=trial.draft`."""
+        return self._in_hand().draft(self)
 
     @property
     def scratch(self) -> Path:
-        """Private folder that survives attempts and is removed at the end, to resume an interval."""
-        return self._home().scratch(self)
+        """Return a private folder that survives attempts and is removed at the end, to resume from."""
+        return self._in_hand().scratch(self)
 
     def tell(
         self,
@@ -163,9 +174,9 @@ class Trial:
         """End the trial with its value; durable when this returns.
 
         Args:
-            value: The value to optimize, in your own sign. Not finite means that the trial failed:
-                no checkpoint is published and the member is rescued at its next ask.
-            save: Called with a private path; writes a file or makes a folder there.
+            value: Value to optimize, in your own sign. One that is not finite marks the trial as
+                failed: no checkpoint is published, and the member is rescued at its next ask.
+            save: Function of a private path that writes a file or makes a folder there.
             checkpoint: `trial.draft`, when the checkpoint was written there already.
             metrics: Further numbers to record.
             params: Hyperparameters really in force, any subset; compared as by `check`.
@@ -181,17 +192,29 @@ class Trial:
         if params is not None:
             self.check(**params)
         path = None if checkpoint is None else str(checkpoint)
-        self._home().tell(self, value, Outcome(save, path, metrics))
+        self._in_hand().tell(self, value, Outcome(save, path, metrics))
 
     def fail(self, why: str, retry: bool = True) -> None:
         """End this attempt as a failure.
 
         Args:
-            why: The reason, kept in the journal.
-            retry: Whether the trial may be handed out again, up to the study's `max_attempts`;
-                False ends it at once, as a value that is not finite.
+            why: Reason, kept in the journal.
+            retry: Hand the trial out again, up to the study's `max_attempts`; False ends it at once,
+                as a value that is not finite. Default: True.
+
+        Raises:
+            ClaimLost: The trial was given to another worker meanwhile; nothing is recorded.
+            AlreadyTold: The trial has ended.
         """
-        self._home().fail(self, str(why), retry)
+        self._in_hand().fail(self, str(why), retry)
+
+    def release(self) -> None:
+        """Hand the trial back: it is handed out again as it is, and no failure is counted.
+
+        Raises:
+            AlreadyTold: The trial has ended.
+        """
+        self._in_hand().release(self)
 
     def check(self, /, **values: Any) -> None:
         """Compare hyperparameters really in force with the ones asked for.
@@ -200,10 +223,10 @@ class Trial:
         parent's checkpoint also restores the parent's learning rate: PBT then tunes nothing.
 
         Args:
-            **values: Any subset, by name; numbers may differ by a relative 1e-6.
+            **values: Hyperparameters by name, any subset; numbers may differ by a relative 1e-6.
 
         Raises:
-            NotApplied: Names each one that differs.
+            NotApplied: Values that differ; the message names each.
             ArgumentError: A name that is no hyperparameter.
         """
         if unknown := [name for name in values if name not in self.params]:
@@ -228,34 +251,23 @@ class Trial:
         trace: TracebackType | None,
     ) -> bool:
         """Record an exception as a failed attempt and let it pass; an interrupt only releases."""
-        if error is None or self._ended is not None:
+        if error is None or self.ended is not None:
             # The trial belongs to somebody else now: the loop goes on with its next one.
             return isinstance(error, ClaimLost)
         if isinstance(error, Exception):
             self.fail(f"{type(error).__name__}: {error}")
         else:
-            self._home().release(self)
+            self.release()
         return False
 
     def __getstate__(self) -> dict[str, Any]:
-        if self._keeper is not None:
-            self._keeper.sent_away(self)
-        own = {"_keeper": None, "_claim": None, "_following": None}
-        return {f.name: getattr(self, f.name) for f in fields(self)} | own
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        return own | {"keeper": self.keeper.export(self)}
 
-    def _home(self) -> Keeper:
-        if self._ended is not None:
-            raise AlreadyTold(f"Trial {self.number} has been {self._ended} already.")
-        if self._keeper is None:
-            if self.path is None:
-                raise ArgumentError(
-                    f"Trial {self.number} belongs to a study in the memory of another process: "
-                    "send the value back and tell it there, or give the study a directory."
-                )
-            from hoptim.study import load  # a trial that travelled finds its study again
-
-            self._keeper = load(self.path)._session
-        return self._keeper
+    def _in_hand(self) -> Keeper:
+        if self.ended is not None:
+            raise AlreadyTold(f"Trial {self.number} has been {self.ended} already.")
+        return self.keeper
 
 
 def _same(found: Any, asked: Any) -> bool:

@@ -64,11 +64,11 @@ def recompute(path: Path | str) -> int:
     study = hoptim.load(path)
     found = study_file.read(Path(path))
     assert found is not None
-    state = State(StudyShape(study.size, found.steps, study.seed, study._sign))
+    state = State(StudyShape(study.size, found.steps, study.seed, study._session.config.sign))
     proposals = 0
     for record in records(path):
         if record["op"] == "ask" and "member" in record:
-            again = study._decide(state, record["member"], record["trial"])
+            again = study._session.propose(state, record["member"], record["trial"])
             assert {name: record.get(name) for name in again} == again
             proposals += 1
         state.apply(record)

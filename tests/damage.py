@@ -45,7 +45,7 @@ def build(folder: Path, seed: int = 0) -> bytes:
     while not workers[0].done:
         _train_one(rng.choice(workers), rng)
     for worker in workers:
-        worker._store.leave()
+        worker._session.store.leave()
     journal = b""
     for i, trial in enumerate(study(folder, size=SIZE, steps=STEPS + MORE)):
         last = i == SIZE * MORE - 2  # an ask follows it in the same append
@@ -62,7 +62,7 @@ def _train_one(worker: hoptim.Study, rng: random.Random) -> None:
     if chance < 0.1:
         trial.fail("made to fail")
     elif chance < 0.2:
-        worker._session.release(trial)
+        trial.release()
     else:
         value = float("nan") if chance < 0.25 else loss(trial)
         trial.tell(value, save=saving("weights"), metrics={"accuracy": rng.random()})

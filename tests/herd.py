@@ -83,7 +83,7 @@ def work(folder: Path, note: Notes, options: argparse.Namespace) -> None:
     note("open")
     for trial in made:
         note("asked", trial.number, trial.token)
-        again = trial._claim.trial.interruptions  # type: ignore[attr-defined]
+        again = trial.keeper._claim.trial.interruptions  # type: ignore[attr-defined]
         # Whoever lost a trial shall find it open and held by another when coming back.
         time.sleep(rng.uniform(0, max(_AGAIN, 2 * options.pause) if again else 2 * options.pause))
         value = loss(trial)

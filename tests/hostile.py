@@ -85,7 +85,7 @@ def exercise(folder: Path, **options: Any) -> None:
         _ = trial.scratch
         trial.tell(0.5, save=saving("weights"))
     look_at(found)
-    found._store.leave()
+    found._session.store.leave()
 
 
 def look_at(found: hoptim.Study) -> None:

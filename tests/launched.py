@@ -79,7 +79,7 @@ def ignore_sigterm(folder: Path) -> None:
 
 def holders(study: hoptim.Study) -> set[int]:
     """Processes that have a trial in hand."""
-    workers = [trial.worker for trial in study._store.refresh().open.values() if trial.worker]
+    workers = [trial.worker for trial in study._session.store.refresh().open.values() if trial.worker]
     return {int(worker.split(".")[1]) for worker in workers}
 
 

@@ -187,7 +187,7 @@ def test_a_study_in_training_can_be_forked(tmp_path):
     made = study(tmp_path / "old", steps=60)
     thread = threading.Thread(target=train, args=(made, True))
     thread.start()
-    builders.wait_until(lambda: made._store.state.count > 8)
+    builders.wait_until(lambda: made._session.store.state.count > 8)
     new = fork(tmp_path / "old", tmp_path / "new", steps=2)
     thread.join()
     go_on(new)

@@ -63,7 +63,7 @@ def test_a_sign_of_life_cannot_keep_its_trial_for_ever(folder):
     (sign,) = (folder / "workers").iterdir()
     for lease in (float("nan"), float("inf"), "x", None, -1):
         sign.write_bytes(worker_file(lease=lease))
-        watch = study(folder, lease=0.2)._store.watch
+        watch = study(folder, lease=0.2)._session.store.watch
         wait_until(lambda watch=watch: watch.is_dead(sign.name))
     assert held is not None
 
@@ -99,7 +99,7 @@ def test_huge_files_beside_are_not_read(folder):
     assert mine.ask() is not None
     for path in [folder / "queue", *(folder / "workers").iterdir()]:
         os.truncate(path, TERA)
-    with mine._store.journal.hold(None):
+    with mine._session.store.journal.hold(None):
         assert alone("wait", folder, memory=1 << 30).startswith("LockTimeout")
     assert alone("open", folder, memory=1 << 30) == "fine"
 

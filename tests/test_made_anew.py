@@ -88,7 +88,7 @@ def test_a_worker_of_a_deleted_study_leaves_the_new_one_alone(folder, how):
         elif how == "look":
             _ = old.trials
         else:
-            old._store.leave()
+            old._session.store.leave()
     unharmed(folder, new)
 
 
@@ -125,7 +125,7 @@ def test_a_study_made_anew_while_a_worker_waits_for_its_lock(folder):
     (held, hold), (going, go) = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
-        with study(folder)._store.journal.hold(None):
+        with study(folder)._session.store.journal.hold(None):
             os.write(hold, b"x")
             os.read(going, 1)
         os._exit(0)
@@ -171,7 +171,7 @@ def test_a_study_made_anew_while_a_worker_holds_its_lock(folder):
             new.update(made_anew(folder))
         return False
 
-    object.__setattr__(old._store.options, "keep", keep)
+    object.__setattr__(old._session.store.options, "keep", keep)
     trial.tell(0.25, save=saving("weights"))
     assert not new  # nothing was spare yet
     with pytest.raises(LOST):

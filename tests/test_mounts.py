@@ -77,7 +77,7 @@ def test_reading_is_never_refused_and_asking_is(mounted):
     study(folder / "s")
     mounted(*LIES["sshfs"])
     found = hoptim.load(folder / "s")
-    found._store.journal._lock.single_host = False  # as in a process that never took the lock
+    found._session.store.journal._lock.single_host = False  # as in a process that never took the lock
     assert found.trials == []
     with pytest.raises(StoreError, match="sshfs keeps locks"):
         found.ask()

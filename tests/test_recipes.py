@@ -140,7 +140,7 @@ for attempt in range(2):
     trial = study.ask()
     with trial:
         if attempt == 0:
-            study._store.release(trial, unused=False)
+            study._session.store.release(trial, unused=False)
         trial.tell(1.0)
 print((open("hoptim.log").read()).count("was given to another worker"))
 """

@@ -113,7 +113,7 @@ def some_trials(folder: Path, count: int) -> Callable[[], Any]:
 
             trial.tell(loss(trial), save=save)
             told.append((trial.number, loss(trial)))
-        mine._store.leave()
+        mine._session.store.leave()
         return told
 
     return call

@@ -97,7 +97,7 @@ def test_a_worker_that_is_silent_beyond_its_lease_is_pointed_out(tmp_path):
     sign.write_text(json.dumps({**text, "space": "elsewhere"}))
     os.utime(sign, (time.time() - 200,) * 2)
     (warning,) = made.status().warnings
-    assert "gave no sign of life for 200 s" in warning
+    assert "gave no heartbeat for 200 s" in warning
     trial.tell(1.0)
 
 
@@ -149,7 +149,7 @@ def test_looking_writes_nothing(tmp_path):
     """A status leaves the directory as it was and takes no lock."""
     made = study(tmp_path / "s")
     made.ask().tell(1.0)
-    with made._store.journal._lock.hold(None):
+    with made._session.store.journal._lock.hold(None):
         before = {p: p.stat().st_mtime_ns for p in (tmp_path / "s").rglob("*")}
         assert hoptim.load(tmp_path / "s").status().finished == 1
         assert {p: p.stat().st_mtime_ns for p in (tmp_path / "s").rglob("*")} == before

@@ -337,7 +337,7 @@ def test_load_needs_the_path_alone(tmp_path):
         hoptim.load(tmp_path)
     with pytest.raises(StudyMismatch, match=r"optimizer\.name"):
         hoptim.load(tmp_path / "s", optimizer=hoptim.Initiator())
-    with pytest.raises(TypeError, match="members"):
+    with pytest.raises(hoptim.ArgumentError, match="no option 'members'"):
         hoptim.load(tmp_path / "s", members=5)
 
 
@@ -494,7 +494,7 @@ def test_a_study_pickles_as_its_path(tmp_path):
     made = study(tmp_path / "s", lead=2)
     made.ask().tell(1.0)
     copy = pickle.loads(pickle.dumps(made))
-    assert (copy.path, len(copy.trials), copy._store.options.lead) == (made.path, 1, 2)
+    assert (copy.path, len(copy.trials), copy._session.store.options.lead) == (made.path, 1, 2)
     with pytest.raises(ArgumentError, match="in memory cannot be sent"):
         pickle.dumps(study(None))
 
@@ -734,10 +734,10 @@ def test_no_trial_is_handed_out_that_would_end_too_late(path):
         time.sleep(0.002)
         trial.tell(loss(trial))
         if count == 7:  # the longest of late now takes longer than what is left
-            made._store.state.finished[trial.number].claimed -= 10
+            made._session.store.state.finished[trial.number].claimed -= 10
     assert count == 7
     assert not made.done
-    assert made._store.state.open == {}
+    assert made._session.store.state.open == {}
     assert [t.number for t in train(made).trials] == list(range(60))
 
 
@@ -762,5 +762,5 @@ def test_asking_up_to_a_deadline_returns_nothing_when_it_is_near(path):
     """One by one, too, no trial is handed out that would end too late, and nothing is claimed."""
     made = study(path)
     assert made.ask(deadline=time.time() + 10) is None
-    assert made._store.state.open == {}
+    assert made._session.store.state.open == {}
     assert made.ask(deadline=time.time() + 10, margin=1).number == 0

@@ -63,7 +63,7 @@ class Scenes:
         for trial in hoptim.torch.trials(made := self._study("lost")):
             with suppress(ValueError), trial:
                 if self.rank == 0 and len(seen) in (0, 2):
-                    hoptim.load(str(made.path))._store.release(trial, unused=False)
+                    hoptim.load(str(made.path))._session.store.release(trial, unused=False)
                 dist.barrier()
                 seen.append(f"{trial.number} by claim {trial.token}")
                 if len(seen) == 3:
@@ -110,7 +110,7 @@ class Scenes:
         def look(timeout: float, deadline: None) -> hoptim.Trial | None:
             asked.append(timeout)
             if held is not None and len(asked) == 4:
-                other._session.release(held)
+                held.release()
             return ask(timeout)
 
         made.ask = look  # type: ignore[method-assign, assignment]

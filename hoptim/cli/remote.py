@@ -80,7 +80,7 @@ def beat(folder: Path, number: int, token: int, single_host: bool) -> None:
     """
     from hoptim import remote
 
-    remote.beat(folder, number, token, single_host)
+    remote.beat(folder, number, token, single_host=single_host)
 
 
 @click.command()
@@ -114,7 +114,7 @@ def tell(
     from hoptim import remote
 
     numbers = dict(map(_metric, metrics)) or None
-    remote.tell(folder, number, token, value, checkpoint, numbers, single_host)
+    remote.tell(folder, number, token, value, checkpoint, numbers, single_host=single_host)
 
 
 @click.command()
@@ -131,7 +131,7 @@ def fail(folder: Path, number: int, token: int, why: str, no_retry: bool, single
     """
     from hoptim import remote
 
-    remote.fail(folder, number, token, why, not no_retry, single_host)
+    remote.fail(folder, number, token, why, not no_retry, single_host=single_host)
 
 
 def _names(params: Iterable[str]) -> dict[str, str]:

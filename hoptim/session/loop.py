@@ -1,142 +1,140 @@
-"""Hands out a study's trials: in a training loop, one by one, or up to a deadline."""
+"""The loop: hands out a study's trials to a training script, one after another."""
 
 from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
-from itertools import islice
 
-from hoptim._arguments import number_of
 from hoptim._signals import signals_allowed, signals_deferred
-from hoptim.errors import ArgumentError, NothingDue, NotTold, StoreError, StudyFailed
-from hoptim.session.propose import Proposer
+from hoptim.errors import NothingDue, NotTold, StoreError, StudyFailed
+from hoptim.session.deadline import Deadline
+from hoptim.session.hand import Hand
+from hoptim.session.handle import lend
+from hoptim.session.last_told import StudyKey
 from hoptim.session.session import Session
+from hoptim.store.claim import Claim
 from hoptim.store.state import State
-from hoptim.store.store import Store
 from hoptim.trial import Trial
 
 log = logging.getLogger("hoptim")
 
-_SAY_EVERY = 60.0  # seconds between two words about whom a loop waits for
+_SAY_EVERY = 60.0  # seconds between two messages about a loop that waits
 _PAUSES = (0.005, 0.5)  # seconds between looks while nothing is due: first and longest
+
+# Hands of loops, by study, process and thread. One that an interrupt left hanging is kept alive by its
+# traceback, as in a notebook; the next loop there takes back what it held.
+_hands: dict[tuple[StudyKey, int, int], Hand] = {}
 
 
 class Loop:
-    """What `hoptim.Study` hands out trials by.
+    """Trials of one study for one process.
 
     Args:
-        store: The study's records.
-        session: Lends the trials.
-        decide: Proposes them.
-        name: The study's, for messages.
-        done: Called once, when all is done.
+        session: This process's session.
+        study: The study, given to the callback `done`.
     """
 
-    def __init__(
-        self, store: Store, session: Session, decide: Proposer, name: str, done: Callable[[], None]
-    ) -> None:
-        self._store, self._session, self._decide, self._name = store, session, decide, name
-        self._done: Callable[[], None] | None = done
+    def __init__(self, session: Session, study: object) -> None:
+        self._session, self._store, self._study = session, session.store, study
+        self._announced = False
 
     def trials(self, deadline: Deadline | None = None) -> Iterator[Trial]:
-        """As `Study.__iter__`; with a deadline no trial that would end after it."""
-        hand: list[Trial] = []  # the user's trial, and behind it the one claimed along with its tell
+        """Yield trials until all is done, or until none would end before a deadline."""
+        hand = Hand(claims_ahead=deadline is None)  # else claimed whatever the time
         pid = os.getpid()
-        self._session.begin_loop(hand)
+        self._end(_hands.get(self._here(), Hand()))
+        _hands[self._here()] = hand
         try:
             while True:
                 with signals_deferred():  # no claim gets lost between the store and this hand
-                    hand += [] if hand else self._next(None, deadline)
-                if not hand:
-                    return
-                trial = hand[0]
-                # What is claimed along with a tell is claimed whatever the time: not before a deadline.
-                trial._following = hand if deadline is None else None
-                yield self._session.begin(trial)
-                if trial._ended is None and self._store.holds(trial):  # else a copy told it elsewhere
+                    hand.ahead = hand.ahead or self._next(None, deadline)
+                    if hand.ahead is None:
+                        return
+                    claim, hand.ahead = hand.ahead, None
+                    trial = lend(self._session, claim, hand)
+                self._session.asked(trial)
+                yield trial
+                if trial.ended is None and self._store.holds(trial):  # else a copy told it elsewhere
                     raise NotTold(
                         f"Trial {trial.number} was neither told nor failed before the loop went on. Call "
                         "trial.tell(value) or trial.fail(why) in every round; the trial is released."
                     )
-                del hand[0]
+                hand.lent = None
         finally:
             if pid == os.getpid():
-                self._session.end_loop(hand)
+                self._end(hand)
 
     def ask(self, timeout: float | None, deadline: Deadline | None = None) -> Trial | None:
-        """As `Study.ask`."""
-        found: list[Trial] = []
+        """Return the next trial, None when all is done or none would end before a deadline.
+
+        Args:
+            timeout: Seconds to wait for one that is due; None waits on.
+            deadline: Point in time. Default: none.
+        """
+        hand = Hand()
         try:
             with signals_deferred():
-                found = self._next(timeout, deadline)
-            return self._session.begin(found[0]) if found else None
+                hand.ahead = self._next(timeout, deadline)
+                if hand.ahead is None:
+                    return None
+                claim, hand.ahead = hand.ahead, None
+                trial = lend(self._session, claim, hand)
+            self._session.asked(trial)
+            hand.lent = None  # the trial is the caller's alone: dropped, it is handed out again
+            return trial
         except BaseException:
-            self._session.end_loop(found)  # interrupted on its way out
+            self._end(hand)  # interrupted on its way out
             raise
 
-    def _next(self, timeout: float | None, deadline: Deadline | None = None) -> list[Trial]:
-        """The next trial, an empty list when all is done; signals act while it waits, and only then."""
+    def _end(self, hand: Hand) -> None:
+        """Hand back what a loop has in hand; interrupted before it began, the next loop does it."""
+        with signals_deferred():
+            if hand.lent is not None and hand.lent.ended is None:
+                hand.lent.release()
+            if hand.ahead is not None:
+                self._session.hand_back(hand.ahead, unused=True)
+            hand.lent = hand.ahead = None  # a trial refers to its hand: the circle would keep its claim
+            if _hands.get(self._here()) is hand:
+                del _hands[self._here()]
+
+    def _here(self) -> tuple[StudyKey, int, int]:
+        return self._session.key, os.getpid(), threading.get_ident()
+
+    def _next(self, timeout: float | None, deadline: Deadline | None = None) -> Claim | None:
+        """Claim the next trial, None when all is done; signals act while it waits, and only then."""
         began = said = time.monotonic()
         pause, longest = _PAUSES
         while not (state := self._store.refresh()).done:
             if deadline is not None and deadline.is_near(state):
-                return []
-            claim = self._store.ask(self._decide) if self._store.may_ask() else None
-            if claim is not None:
-                return [self._session.lend(claim)]
+                return None
+            if (claim := self._session.claim()) is not None:
+                return claim
             now = time.monotonic()
             if timeout is not None and now - began >= timeout:
                 raise NothingDue(f"Nothing became due within {timeout} s: {_waits_for(state)}.")
             if now - said >= _SAY_EVERY:
                 said = now
-                log.warning("%s waits: %s.", self._name, _waits_for(state))
+                log.warning("%r waits: %s.", self._session, _waits_for(state))
             with signals_allowed():
                 time.sleep(pause if timeout is None else min(pause, began + timeout - now))
             pause = min(pause * 1.5, longest, self._store.look_every)
-        self._end(state)
-        return []
+        self._finish(state)
+        return None
 
-    def _end(self, state: State) -> None:
-        with suppress(StoreError):  # no sign of life is owed any more
+    def _finish(self, state: State) -> None:
+        with suppress(StoreError):  # no heartbeat is owed any more
             self._store.finish()
-        done, self._done = self._done, None
-        if done is not None:
-            done()
+        if not self._announced:
+            self._announced = True
+            self._session.callbacks.done(self._study)
         last = [trials[-1] for trials in state.members]
         if all(trial.failed is not None for trial in last):
             reasons = sorted({str(trial.failed) for trial in last})
             raise StudyFailed(f"The last trial of every member failed for good: {'; '.join(reasons)}.")
-
-
-class Deadline:
-    """When a process must stop, and whether a trial would still end before.
-
-    Args:
-        at: Seconds since 1970.
-        margin: Seconds to spare.
-    """
-
-    def __init__(self, at: float, margin: float) -> None:
-        self._at, self._margin = at, margin
-
-    @classmethod
-    def of(cls, at: float | datetime, margin: float) -> Deadline:
-        """A user's deadline; raises `ArgumentError` when it is no point in time."""
-        if isinstance(at, datetime):
-            if at.tzinfo is None:
-                raise ArgumentError(f"deadline must say its time zone, found {at!r}.")
-            at = at.timestamp()
-        return cls(number_of("deadline", at), number_of("margin", margin))
-
-    def is_near(self, state: State) -> bool:
-        """Whether the next trial, should it take as long as the longest of late, would end too late."""
-        late = islice(reversed(state.finished.values()), 2 * state.size)
-        took = max((trial.ended - trial.claimed for trial in late if trial.ended is not None), default=0.0)
-        return time.time() + took + self._margin > self._at
 
 
 def _waits_for(state: State) -> str:

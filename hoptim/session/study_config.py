@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from hoptim._arguments import check_whole, plain, sign_of
+from hoptim._arguments import check_whole, plain, settings_before, sign_of
 from hoptim.errors import ArgumentError, HoptimError, OptimizerError, StudyDamaged
 from hoptim.optimizers.asha import ASHA
 from hoptim.optimizers.base import Optimizer, Proposal, View
@@ -19,22 +21,43 @@ from hoptim.optimizers.romul import ROMUL
 from hoptim.optimizers.truncation import TruncationSelection
 from hoptim.space.dimensions import Dimension
 from hoptim.space.space import Space
+from hoptim.store import study_file
 
 _OURS = (ROMUL, Initiator, TruncationSelection, MultiFrequency, Patient, RandomSearch, ASHA, Fixed)
 _BUILT_IN: dict[str, type[Optimizer]] = {kind.__name__: kind for kind in _OURS}
 _MOST_MEMBERS = 1_000_000  # more is a slip, or a hand at work in study.json
 
 
+class StudyArguments(NamedTuple):
+    """Arguments of `hoptim.Study` that make it this study, as the user gave them.
+
+    Attributes:
+        space: Hyperparameters by name.
+        optimizer: Search algorithm; None takes the recorded one, `ROMUL()` for a new study.
+        size: Number of members.
+        mode: "min" or "max".
+        seed: Seed, 0 or more.
+        start: First configurations of the first members; None takes the recorded ones.
+    """
+
+    space: Mapping[str, Dimension] | Space
+    optimizer: Optimizer | None
+    size: int
+    mode: str
+    seed: int
+    start: Sequence[Mapping[str, Any]] | None
+
+
 class StudyConfig(NamedTuple):
     """What must be the same whenever a study is opened.
 
     Attributes:
-        space: The hyperparameters.
-        optimizer: Who decides.
+        space: Hyperparameters.
+        optimizer: Search algorithm.
         size: Number of members.
         mode: "min" or "max".
-        seed: 0 or more.
-        start: Known first configurations of the first members, as `Space.record` gives them.
+        seed: Seed, 0 or more.
+        start: First configurations of the first members, as `Space.record` gives them.
     """
 
     space: Space
@@ -49,79 +72,145 @@ class StudyConfig(NamedTuple):
         """Return 1 if lower values are better, -1 if higher ones are."""
         return sign_of(self.mode)
 
+    @classmethod
+    def of(cls, arguments: StudyArguments, recorded: Mapping[str, Any] | None = None) -> StudyConfig:
+        """Return a user's arguments, checked.
+
+        Args:
+            arguments: Arguments of `hoptim.Study`.
+            recorded: Settings of the study that is there, None for a new one.
+
+        Raises:
+            ArgumentError, OptimizerError: As `hoptim.Study` documents.
+        """
+        space, optimizer, size, mode, seed, start = arguments
+        space = space_of(space)
+        if optimizer is None:
+            optimizer = ROMUL() if recorded is None else _read(recorded, None, None).optimizer
+        if not isinstance(optimizer, Optimizer):
+            raise ArgumentError(
+                f"optimizer must be an Optimizer such as hoptim.ROMUL(), found {optimizer!r}."
+            )
+        check_whole("size", size, 1)
+        check_whole("seed", seed, 0)
+        if size > _MOST_MEMBERS:
+            raise ArgumentError(f"size must be at most {_MOST_MEMBERS}, found {size}.")
+        if mode not in ("min", "max"):
+            raise ArgumentError(f"mode must be 'min' or 'max', found {mode!r}.")
+        entries = [] if start is None else list(start)
+        if len(entries) > size:
+            raise ArgumentError(f"start has {len(entries)} entries for {size} members.")
+        for entry in entries:
+            if not isinstance(entry, Mapping):
+                raise ArgumentError(
+                    f"start must be a list of mappings from name to value, found {entry!r}."
+                )
+        optimizer.check_space(space)
+        first = [space.record(entry) for entry in entries]
+        if start is None and recorded is not None:
+            first = recorded.get("start", [])
+        return cls(space, optimizer, int(size), mode, int(seed), first)
+
+    @classmethod
+    def reopened(
+        cls, folder: Path, recorded: Mapping[str, Any], space: Space | None, optimizer: Optimizer | None
+    ) -> StudyConfig:
+        """Return the settings of a study that is there.
+
+        Args:
+            folder: Directory of the study, for messages.
+            recorded: Settings as `to_json` gave them.
+            space: The caller's; None takes the recorded one, without the objects behind its names.
+            optimizer: The caller's; None takes the recorded one if it is part of hoptim.
+
+        Raises:
+            StudyDamaged: Settings that hoptim did not write.
+            StudyMismatch: The caller's space or optimizer is not the recorded one.
+        """
+        found = _filled(recorded, optimizer)
+        wanted = dict(found)
+        if space is not None:
+            wanted["space"] = space.to_json()
+        if optimizer is not None:
+            wanted["optimizer"] = optimizer.describe()
+        study_file.compare(folder, found, plain(wanted, "The settings"))
+        return _read(recorded, space, optimizer)
+
+    def matched(self, folder: Path, recorded: Mapping[str, Any]) -> StudyConfig:
+        """Return the recorded settings with this one's objects.
+
+        Raises:
+            StudyMismatch: They differ; the message lists each difference.
+            StudyDamaged: Settings that hoptim did not write.
+        """
+        study_file.compare(folder, _filled(recorded, self.optimizer), self.to_json())
+        return _read(recorded, self.space, self.optimizer)
+
     def to_json(self) -> dict[str, Any]:
-        """As it is recorded; plain JSON."""
+        """Return the settings as plain JSON, as they are recorded."""
         own = {"space": self.space.to_json(), "optimizer": self.optimizer.describe()}
         rest = {"size": self.size, "mode": self.mode, "seed": self.seed, "start": list(self.start)}
         found: dict[str, Any] = plain({**own, **rest}, "The settings")
         return found
 
 
-def checked(
-    space: Mapping[str, Dimension] | Space,
-    optimizer: Optimizer | None,
-    size: int,
-    mode: str,
-    seed: int,
-    start: Sequence[Mapping[str, Any]] | None,
-) -> StudyConfig:
-    """A user's arguments, as `hoptim.Study` documents them; raises as its documentation says."""
-    space = space_of(space)
-    optimizer = ROMUL() if optimizer is None else optimizer
-    if not isinstance(optimizer, Optimizer):
-        raise ArgumentError(f"optimizer must be an Optimizer such as hoptim.ROMUL(), found {optimizer!r}.")
-    check_whole("size", size, 1)
-    check_whole("seed", seed, 0)
-    if size > _MOST_MEMBERS:
-        raise ArgumentError(f"size must be at most {_MOST_MEMBERS}, found {size}.")
-    sign_of(mode)  # raises if it is neither
-    entries = [] if start is None else list(start)
-    if len(entries) > size:
-        raise ArgumentError(f"start has {len(entries)} entries for {size} members.")
-    for entry in entries:
-        if not isinstance(entry, Mapping):
-            raise ArgumentError(f"start must be a list of mappings from name to value, found {entry!r}.")
-    optimizer.check_space(space)
-    return StudyConfig(
-        space, optimizer, int(size), mode, int(seed), [space.record(entry) for entry in entries]
-    )
-
-
-def recorded(found: Mapping[str, Any], space: Space | None, optimizer: Optimizer | None) -> StudyConfig:
-    """What a study's settings say.
-
-    Args:
-        found: As `StudyConfig.to_json` gives it.
-        space: The caller's, equal to the recorded one but with the objects behind its names.
-        optimizer: The caller's; None takes the recorded one if it is part of hoptim.
-
-    Raises:
-        StudyDamaged: No settings that hoptim wrote.
-    """
+def _read(recorded: Mapping[str, Any], space: Space | None, optimizer: Optimizer | None) -> StudyConfig:
+    """Return recorded settings as objects, with the caller's space and optimizer where given."""
     try:
-        there = Space.from_json(found["space"])
+        there = Space.from_json(recorded["space"])
         if optimizer is None:
-            optimizer = _built_in(**found["optimizer"])
+            optimizer = _built_in(**recorded["optimizer"])
         # The record's order of names is the order of coordinates, whatever order the caller uses.
         dimensions = (space or there).dimensions
         ordered = Space({name: dimensions[name] for name in there.dimensions})
-        rest = checked(ordered, optimizer, found["size"], found["mode"], found["seed"], found["start"])
-        return rest._replace(start=list(found["start"]))
+        arguments = StudyArguments(
+            ordered, optimizer, recorded["size"], recorded["mode"], recorded["seed"], recorded["start"]
+        )
+        return StudyConfig.of(arguments)._replace(start=list(recorded["start"]))
     except (HoptimError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise StudyDamaged(
             f"The settings in study.json are none that this hoptim wrote: {type(error).__name__}: {error}"
         ) from error
 
 
+def _filled(recorded: Mapping[str, Any], optimizer: Optimizer | None) -> dict[str, Any]:
+    """Return recorded settings with those that a later version added, as they were before."""
+    found = dict(recorded)
+    with suppress(
+        HoptimError, KeyError, TypeError, ValueError, AttributeError
+    ):  # what is damaged is found when it is read
+        found["space"] = Space.from_json(recorded["space"]).to_json()
+    with suppress(KeyError, TypeError, AttributeError):
+        if optimizer is not None:
+            found["optimizer"] = _filled_optimizer(recorded["optimizer"], optimizer)
+    return found
+
+
+def _filled_optimizer(recorded: Mapping[str, Any], optimizer: Optimizer) -> dict[str, Any]:
+    kind: type = type(optimizer)
+    if recorded.get("name") != kind.__name__ or not is_dataclass(kind):
+        return dict(recorded)
+    found = {**settings_before(kind), **recorded}
+    within = {name: getattr(optimizer, name, None) for name in found}
+    nested = {
+        name: _filled_optimizer(found[name], inner)
+        for name, inner in within.items()
+        if isinstance(inner, Optimizer) and isinstance(found[name], Mapping)
+    }
+    return {**found, **nested}
+
+
 def space_of(space: Mapping[str, Dimension] | Space) -> Space:
-    """A space, however the user gave it."""
+    """Return a space, however the user gave it."""
     return space if isinstance(space, Space) else Space(space)
 
 
 def _built_in(name: str, **settings: Any) -> Optimizer:
     kind = _BUILT_IN.get(name)
-    if kind is None or settings.keys() != {f.name for f in fields(kind)}:  # type: ignore[arg-type]
+    whole = settings if kind is None else {**settings_before(kind), **settings}
+    if kind is None or whole.keys() != {f.name for f in fields(kind)}:  # type: ignore[arg-type]
         return _Absent(name, settings)  # a user's may have the name of one of ours
+    settings = whole
     if isinstance(within := settings.get("optimizer"), Mapping):
         settings["optimizer"] = _built_in(**within)
     return kind(**settings)

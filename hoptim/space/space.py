@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hoptim._arguments import settings_before
 from hoptim.errors import SpaceError
 from hoptim.space import dimensions
 from hoptim.space.dimensions import Dimension
@@ -193,7 +194,7 @@ class Space:
             kind = kinds.get(kwargs.pop("type", ""))
             if kind is None:
                 raise SpaceError(f"Dimension {name!r} has no known type of {list(kinds)}: {settings!r}.")
-            dims[name] = kind(**kwargs)
+            dims[name] = kind(**{**settings_before(kind), **kwargs})
         return cls(dims)
 
 

@@ -11,9 +11,17 @@ from hoptim.store.trial_record import TrialRecord
 class Held(Protocol):
     """A trial that somebody holds, and the proof of it."""
 
-    number: int
-    member: int
-    token: int
+    @property
+    def number(self) -> int:
+        """Return the number of the trial."""
+
+    @property
+    def member(self) -> int:
+        """Return the member of the trial."""
+
+    @property
+    def token(self) -> int:
+        """Return the record number of the claim."""
 
 
 class Claim:
@@ -30,3 +38,13 @@ class Claim:
     def __init__(self, trial: TrialRecord, state: State) -> None:
         self.trial, self.token = trial, trial.token
         self.parent_token = None if trial.parent is None else state.saved.get(trial.parent)
+
+    @property
+    def number(self) -> int:
+        """Return the number of the trial."""
+        return self.trial.number
+
+    @property
+    def member(self) -> int:
+        """Return the member of the trial."""
+        return self.trial.member

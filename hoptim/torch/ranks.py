@@ -12,7 +12,6 @@ from typing import Any
 import torch.distributed as dist
 
 from hoptim.errors import AlreadyTold, ArgumentError, ClaimLost, NothingDue, NotTold, TrialError
-from hoptim.store import study_file
 from hoptim.study import Study
 from hoptim.torch.group import Group
 from hoptim.trial import Save, Trial
@@ -68,7 +67,7 @@ def trials(study: Study, group: Any = None, deadline: Any = None) -> Iterator[Tr
     while (trial := _next(_Leader(study, deadline), ranks, ended)) is not None:
         try:
             yield trial
-            if trial._ended is None:
+            if trial.ended is None:
                 raise NotTold(
                     f"Trial {trial.number} was neither told nor failed on rank {ranks.rank} before the "
                     "loop went on. Every rank must call trial.tell(value), not rank 0 alone; the trial "
@@ -83,7 +82,13 @@ class RankTrial(Trial):
     """Trial that several processes train."""
 
     _ranks: Group | None = None  # not a field: a pickled copy ends without the other ranks
+    _how: str | None = None  # how it ended on this rank, if not by a call here
     _outcome = ""  # how it ended on this rank, for the others to read
+
+    @property
+    def ended(self) -> str | None:
+        """Return how the trial ended on this rank; None while it is in hand."""
+        return self._how or super().ended
 
     def tell(
         self,
@@ -103,7 +108,8 @@ class RankTrial(Trial):
             return super().tell(value, save, checkpoint, metrics, params)
         if params is not None:
             self.check(**params)
-        self._home()  # raises when it has ended
+        if self.ended is not None:
+            raise AlreadyTold(f"Trial {self.number} has been {self.ended} already.")
         self._meet(ranks)
         tell = super().tell
         try:
@@ -123,13 +129,13 @@ class RankTrial(Trial):
 
     def _leave(self) -> None:
         """Release the trial unless it has ended; the loop goes on or ends."""
-        if self._ended is None:
+        if self.ended is None:
             if self._ranks is not None and self._ranks.rank == 0:
-                self._home().release(self)
+                self.release()
             self._end("released")
 
     def _end(self, how: str) -> None:
-        self._ended = how
+        self._how = how
         self._outcome = self._outcome or f"was {how}"
 
     def _meet(self, ranks: Group) -> None:
@@ -144,9 +150,8 @@ class RankTrial(Trial):
 
 
 def _check_same(study: Study, ranks: Group) -> None:
-    found = None if study.path is None else study_file.read(Path(study.path))
-    opened = ranks.gather([study.path, None if found is None else found.uuid])
-    if len({uuid for _, uuid in opened}) > 1 or found is None:
+    opened = ranks.gather([study.path, study.uuid])
+    if len({uuid for _, uuid in opened}) > 1 or study.path is None:
         raise ArgumentError(
             "The ranks of a job must all open the same study, in a directory that each can read. By "
             f"rank, they opened {[path or 'one in memory' for path, _ in opened]}."
@@ -199,6 +204,6 @@ def _following(study: Study, sent: Mapping[str, Any]) -> RankTrial:
         "params": study.space.named(sent["params"]),
         "checkpoint": None if name is None else str(Path(str(study.path), "checkpoints", name)),
         "path": study.path,
-        "_keeper": study._session,
+        "keeper": study.keeper(),
     }
     return RankTrial(**{**sent, **own})

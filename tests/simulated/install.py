@@ -19,7 +19,7 @@ from typing import Any
 
 import hoptim
 from hoptim import _signals
-from hoptim.session import session
+from hoptim.session import last_told
 from hoptim.store import shutdown
 from hoptim.store.locking import lock
 from tests.simulated.descriptors import FIRST
@@ -101,7 +101,7 @@ def _of_hoptim(world: World) -> Iterator[tuple[Any, str, Any]]:
         if name.startswith("hoptim.") and getattr(module, "threading", None) is threading:
             yield module, "threading", threads(world)
     yield lock, "_registry", Own(world, "registry")
-    yield session, "_told_last", Own(world, "told")
+    yield last_told, "_told", Own(world, "told")
     yield shutdown, "release_at_exit", lambda leaver: None  # the simulated scripts leave by themselves
     yield _signals, "defer", lambda number: None
     yield _signals, "_wrap", lambda: None  # the simulated scripts set no handlers of their own

@@ -124,7 +124,7 @@ class Simulation:
     def _exit(self, process: Process, own: list[hoptim.Study]) -> None:
         """What `atexit` does."""
         for study in own:
-            study._store.leave()
+            study._session.store.leave()
 
     def _loop(self, process: Process, study: hoptim.Study) -> None:
         trials: Any = iter(study)

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from hoptim import _files
-from hoptim.session import session
+from hoptim.session import handle
 from hoptim.store import journal, store
 
 
@@ -16,13 +16,13 @@ def break_nothing() -> None:
 
 def forget_ids() -> None:
     """A tell with an unknown outcome is not found again when it is repeated."""
-    tell = session.Session.tell
+    tell = handle.Handle.tell
 
-    def told(self: session.Session, trial: Any, value: Any, outcome: Any) -> None:
-        trial._id = os.urandom(4).hex()
+    def told(self: handle.Handle, trial: Any, value: Any, outcome: Any) -> None:
+        self._id = os.urandom(4).hex()
         tell(self, trial, value, outcome)
 
-    session.Session.tell = told  # type: ignore[method-assign]
+    handle.Handle.tell = told  # type: ignore[method-assign]
 
 
 def keep_state() -> None:

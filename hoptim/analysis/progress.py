@@ -1,0 +1,76 @@
+"""Progress of a run: how fast it goes, how far its members lie apart, whether one founder took all."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from hoptim.analysis.lineage import EARLY, collapse
+from hoptim.space.space import Space
+
+
+class Descendant(Protocol):
+    """A finished trial with the fresh trial that its weights began with."""
+
+    @property
+    def number(self) -> int:
+        """Return the number of the trial."""
+
+    @property
+    def founder(self) -> int:
+        """Return the number of the fresh trial."""
+
+
+def rate(ended: Sequence[float]) -> float | None:
+    """Return how many trials ended per second, None before the second.
+
+    Args:
+        ended: Times of their ends, seconds since 1970, in order.
+    """
+    span = ended[-1] - ended[0] if ended else 0.0
+    return (len(ended) - 1) / span if span > 0 else None
+
+
+def diversity(space: Space, latest: Sequence[Sequence[float]]) -> dict[str, float]:
+    """Return the spread of each hyperparameter against that of a uniform draw.
+
+    Args:
+        space: Hyperparameters.
+        latest: Coordinates of the members' latest trials, `(n, d)`.
+    """
+    spread = {}
+    for i, (name, dim) in enumerate(space.dimensions.items()):
+        x = [row[i] for row in latest]
+        if dim.ordered:
+            spread[name] = float(np.std(x) * math.sqrt(12)) if x else 0.0
+        else:  # the chance that two members differ, Gini and Simpson's index
+            kinds = len(dim.to_json()["values"])
+            same = sum((count / len(x)) ** 2 for count in Counter(x).values()) if x else 1.0
+            spread[name] = (1 - same) / (1 - 1 / kinds) if kinds > 1 else 0.0
+    return spread
+
+
+def early_collapse(members: Sequence[Sequence[Descendant]], steps: int) -> str | None:
+    """Return a sentence if one founder took all members in the first steps, else None.
+
+    That it takes all in the end is how population based training works.
+
+    Args:
+        members: Finished trials of each member, by step.
+        steps: Trials of each member.
+    """
+    before = int(EARLY * steps)
+    step = collapse((trial.founder for trial in trials[:before]) for trials in members)
+    if step is None:
+        return None
+    founder = members[0][step].founder
+    home = next(i for i, own in enumerate(members) if any(trial.number == founder for trial in own))
+    return (
+        f"All {len(members)} members descend from trial {founder} of member {home} since step {step} of "
+        f"{steps}: the weights lost their diversity early. A larger population or a later first exploit "
+        "(burn_in) keeps more founders."
+    )

@@ -1,0 +1,188 @@
+"""The session's side of one trial in somebody's hand: its checkpoint is published, its end recorded."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hoptim._arguments import number_of
+from hoptim._signals import signals_deferred
+from hoptim._text import json_number
+from hoptim.errors import AlreadyTold, ArgumentError, CheckpointError, ClaimLost
+from hoptim.options import Options
+from hoptim.session.exported import CarriedOptions, ExportedKeeper
+from hoptim.session.hand import Hand
+from hoptim.session.session import Session
+from hoptim.store.claim import Claim
+from hoptim.trial import Keeper, Outcome, Trial
+
+log = logging.getLogger("hoptim")
+
+
+def lend(session: Session, claim: Claim, hand: Hand | None = None) -> Trial:
+    """Return the trial of a claim as it goes to the user.
+
+    Args:
+        session: The session that claimed it.
+        claim: The claim, in use while the trial lives.
+        hand: The loop's that lends it. Default: none, outside of loops.
+    """
+    trial = session.present.lent(claim, Handle(session, claim, hand), session.last_told.take())
+    if hand is not None:
+        hand.lent = trial
+    return trial
+
+
+def resume(session: Session, number: int, token: int, id: str | None = None) -> Trial:
+    """Return a trial in the hand of whoever claimed it.
+
+    Args:
+        session: A session on its study.
+        number: Number of the trial.
+        token: Token of the claim; one that is no longer valid is refused when the trial ends.
+        id: Identifier of the record that ends it. Default: new.
+
+    Raises:
+        ArgumentError: The study has no such trial.
+    """
+    claim = session.store.resume_claim(number, token)
+    return session.present.lent(claim, Handle(session, None, id=id))
+
+
+def reopen(path: str, options: Options, id: str) -> Keeper:
+    """Return the study's side of a trial that was pickled in another process.
+
+    Args:
+        path: Directory of the study.
+        options: Options that the trial carried.
+        id: Identifier of the record that ends it.
+    """
+    return Handle(Session.open(path, options), None, id=id)
+
+
+class Handle:
+    """What the methods of one `Trial` call; implements `hoptim.trial.Keeper`.
+
+    Args:
+        session: The session that lent the trial.
+        claim: The claim, in use while this object lives; None for a trial that another process claimed.
+        hand: The loop's, which is given the next claim along with a tell; None outside of loops.
+        id: Identifier of the record that ends the trial, so that a repeated tell is found. Default: new.
+    """
+
+    def __init__(
+        self, session: Session, claim: Claim | None, hand: Hand | None = None, id: str | None = None
+    ) -> None:
+        self.ended: str | None = None
+        self._claim = claim
+        self._session, self._hand = session, hand
+        self._store, self._checkpoints = session.store, session.store.checkpoints
+        self._id = id or os.urandom(4).hex()
+
+    def tell(self, trial: Trial, value: Any, outcome: Outcome) -> None:
+        """End the trial with a value."""
+        self._session.last_told.forget()
+        record = _ending(trial, value, outcome) | {"id": self._id}
+        hand = self._hand if self._hand is not None and self._hand.claims_ahead else None
+        with self._noting_its_end():
+            self._publish(trial, outcome, record)
+            with signals_deferred():
+                try:
+                    ahead = self._session.end(trial, record, claim_next=hand is not None)
+                except (ClaimLost, CheckpointError):
+                    if "saved" in record:  # under a name that carries our own token, so nobody else's
+                        self._checkpoints.drop([(trial.number, trial.token)])
+                    raise
+                self.ended = "told"
+                self._session.last_told.remember(trial.number)
+                if hand is not None:
+                    hand.ahead = ahead
+        self._session.told(trial)
+
+    def fail(self, trial: Trial, why: str, retry: bool) -> None:
+        """End the attempt as a failure."""
+        self._session.last_told.forget()
+        with self._noting_its_end():
+            self._session.fail(trial, self._id, why, retry)
+        self.ended = "failed"
+        self._session.callbacks.failed(trial, why)
+
+    def release(self, trial: Trial) -> None:
+        """Hand the trial back."""
+        self.ended = "released"
+        self._session.hand_back(trial, unused=False)
+
+    def draft(self, trial: Trial) -> Path:
+        """Return the private path for its checkpoint."""
+        self._store.refresh()  # raises when the directory has become another study's
+        return self._checkpoints.draft(trial.number, trial.token)
+
+    def scratch(self, trial: Trial) -> Path:
+        """Return its folder that survives attempts."""
+        self._store.refresh()  # as in `draft`
+        return self._checkpoints.scratch(trial.number)
+
+    def export(self, trial: Trial) -> Keeper:
+        """Return what a pickled copy carries; nobody here is given the claim again."""
+        self._store.mark_exported(trial)
+        carried = CarriedOptions.of(self._session.options)
+        return ExportedKeeper(reopen, trial.path, carried, self._id, self.ended)
+
+    def _publish(self, trial: Trial, outcome: Outcome, record: Mapping[str, Any]) -> None:
+        """Bring the checkpoint to its place, if the claim and the kind of study allow."""
+        if outcome.save is not None and outcome.checkpoint is not None:
+            raise ArgumentError(f"Trial {trial.number}: give either save or checkpoint, not both.")
+        if outcome.checkpoint is not None and Path(outcome.checkpoint).absolute() != self.draft(trial):
+            raise CheckpointError(
+                f"Trial {trial.number}: checkpoint must be trial.draft, {str(self.draft(trial))!r}, found "
+                f"{outcome.checkpoint!r}. The claim is kept; write there, or pass save=..."
+            )
+        if "saved" in record and not self._store.told(trial, self._id):
+            self._store.check_checkpoint(trial, record)
+            try:
+                self._save(trial, outcome)
+            except ClaimLost:
+                self._checkpoints.drop([(trial.number, trial.token)])
+                raise
+
+    def _save(self, trial: Trial, outcome: Outcome) -> None:
+        try:
+            if outcome.save is not None:
+                self._checkpoints.write(trial.number, trial.token, outcome.save)
+            if not self._store.told(trial, self._id):  # saving takes long: is the claim still ours?
+                self._checkpoints.publish(trial.number, trial.token)
+        except Exception:
+            self._store.told(trial, self._id)  # whoever took the claim took the draft away, too
+            raise
+
+    @contextmanager
+    def _noting_its_end(self) -> Iterator[None]:
+        """Mark the trial as ended when its claim turns out to be lost, so that a loop goes on."""
+        try:
+            yield
+        except ClaimLost as error:
+            self.ended = "lost to another worker"
+            log.warning("%s", error)  # a `with trial:` goes on without raising it
+            raise
+        except AlreadyTold:
+            self.ended = "told"
+            raise
+
+
+def _ending(trial: Trial, value: Any, outcome: Outcome) -> dict[str, Any]:
+    """Return the fields of the record that ends a trial with a value."""
+    number = number_of(f"Trial {trial.number}: the value", value)
+    record: dict[str, Any] = {"value": json_number(number)}
+    if outcome.metrics:
+        record["metrics"] = {
+            str(name): json_number(number_of(f"Trial {trial.number}: metric {name!r}", metric))
+            for name, metric in outcome.metrics.items()
+        }
+    if math.isfinite(number) and (outcome.save or outcome.checkpoint) is not None:
+        record["saved"] = True
+    return record

@@ -1,0 +1,72 @@
+"""A look at a study while it runs: its results, who trains what, and the disk."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from hoptim.analysis.status import Running, Status, warnings
+from hoptim.errors import NoResult
+from hoptim.session.results import Results
+from hoptim.session.session import Session
+from hoptim.store.liveness import Watch
+from hoptim.store.trial_record import TrialRecord
+from hoptim.trial import FinishedTrial
+
+
+def status(session: Session) -> Status:
+    """Return how a study stands; changes nothing."""
+    found = session.results()
+    running = [_running(record, session.store.watch) for record in found.running]
+    left, rate = found.size * found.steps - found.finished, found.rate
+    return Status(
+        path=session.path, optimizer=session.config.optimizer.describe()["name"], mode=found.mode,
+        size=found.size, steps=found.steps, at=time.time(), done=found.done, finished=found.finished,
+        progress=found.progress, best=_if_any(found, "best"), best_ever=_if_any(found, "best_ever"),
+        running=running, failed=found.failed, attempts=found.attempts, interruptions=found.interruptions,
+        founders=found.founders, diversity=found.diversity,
+        bytes={} if session.path is None else _bytes(Path(session.path)),
+        rate=rate, remaining=0.0 if found.done else left / rate if rate and running else None,
+        warnings=warnings(found.collapsed, running, left),
+    )  # fmt: skip
+
+
+def _if_any(results: Results, name: str) -> FinishedTrial | None:
+    with suppress(NoResult):
+        found: FinishedTrial = getattr(results, name)
+        return found
+    return None
+
+
+def _running(record: TrialRecord, watch: Watch | None) -> Running:
+    worker, now = str(record.worker), time.time()
+    silent, lease, dead = (None, math.inf, False) if watch is None else watch.sign(worker)
+    host, pid, _ = [*worker.rsplit(".", 2), "", ""][:3]
+    return Running(
+        record.number, record.member, record.step, record.attempt, record.interruptions, worker, host, pid,
+        max(0.0, now - record.claimed), silent, dead or (silent or 0) > lease,
+    )  # fmt: skip
+
+
+def _bytes(folder: Path) -> dict[str, int]:
+    found = {
+        "journal": 0,
+        "checkpoints": _size(folder / "checkpoints"),
+        "scratch": _size(folder / "scratch"),
+    }
+    with suppress(OSError):
+        found["journal"] = (folder / "journal.jsonl").stat().st_size
+    return found
+
+
+def _size(folder: Path) -> int:
+    """Return the bytes of all files in a folder; what goes away meanwhile does not count."""
+    total = 0
+    for inner, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(inner, name)).st_size
+    return total

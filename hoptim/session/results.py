@@ -1,0 +1,189 @@
+"""Results: one consistent, immutable view of a study's journal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from copy import copy
+from functools import cached_property
+from itertools import islice
+
+from hoptim.analysis.lineage import Family, Lineage, chosen
+from hoptim.analysis.progress import diversity, early_collapse, rate
+from hoptim.analysis.ranking import best
+from hoptim.analysis.schedule import Interval, Schedule
+from hoptim.errors import ArgumentError, NoResult
+from hoptim.session.present import Presenter
+from hoptim.session.study_config import StudyConfig
+from hoptim.store.state import State
+from hoptim.store.trial_record import TrialRecord
+from hoptim.trial import FinishedTrial
+
+
+class Results:
+    """A study's journal as it was at one moment; later records do not change it.
+
+    Made by `hoptim.Study.results()`. Whatever is read from one `Results` belongs together, while
+    other processes go on. Checkpoints are those that existed then, and may be dropped since.
+
+    Attributes:
+        records: Number of records in the journal.
+        size: Number of members.
+        steps: Trials of each member, with all extensions.
+        mode: "min" or "max".
+    """
+
+    def __init__(
+        self, state: State, config: StudyConfig, present: Presenter, origin: Results | None
+    ) -> None:
+        self.records, self.steps = state.n, state.steps
+        self.size, self.mode = config.size, config.mode
+        self._config, self._present, self._origin = config, present, origin
+        self._state = state  # finished trials are only ever added: what ended later is left out
+        self._counts = [len(own) for own in state.members]
+        self._finished = len(state.finished)
+        self._saved = dict(state.saved)
+        self._best_ever = state.best_ever
+        self._stateful = state.stateful
+        self._open = [copy(record) for record in state.open.values()]
+
+    # -- trials ----------------------------------------------------------------------------------
+
+    @cached_property
+    def trials(self) -> tuple[FinishedTrial, ...]:
+        """Return all finished trials in the order of their numbers."""
+        return tuple(map(self._show, sorted(self._ended, key=lambda record: record.number)))
+
+    @property
+    def best(self) -> FinishedTrial:
+        """Return the best of the members' latest trials: what population based training delivers.
+
+        Raises:
+            NoResult: No member's latest trial has a finite value.
+        """
+        first = best(self._latest, self.mode)
+        if first is None:
+            raise NoResult("No trial among the members' latest has a finite value.")
+        return self._show(first)
+
+    @property
+    def best_ever(self) -> FinishedTrial:
+        """Return the trial with the best value of all; its checkpoint is kept.
+
+        Raises:
+            NoResult: No trial has a finite value yet.
+        """
+        if self._best_ever is None:
+            raise NoResult("No trial has a finite value yet.")
+        return self._show(self._best_ever)
+
+    @cached_property
+    def family(self) -> Family:
+        """Return all finished trials by descent: exploits, founders that are left, who saw what."""
+        return Family(self.trials, self.size, self.mode)
+
+    def lineage(self, trial: FinishedTrial | int | None = None) -> Lineage:
+        """Return where a trial's weights came from, and what became of them.
+
+        Args:
+            trial: Finished trial or its number. Default: `best`.
+
+        Raises:
+            NoResult: No member's latest trial has a finite value.
+            ArgumentError: No such trial has ended.
+        """
+        return Lineage(self.family, chosen(self.family.trials, self.best if trial is None else trial))
+
+    def schedule(self, trial: FinishedTrial | int | None = None) -> Schedule:
+        """Return what a trial's weights were really trained with, by age, through every exploit.
+
+        In a fork with another space it begins with the generation that was brought into it; what came
+        before is `study.origin.schedule(...)`.
+
+        Args:
+            trial: Finished trial or its number. Default: `best`.
+
+        Raises:
+            NoResult: No member's latest trial has a finite value.
+            ArgumentError: No such trial has ended, or it failed.
+        """
+        line = self.lineage(trial).line
+        if not line[-1].finite:
+            raise ArgumentError(f"Trial {line[-1].number} failed, so there is nothing to train again.")
+        before: Sequence[Interval] = ()
+        origin, space = self._origin, self._config.space
+        if line[0].origin is not None and origin is not None and origin._config.space == space:
+            before, line = origin.schedule(line[0].origin).intervals, line[1:]
+        own = [Interval(t.age, t.params, t.seed, t.value, t.number, t.member, t.step) for t in line]
+        return Schedule([*before, *own], space)
+
+    # -- progress, as `hoptim.analysis.status.Status` shows it ------------------------------------
+
+    @property
+    def progress(self) -> list[int]:
+        """Return how many trials each member has ended, `(size,)`."""
+        return list(self._counts)
+
+    @property
+    def finished(self) -> int:
+        """Return how many trials have ended."""
+        return self._finished
+
+    @property
+    def done(self) -> bool:
+        """Return True if every member has done its steps."""
+        return min(self._counts) >= self.steps
+
+    @property
+    def running(self) -> list[TrialRecord]:
+        """Return the records of trials that a worker holds, by member."""
+        return [record for record in self._open if record.worker is not None]
+
+    @property
+    def failed(self) -> int:
+        """Return how many trials failed for good or were told a value that is not finite."""
+        return sum(not record.finite for record in self._ended)
+
+    @property
+    def attempts(self) -> int:
+        """Return how many attempts failed, of all trials."""
+        return sum(len(t.reasons) + (t.failed is not None) for t in (*self._ended, *self._open))
+
+    @property
+    def interruptions(self) -> int:
+        """Return how many claims were released or taken back, of all trials."""
+        return sum(record.interruptions for record in (*self._ended, *self._open))
+
+    @property
+    def founders(self) -> dict[int, int]:
+        """Return how many members descend from each founder that is left, by its trial's number."""
+        return dict(Counter(record.founder for record in self._latest).most_common())
+
+    @property
+    def diversity(self) -> dict[str, float]:
+        """Return by hyperparameter how far the members' latest lie apart: 1 as drawn, 0 if all equal."""
+        return diversity(self._config.space, [record.x for record in self._latest])
+
+    @property
+    def rate(self) -> float | None:
+        """Return how many trials ended per second of late, None before the second."""
+        last = self._ended[-4 * self.size :]
+        return rate([record.ended for record in last if record.ended is not None])
+
+    @property
+    def collapsed(self) -> str | None:
+        """Return a sentence if one founder took all in the first steps, else None."""
+        members = [own[:count] for own, count in zip(self._state.members, self._counts, strict=True)]
+        return None if self._stateful is False else early_collapse(members, self.steps)
+
+    @cached_property
+    def _ended(self) -> list[TrialRecord]:
+        return list(islice(list(self._state.finished.values()), self._finished))
+
+    @property
+    def _latest(self) -> list[TrialRecord]:
+        members = zip(self._state.members, self._counts, strict=True)
+        return [own[count - 1] for own, count in members if count]
+
+    def _show(self, record: TrialRecord) -> FinishedTrial:
+        return self._present.finished(record, self._saved.get(record.number))
