@@ -138,12 +138,12 @@ MUTANTS = {
         "store/state.py", [("        self.retained.discard(parent)\n", "")], "state",
     ),
     "a checkpoint is published after its tell": Mutant(
-        "session/session.py",
-        [("                self._store.checkpoints.publish(trial.number, trial.token)\n        except Exception",
+        "session/handle.py",
+        [("                self._checkpoints.publish(trial.number, trial.token)\n        except Exception",
           "                pass\n        except Exception"),
-         ('                trial._ended = "told"\n                _told',
-          '                trial._ended = "told"\n                if "saved" in ended:\n'
-          "                    self._store.checkpoints.publish(trial.number, trial.token)\n                _told")],
+         ('                self.ended = "told"\n                self._session',
+          '                self.ended = "told"\n                if "saved" in record:\n'
+          "                    self._checkpoints.publish(trial.number, trial.token)\n                self._session")],
         "faults",
     ),
     "checkpoints go before the record that says so": Mutant(

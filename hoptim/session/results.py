@@ -34,11 +34,16 @@ class Results:
     """
 
     def __init__(
-        self, state: State, config: StudyConfig, present: Presenter, origin: Results | None
+        self,
+        name: str,
+        state: State,
+        config: StudyConfig,
+        present: Presenter,
+        origin: Results | None,
     ) -> None:
         self.records, self.steps = state.n, state.steps
         self.size, self.mode = config.size, config.mode
-        self._config, self._present, self._origin = config, present, origin
+        self._name, self._config, self._present, self._origin = name, config, present, origin
         self._state = state  # finished trials are only ever added: what ended later is left out
         self._counts = [len(own) for own in state.members]
         self._finished = len(state.finished)
@@ -63,7 +68,7 @@ class Results:
         """
         first = best(self._latest, self.mode)
         if first is None:
-            raise NoResult("No trial among the members' latest has a finite value.")
+            raise NoResult(f"{self._name} has no trial with a finite value among its members' latest.")
         return self._show(first)
 
     @property
@@ -74,7 +79,7 @@ class Results:
             NoResult: No trial has a finite value yet.
         """
         if self._best_ever is None:
-            raise NoResult("No trial has a finite value yet.")
+            raise NoResult(f"{self._name} has no trial with a finite value yet.")
         return self._show(self._best_ever)
 
     @cached_property

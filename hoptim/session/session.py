@@ -167,7 +167,8 @@ class Session:
         origin = self.origin()
         before = None if origin is None else origin.results()
         with self.store.journal.mutex:
-            return Results(self.store.refresh(), self.config, self.present, before)
+            state = self.store.refresh()
+            return Results(repr(self), state, self.config, self.present, before)
 
     def check(self) -> Report:
         """Return all that is wrong in the directory, while others may train; changes nothing."""
