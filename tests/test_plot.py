@@ -329,8 +329,8 @@ def test_a_running_study_is_read_once_and_left_alone(tmp_path, monkeypatch):
     held = [study.ask(), study.ask()]
     files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name == "journal.jsonl"}
     reads = []
-    whole = hoptim.Study.trials.fget
-    monkeypatch.setattr(hoptim.Study, "trials", property(lambda self: reads.append(1) or whole(self)))
+    whole = hoptim.Study.results
+    monkeypatch.setattr(hoptim.Study, "results", lambda self: reads.append(1) or whole(self))
     for draws in plot.PLOTS.values():
         reads.clear()
         assert draws(hoptim.load(tmp_path / "study")) is not None

@@ -224,14 +224,14 @@ def test_a_report_of_a_study_under_way_is_of_one_moment(tmp_path, monkeypatch):
     trials = iter(study)
     for value in (3.0, 2.0):
         next(trials).tell(value)
-    seen = hoptim.Study.trials.fget
+    seen = hoptim.Study.results
 
     def told_meanwhile(self):
         found = seen(self)
         next(trials).tell(1.0)
         return found
 
-    monkeypatch.setattr(hoptim.Study, "trials", property(told_meanwhile))
+    monkeypatch.setattr(hoptim.Study, "results", told_meanwhile)
     data = data_of(other)
     assert (data["trials"]["number"], data["best"], data["best_ever"]) == ([0, 1], 1, 1)
     assert not data["complete"]

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 import hoptim
 from hoptim import FinishedTrial
 from hoptim._arguments import sign_of
-from hoptim.analysis.lineage import chosen
 from hoptim.analysis.ranking import best, latest
 
 Floats = NDArray[np.float64]
@@ -51,13 +50,12 @@ class TrialTable:
             NoResult: No trial has finished yet.
             ArgumentError: `trial` is none of the study's finished trials.
         """
-        trials = study.trials
-        if not trials:
+        results = study.results()
+        if not results.trials:
             raise hoptim.NoResult(f"{study!r} has no finished trial yet, so there is nothing to draw.")
-        family = hoptim.Family(trials, study.size, study.mode)
-        first = best(latest(trials), study.mode)
-        highlighted = first if trial is None else chosen(family.trials, trial)
-        return cls(trials, study.mode, family, first, highlighted)
+        first = best(latest(results.trials), results.mode)
+        highlighted = first if trial is None else results.lineage(trial).trial
+        return cls(results.trials, results.mode, results.family, first, highlighted)
 
     def __len__(self) -> int:
         return len(self.trials)

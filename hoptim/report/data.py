@@ -18,7 +18,7 @@ _MAX_LENGTH = 4000  # characters of a failure's text, from both ends: a tracebac
 def data_of(study: Study) -> dict[str, Any]:
     """Return a study's data for the page.
 
-    All results come from one read of the trials, since others may train meanwhile. Numbers are exact;
+    All results come from one read of the journal, since others may train meanwhile. Numbers are exact;
     those that JSON lacks are "nan", "inf" and "-inf" as in the journal.
 
     Args:
@@ -28,18 +28,19 @@ def data_of(study: Study) -> dict[str, Any]:
         Facts about the study, and under `trials` one list per column, by number of the trial: `asked`
         in milliseconds after `began`, `took` in milliseconds, all others as in `FinishedTrial`.
     """
-    trials, steps = study.trials, study.steps
-    now, ever = best(latest(trials), study.mode), best(trials, study.mode)
+    results = study.results()
+    trials, mode = results.trials, results.mode
+    now, ever = best(latest(trials), mode), best(trials, mode)
     return {
         "name": Path(study.path).name if study.path else "study in memory",
         "optimizer": study.optimizer.describe(),
-        "mode": study.mode,
-        "size": study.size,
-        "steps": steps,
+        "mode": mode,
+        "size": results.size,
+        "steps": results.steps,
         "seed": study.seed,
         "written": time.time(),
         "began": trials[0].asked if trials else None,
-        "complete": len(trials) >= study.size * steps,
+        "complete": results.done,
         "best": None if now is None else now.number,
         "best_ever": None if ever is None else ever.number,
         "space": json.dumps(study.space.to_json()),  # as text: whole numbers may be beyond JavaScript's
