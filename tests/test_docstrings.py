@@ -12,6 +12,7 @@ PACKAGE = Path(hoptim.__file__).parent
 FOUND = findings(PACKAGE)
 DONE: set[str] = {  # rooms that follow the rule
     "__init__",
+    "analysis",
     "__main__",
     "_arguments",
     "_text",

@@ -40,7 +40,7 @@ MAY_SEE = {  # room, a folder or a file at the top: the rooms that it may import
     "launch": FACE | GROUND | SYSTEM,
     "__init__": FACE | {"space", "optimizers", "analysis", "session", "fork", "launch"},
     "plot": FACE | GROUND | {"analysis"},
-    "report": FACE | GROUND | {"_files", "space", "analysis"},
+    "report": FACE | GROUND | {"_files", "analysis"},
     "torch": FACE,
     "cli": FACE | GROUND | {
         "_files", "space", "analysis", "store", "fork", "remote", "launch", "plot", "report",
