@@ -99,15 +99,16 @@ def lambda_callback():
 
 
 def test_a_trial_loads_where_its_script_is_not(tmp_path):
-    """A `keep=` of the script itself is found where that script runs, and elsewhere costs a warning alone."""
+    """A `keep=` of the script itself is found where that script runs; elsewhere it costs a warning."""
     script = tmp_path / "script.py"
     script.write_text(
         "import pickle, sys, hoptim\n"
         "def keep(trial): return True\n"
         "class Note:\n"
         "    def told(self, finished): pass\n"
-        "made = hoptim.Study(sys.argv[1], space={'x': hoptim.Float(0.0, 1.0)}, size=1, steps=2, mode='min',\n"
-        "                    keep=keep, callbacks=[Note()])\n"
+        "space = {'x': hoptim.Float(0.0, 1.0)}\n"
+        "options = {'keep': keep, 'callbacks': [Note()]}\n"
+        "made = hoptim.Study(sys.argv[1], space=space, size=1, steps=2, mode='min', **options)\n"
         "sent = pickle.dumps(made.ask())\n"
         "open(sys.argv[2], 'wb').write(sent)\n"
         "assert pickle.loads(sent).keeper.options.unpack()[0].keep is keep\n"

@@ -14,7 +14,7 @@ from hoptim.store.locking import lock, mounts
 from tests.builders import study, train
 
 OPENERS = {
-    "Study": lambda path, **options: study(path, **options),
+    "Study": study,
     "load": hoptim.load,
     "fork": lambda path, **options: hoptim.fork(path, f"{path}-fork", **options),
     "remote.ask": remote.ask,
@@ -60,7 +60,7 @@ def test_options_can_be_read(tmp_path):
     assert (made.options.lead, made.options.lease, made.options.ahead) == (3, 60.0, 3)
     assert hoptim.load(tmp_path, synchronous=True).options.ahead == 0
     with pytest.raises(dataclasses.FrozenInstanceError):
-        made.options.lead = 2  # type: ignore[misc]
+        made.options.lead = 2
 
 
 def test_a_fork_carries_its_options(tmp_path, monkeypatch):

@@ -70,7 +70,7 @@ def test_results_of_nothing_say_so():
     """Before the first finite value there is no best, and the message names the study."""
     results = study(None).results()
     for name in ("best", "best_ever"):
-        with pytest.raises(hoptim.NoResult, match="hoptim.Study in memory: 4 members, 5 steps"):
+        with pytest.raises(hoptim.NoResult, match=r"hoptim\.Study in memory: 4 members, 5 steps"):
             getattr(results, name)
     assert (results.trials, results.rate, results.collapsed, results.done) == ((), None, None, False)
 
