@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -136,18 +137,35 @@ def create(path: str | os.PathLike[str], flags: int = os.O_RDWR) -> int:
     return fd
 
 
-def write_new(path: Path, data: bytes) -> None:
-    """Create a file that must not exist yet, durable when this returns."""
+def write_new(path: Path, data: bytes, durable: bool = True) -> None:
+    """Create a file that must not exist yet.
+
+    Args:
+        path: File to create.
+        data: Its contents.
+        durable: Whether it survives a power cut once this returns. Default: True.
+    """
     fd = create(path)
     try:
         write_all(fd, data, 0)
-        flush(fd)
+        if durable:
+            flush(fd)
         os.close(fd)
     except BaseException:
         close_read(fd)
         with suppress(OSError):
             path.unlink()
         raise
+
+
+def hidden_name(name: str) -> str:
+    """Return a name for a draft of a file or folder, `.<name>-<8 hex digits>`, different each time."""
+    return f".{name}-{os.urandom(4).hex()}"
+
+
+def is_hidden_name(found: str, name: str) -> bool:
+    """Return whether a name is one that `hidden_name` gives for another."""
+    return re.fullmatch(rf"\.{re.escape(name)}-[0-9a-f]{{8}}", found) is not None
 
 
 def replace_whole(path: str | os.PathLike[str], data: bytes) -> None:

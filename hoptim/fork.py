@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Unpack
 
-from hoptim._files import explained, remove
-from hoptim.errors import ArgumentError
 from hoptim.optimizers.base import Optimizer
 from hoptim.options import OptionKeywords, Options
 from hoptim.session.generation import bring_over, choose_members, generation_step
-from hoptim.session.session import ORIGIN, Session
+from hoptim.session.session import Session
 from hoptim.session.study_config import StudyArguments
 from hoptim.space.dimensions import Dimension
 from hoptim.space.space import Space
+from hoptim.store.state import State
+from hoptim.store.trial_record import TrialRecord
 from hoptim.study import Study, load
 
 
@@ -72,12 +71,15 @@ def fork(
     """
     chosen_options = Options.of(options)
     old, target = Session.open(path, chosen_options), Path(new_path).absolute()
-    with explained("look at", target):
-        if target.exists() and any(target.iterdir()):
-            raise ArgumentError(f"{str(target)!r} is not empty; a fork needs a directory of its own.")
-    with old.store._hold() as state:  # nobody drops a checkpoint between the look and the link
-        at = generation_step(old, state, at_step)
-        chosen = choose_members(state.level(at), old.config.size if size is None else size, old.config.mode)
+    chosen: list[TrialRecord] = []
+
+    def choose(state: State) -> list[int]:
+        generation = state.level(generation_step(old, state, at_step))
+        chosen[:] = choose_members(generation, old.config.size if size is None else size, old.config.mode)
+        return [record.number for record in chosen if record.number in state.saved]
+
+    with old.store.pin(choose) as pin, old.store.begin_fork(target) as draft:
+        state = old.store.state
         arguments = StudyArguments(
             space=old.config.space if space is None else space,
             optimizer=old.config.optimizer if optimizer is None else optimizer,
@@ -86,31 +88,14 @@ def fork(
             seed=old.config.seed + 1 if seed is None else seed,
             start=None,
         )
-        draft = target.with_name(f".{target.name}-{os.urandom(4).hex()}")
-        try:
-            length = max(state.steps - at, 1) if steps is None else steps
-            new = Session.create(draft, arguments, length, chosen_options)
-            checkpoints = {
-                record.number: old.store.checkpoints.path(record.number, state.saved[record.number])
-                for record in chosen
-                if record.finite and state.stateful
-            }
-            new.store.adopt_generation(bring_over(chosen, checkpoints, old, new))
-            _bring_history(Path(str(old.path)), draft)
-            with explained("make", target):
-                os.rename(draft, target)
-        except BaseException:
-            remove(draft)
-            raise
+        rest = max(state.steps - generation_step(old, state, at_step), 1)
+        new = Session.create(draft.folder, arguments, rest if steps is None else steps, chosen_options)
+        checkpoints = {
+            record.number: old.store.checkpoints.path(record.number, state.saved[record.number])
+            for record in chosen
+            if record.finite and state.stateful
+        }
+        new.store.adopt_generation(bring_over(chosen, checkpoints, old, new))
+        pin.require()
+        draft.commit()
     return load(target, space=new.config.space, optimizer=new.config.optimizer, **options)
-
-
-def _bring_history(source: Path, draft: Path) -> None:
-    """Copy what is needed to read the old study, and what it was forked from itself."""
-    target = draft / ORIGIN
-    with explained("copy the history of", source):
-        target.mkdir()
-        for name in ("study.json", "journal.jsonl"):
-            shutil.copyfile(source / name, target / name)
-        if (source / ORIGIN).is_dir():
-            shutil.copytree(source / ORIGIN, target / ORIGIN)

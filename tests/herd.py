@@ -46,11 +46,11 @@ def observe(note: Notes) -> None:
         utime(path, *arguments, **named)
         note("beat", Path(path).name, began, time.time())
 
-    def noted_is_dead(self: Watch, worker: str) -> bool:
+    def noted_is_dead(self: Watch, name: str) -> bool:
         began = time.time()
-        dead = is_dead(self, worker)
+        dead = is_dead(self, name)
         if dead:
-            note("dead", worker, began, time.time())
+            note("dead", name, began, time.time())
         return dead
 
     os.utime = noted_utime

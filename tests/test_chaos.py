@@ -16,7 +16,7 @@ import pytest
 
 import hoptim
 from hoptim.store.checkpoints import Checkpoints
-from hoptim.store.liveness import ProcessIdentity
+from hoptim.store.process_identity import ProcessIdentity
 from tests import reader
 from tests.builders import ROOT, acknowledged, append, loss, records, run, saving, study, wait_until
 

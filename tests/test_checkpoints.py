@@ -9,6 +9,9 @@ import pytest
 
 from hoptim.errors import CheckpointError, StoreError
 from hoptim.store.checkpoints import Checkpoints
+from hoptim.store.shape import StudyShape
+from hoptim.store.state import State
+from hoptim.store.trial_record import TrialRecord
 from tests.builders import saving
 
 
@@ -133,15 +136,19 @@ def test_orphans_are_what_no_claim_and_no_record_owns(checkpoints):
         checkpoints.write(number, 10 + number, saving("x"))
         checkpoints.publish(number, 10 + number)
         checkpoints.scratch(number)
-    checkpoints.write(0, 20, saving("x"))
+    checkpoints.write(3, 23, saving("x"))
+    checkpoints.scratch(3)
     checkpoints.write(1, 21, saving("x"))
     (checkpoints.draft(0, 0).parent / ".trash-9.9-ab").write_text("x")
-    orphans = checkpoints.orphans([(0, 10), (2, 12), (0, 20)], [2])
+    state = State(StudyShape(2, 2, 0, 1))
+    state.saved = {0: 10, 2: 12}
+    state.open[1] = TrialRecord(3, 1, 1, None, {}, [], None, 0, 0, 0.0, 0, 0, token=23, worker="w")
+    orphans = checkpoints.orphans(state)
     assert sorted(p.name for p in orphans) == [
-        ".draft-study-1.21", ".trash-9.9-ab", "1.11", "study-0", "study-1",
+        ".draft-study-1.21", ".trash-9.9-ab", "1.11", "study-0", "study-1", "study-2",
     ]  # fmt: skip
     checkpoints.remove(orphans)
-    assert names(checkpoints) == [".draft-study-0.20", "0.10", "2.12"]
+    assert names(checkpoints) == [".draft-study-3.23", "0.10", "2.12"]
 
 
 def test_scratch_survives_attempts_and_goes_at_the_end(checkpoints):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hoptim.store.liveness import ProcessIdentity
+from hoptim.store.process_identity import ProcessIdentity
 from tests.builders import study, train, wait_until
 from tests.hostile import PICKLE, alone, exercise, forge, outcome, settings_of, within
 

@@ -10,8 +10,11 @@ import sys
 
 import pytest
 
-from hoptim.store import liveness
-from hoptim.store.liveness import ProcessIdentity, Watch, Worker
+from hoptim.store import liveness, process_identity
+from hoptim.store.heartbeat import Heartbeat
+from hoptim.store.liveness import Watch, display_name
+from hoptim.store.process_identity import ProcessIdentity
+from hoptim.store.worker import Worker
 from tests.builders import wait_until
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="deaths are proven by /proc")
@@ -39,11 +42,11 @@ def test_a_process_is_dead_once_it_is_gone():
     """A living process is not dead; killed, waited for or not, it is; so is a reused pid."""
     assert not ProcessIdentity.mine().is_dead()
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    start = liveness._start_time(child.pid)
+    start = process_identity._start_time(child.pid)
     assert start is not None
-    there = ProcessIdentity("h", child.pid, start, liveness._boot(), liveness._pid_space())
+    there = ProcessIdentity.mine()._replace(pid=child.pid, start=start)
     assert not there.is_dead()
-    assert ProcessIdentity("h", child.pid, "1", liveness._boot(), liveness._pid_space()).is_dead()
+    assert there._replace(start="1").is_dead()
     child.kill()
     wait_until(there.is_dead)  # a zombie by now
     child.communicate()
@@ -54,7 +57,7 @@ def test_a_process_is_dead_once_it_is_gone():
 @pytest.mark.parametrize("change", [{"boot": "another"}, {"space": "pid:[1]"}, {"boot": ""}])
 def test_nothing_is_proven_about_another_host_or_container(change):
     """Another boot or pid namespace says nothing about a pid that does not exist here."""
-    here = {"boot": liveness._boot(), "space": liveness._pid_space()}
+    here = {"boot": process_identity._boot(), "space": process_identity._pid_space()}
     gone = {"host": "h", "pid": 2**22 + 1, "start": "1", **here}
     assert ProcessIdentity(**gone).is_dead()
     assert not ProcessIdentity(**{**gone, **change}).is_dead()
@@ -62,7 +65,7 @@ def test_nothing_is_proven_about_another_host_or_container(change):
 
 def test_a_worker_shows_a_sign_that_moves(tmp_path):
     """A started worker's file names it exactly, its time stamp moves, and it goes with the worker."""
-    mine = Worker(tmp_path, lease=0.06)
+    mine = Worker(tmp_path, Heartbeat(lease=0.06))
     mine.start()
     path = tmp_path / "workers" / mine.id
     found = json.loads(path.read_text())
@@ -75,7 +78,7 @@ def test_a_worker_shows_a_sign_that_moves(tmp_path):
 
 def test_two_workers_of_one_process_have_different_names(tmp_path):
     """Names never collide, also when a pid is reused."""
-    assert Worker(tmp_path, 1.0).id != Worker(tmp_path, 1.0).id
+    assert Worker(tmp_path, Heartbeat(1.0)).id != Worker(tmp_path, Heartbeat(1.0)).id
 
 
 def test_a_silent_stranger_is_dead_after_its_lease(tmp_path, monkeypatch):
@@ -138,11 +141,11 @@ def test_a_missing_or_broken_file_is_no_sign_of_life(tmp_path, monkeypatch, cont
 @linux
 def test_dead_workers_that_hold_nothing_are_buried(tmp_path):
     """Files of killed workers without a trial go; those of the living, the busy and strangers stay."""
-    here = {"boot": liveness._boot(), "space": liveness._pid_space()}
+    here = {"boot": process_identity._boot(), "space": process_identity._pid_space()}
     for name, changes in {
         "idle": {"pid": 2**22 + 1, **here},
         "busy": {"pid": 2**22 + 1, **here},
-        "alive": {"pid": os.getpid(), "start": liveness._start_time(os.getpid()), **here},
+        "alive": {"pid": os.getpid(), "start": process_identity._start_time(os.getpid()), **here},
         "far": {},
     }.items():
         stranger(tmp_path, name, **changes)
@@ -150,11 +153,10 @@ def test_dead_workers_that_hold_nothing_are_buried(tmp_path):
     assert sorted(os.listdir(tmp_path / "workers")) == ["alive", "busy", "far"]
 
 
-def test_a_worker_is_named_for_people(tmp_path):
+def test_a_worker_is_named_for_people():
     """Messages name process and host, whatever the identifier."""
-    watch = Watch(tmp_path, 1.0)
-    assert watch.name("gpu07.123.abcdef") == "process 123 on gpu07"
-    assert watch.name("odd") == "process ? on odd"
+    assert display_name("gpu07.123.abcdef") == "process 123 on gpu07"
+    assert display_name("odd") == "process ? on odd"
 
 
 def test_a_look_that_fails_proves_no_death(monkeypatch):
@@ -164,12 +166,14 @@ def test_a_look_that_fails_proves_no_death(monkeypatch):
     def fail(path):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr(liveness, "_read", fail)
+    monkeypatch.setattr(process_identity, "_read", fail)
     assert not mine.is_dead()
 
 
 def test_a_process_table_of_another_kind_proves_nothing(monkeypatch):
     """Where /proc is not as Linux writes it, a look fails and the lease decides."""
-    mine = liveness.ProcessIdentity.mine()
-    monkeypatch.setattr(liveness, "_read", lambda path: "1 (x) S 1" if path.endswith("stat") else mine.boot)
+    mine = ProcessIdentity.mine()
+    monkeypatch.setattr(
+        process_identity, "_read", lambda path: "1 (x) S 1" if path.endswith("stat") else mine.boot
+    )
     assert not mine.is_dead()

@@ -14,6 +14,7 @@ from hoptim._files import (
     close_read,
     explained,
     flush,
+    hidden_name,
     is_folder,
     is_there,
     make_folder,
@@ -24,6 +25,8 @@ from hoptim._files import (
     try_to_remove,
 )
 from hoptim.errors import CheckpointError
+from hoptim.store.layout import CHECKPOINTS, SCRATCH, STUDY
+from hoptim.store.state import State
 
 
 class Checkpoints:
@@ -49,13 +52,13 @@ class Checkpoints:
 
     def path(self, number: int, token: int) -> str:
         """Where the published checkpoint of a trial is."""
-        return str(self._folder("checkpoints") / f"{number}.{token}")
+        return str(self._folder(CHECKPOINTS) / f"{number}.{token}")
 
     def draft(self, number: int, token: int) -> Path:
         """Private path for the checkpoint of a claim."""
         self._drafted.add(token)
         self._descriptor()
-        draft = self._folder("checkpoints") / self._draft(number, token)
+        draft = self._folder(CHECKPOINTS) / self._draft(number, token)
         with explained("look at", draft):
             if draft.is_symlink():  # not ours, and it leads elsewhere
                 try_to_remove(draft)
@@ -63,8 +66,8 @@ class Checkpoints:
 
     def scratch(self, number: int) -> Path:
         """Private folder of a trial, made when first asked for."""
-        self._made("scratch")
-        return self._made(f"scratch/{self._study}-{number}")
+        self._made(SCRATCH)
+        return self._made(f"{SCRATCH}/{self._study}-{number}")
 
     def write(self, number: int, token: int, save: Callable[[str], object]) -> None:
         """Let the user's function write the draft of a claim.
@@ -155,7 +158,7 @@ class Checkpoints:
         """
         if self._root is None:
             return
-        if ended and os.path.lexists(scratch := f"{self._root}/scratch/{self._study}-{number}"):
+        if ended and os.path.lexists(scratch := f"{self._root}/{SCRATCH}/{self._study}-{number}"):
             try_to_remove(Path(scratch))
         if token in self._drafted:
             self._drafted.remove(token)
@@ -168,26 +171,25 @@ class Checkpoints:
                 self._discard(f"{number}.{token}")
                 remove(self._draft(number, token), self._descriptor())
 
-    def orphans(self, owned: Iterable[tuple[int, int]], open_: Iterable[int]) -> list[Path]:
-        """What killed processes left. Only under the lock, with a state folded under it.
+    def orphans(self, state: State) -> list[Path]:
+        """Return what killed processes left; only under the lock, with a state folded under it.
 
-        An orphan stays one, since tokens only grow; so it may be removed after the lock.
-
-        Args:
-            owned: Number and token of each recorded checkpoint, and of each claim that is held:
-                its worker may be about to publish.
-            open_: Trials that have not ended; their scratch folders stay.
+        An orphan stays one, since tokens only grow; so it may be removed after the lock. Owned are recorded
+        checkpoints, those of claims that are held, whose workers may be about to publish, and the scratch
+        folders of trials that have not ended.
         """
+        held = [(trial.number, trial.token) for trial in state.open.values() if trial.worker is not None]
+        owned = [*state.saved.items(), *held]
         own = {name for at in owned for name in (self._draft(*at), f"{at[0]}.{at[1]}")}
         begun = re.compile(r"\.draft-\w+-\d+\.\d+")  # a save may write beside it first
-        alive = {f"{self._study}-{number}" for number in open_}
-        checkpoints, scratch = _entries(self._folder("checkpoints")), _entries(self._folder("scratch"))
+        alive = {f"{self._study}-{trial.number}" for trial in state.open.values()}
+        checkpoints, scratch = _entries(self._folder(CHECKPOINTS)), _entries(self._folder(SCRATCH))
         left = [
             path
             for path in checkpoints
             if path.name not in own and not ((at := begun.match(path.name)) and at[0] in own)
         ]
-        left += [path for path in _entries(self._folder(".")) if path.name.startswith(".study.json-")]
+        left += [path for path in _entries(self._folder(".")) if path.name.startswith(f".{STUDY}-")]
         return left + [path for path in scratch if path.name not in alive]
 
     def remove(self, orphans: Iterable[Path]) -> None:
@@ -197,7 +199,7 @@ class Checkpoints:
 
     def _discard(self, name: str) -> None:
         """Rename to a trash name, then remove, so that a reader sees all or nothing."""
-        fd, trash = self._descriptor(), f".trash-{name}-{os.urandom(4).hex()}"
+        fd, trash = self._descriptor(), hidden_name(f"trash-{name}")
         try:
             os.rename(name, trash, src_dir_fd=fd, dst_dir_fd=fd)
         except FileNotFoundError:
@@ -210,7 +212,7 @@ class Checkpoints:
     def _descriptor(self) -> int:
         """The folder of the checkpoints, open; made when first asked for."""
         if self._fd is None:
-            folder = self._made("checkpoints")
+            folder = self._made(CHECKPOINTS)
             with explained("open", folder):
                 if self._durable:
                     sync(folder.parent)  # whoever made it may have died before its name was durable

@@ -14,6 +14,7 @@ from pathlib import Path
 from hoptim._files import close_read, explained, flush, open_regular, sync, write_all, write_new
 from hoptim.errors import StoreError, StudyDamaged, StudyMismatch
 from hoptim.store import line_format
+from hoptim.store.layout import JOURNAL
 from hoptim.store.line_format import Record
 from hoptim.store.locking.lock import StudyLock
 from hoptim.store.memory_journal import Take
@@ -35,7 +36,7 @@ class FileJournal:
     """
 
     def __init__(self, folder: Path, uuid: str, single_host: bool = False) -> None:
-        self.path = folder / "journal.jsonl"
+        self.path = folder / JOURNAL
         self._uuid = uuid
         self._pid = os.getpid()
         self._single_host = single_host
@@ -57,6 +58,11 @@ class FileJournal:
     def mutex(self) -> threading.RLock:
         """As `Journal.mutex`."""
         return self._own_lock().mutex
+
+    @property
+    def name(self) -> str:
+        """As `Journal.name`."""
+        return str(self.path)
 
     @property
     def count(self) -> int:
@@ -140,6 +146,16 @@ class FileJournal:
                 os.ftruncate(self._fd, self._offset)
                 flush(self._fd)
             raise
+
+    def copy(self, target: int) -> None:
+        """Write all records that have been read to an open file; what is appended later is left out."""
+        fd = self._open(os.O_RDONLY)
+        try:
+            for begin in range(0, self._offset, _PORTION):
+                data = self._bytes(fd, begin, min(begin + _PORTION, self._offset))
+                write_all(target, data, begin)
+        finally:
+            close_read(fd)
 
     def _own_lock(self) -> StudyLock:
         """This process's lock; a forked child gets one of its own and starts from the front."""

@@ -20,8 +20,12 @@ class Journal(Protocol):
         """What keeps the threads of this process apart."""
 
     @property
+    def name(self) -> str:
+        """Name for messages."""
+
+    @property
     def count(self) -> int:
-        """How many records have been read or appended."""
+        """Number of records that have been read or appended."""
 
     def read(self, take: Take) -> None:
         """Hand over what is new since the last read, in portions.
@@ -53,6 +57,11 @@ class MemoryJournal:
     def mutex(self) -> threading.RLock:
         """As `Journal.mutex`."""
         return self._mutex
+
+    @property
+    def name(self) -> str:
+        """As `Journal.name`."""
+        return "the journal in memory"
 
     @property
     def count(self) -> int:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hoptim._files import write_new
+from hoptim.store.layout import RESERVE
 
 _SIZE = 1 << 16  # bytes; more than the records of a tell and its drops ever take
 
@@ -22,7 +23,7 @@ class Reserve:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "reserve"
+        self._path = folder / RESERVE
         self._stocked = False  # as far as this process knows
 
     def give_up(self) -> bool:

@@ -12,13 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hoptim._files import explained, make_folder, read_front, sync, try_to_remove, write_new
+from hoptim._files import explained, hidden_name, make_folder, read_front, sync, try_to_remove, write_new
 from hoptim.errors import StudyDamaged, StudyMismatch
 from hoptim.store import line_format
+from hoptim.store.layout import JOURNAL, STUDY, WORKERS
 from hoptim.store.locking.lock import StudyLock
 from hoptim.store.state import FORMAT
 
-_FILE = "study.json"
 _LOOKS = 100  # for a file that is listed but not found
 LONGEST = 1 << 24  # bytes; settings are small, but start= may name many members
 
@@ -43,7 +43,7 @@ def read(folder: Path) -> StudyFile | None:
     Raises:
         StudyDamaged: study.json is not what hoptim wrote there.
     """
-    path = folder / _FILE
+    path = folder / STUDY
     with explained("read", path):
         try:
             data = read_front(path, LONGEST + 1)
@@ -100,7 +100,7 @@ def _read_anew(folder: Path) -> StudyFile | None:
     """As `read`; over NFS a look-up may be answered from a cache for some seconds, a listing is not."""
     for _ in range(_LOOKS):
         found = read(folder)
-        if found is not None or _FILE not in os.listdir(folder):
+        if found is not None or STUDY not in os.listdir(folder):
             return found
         time.sleep(0.1)
     raise OSError(errno.ESTALE, "study.json is listed but not found")
@@ -108,7 +108,7 @@ def _read_anew(folder: Path) -> StudyFile | None:
 
 def _write(folder: Path, settings: StudyFile) -> StudyFile:
     """The journal first: study.json is what makes it a study, so a crash between leaves none."""
-    path, journal = folder / _FILE, folder / "journal.jsonl"
+    path, journal = folder / STUDY, folder / JOURNAL
     content = {
         "format": FORMAT,
         "uuid": settings.uuid,
@@ -120,7 +120,7 @@ def _write(folder: Path, settings: StudyFile) -> StudyFile:
         "n": 0, "id": os.urandom(6).hex(), "op": "create", "format": FORMAT,
         "uuid": settings.uuid, "study": _digest(data),
     }  # fmt: skip
-    make_folder(folder / "workers")
+    make_folder(folder / WORKERS)
     if journal.exists():
         if read_front(journal, 2 * line_format.LONGEST).count(b"\n") > 1:
             raise StudyDamaged(
@@ -130,7 +130,7 @@ def _write(folder: Path, settings: StudyFile) -> StudyFile:
         journal.unlink()
     write_new(journal, line_format.encode(record, line_format.start(settings.uuid)))
     sync(folder)
-    draft = folder / f".{_FILE}-{os.urandom(4).hex()}"
+    draft = folder / hidden_name(STUDY)
     write_new(draft, data)
     try:
         os.link(draft, path)
@@ -147,7 +147,7 @@ def _write(folder: Path, settings: StudyFile) -> StudyFile:
 def _compare_digest(folder: Path, path: Path, data: bytes) -> None:
     """study.json is compared with its digest in record 0; a missing journal is found later."""
     with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        record = json.loads(read_front(folder / "journal.jsonl", 4096).split(b"\n")[0][9:])
+        record = json.loads(read_front(folder / JOURNAL, 4096).split(b"\n")[0][9:])
         if record["study"] != _digest(data):
             raise StudyDamaged(
                 f"{str(path)!r} is not the file that the journal was begun with: it was edited, or "

@@ -33,13 +33,13 @@ def keep_state() -> None:
 
 def drop_early() -> None:
     """Checkpoints go before the record that says so."""
-    drop = store.Store._drop_spare
+    drop = store.Store._drop_unreferenced
 
-    def dropped(self: store.Store, keep: Any) -> None:
-        drop(self, keep)
-        self.checkpoints.drop(self._spare)
+    def dropped(self: store.Store, transaction: Any, keep: Any) -> None:
+        drop(self, transaction, keep)
+        self.checkpoints.drop(transaction.removed)
 
-    store.Store._drop_spare = dropped  # type: ignore[method-assign]
+    store.Store._drop_unreferenced = dropped  # type: ignore[method-assign]
 
 
 def say_nothing() -> None:

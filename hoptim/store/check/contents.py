@@ -124,9 +124,7 @@ def compare(folder: Path, uuid: str, names: Listing, state: State, missed: Absen
 def _orphans(folder: Path, uuid: str, names: Listing, state: State) -> Iterator[Finding]:
     if any(kind_of(folder / inner) not in ("folder", "nothing") for inner in ("checkpoints", "scratch")):
         return  # whatever a link leads to is not ours to judge
-    claims = [(t.number, t.token) for t in state.open.values() if t.worker is not None]
-    open_ = [t.number for t in state.open.values()]
-    for path in sorted(Checkpoints(folder, uuid).orphans([*state.saved.items(), *claims], open_)):
+    for path in sorted(Checkpoints(folder, uuid).orphans(state)):
         inner = path.parent.name
         if path.parent == folder:
             continue  # see `odd`, which needs no records for it

@@ -18,6 +18,7 @@ from hoptim import _signals
 from hoptim._files import create, explained, read_front
 from hoptim._signals import signals_allowed, signals_deferred
 from hoptim.errors import LockTimeout, OptimizerError
+from hoptim.store.layout import LOCK, QUEUE
 from hoptim.store.locking import mounts
 from hoptim.store.locking.threads import Waiter, WaitLogger
 
@@ -41,7 +42,7 @@ class StudyLock:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._queue_path, self._lock_path = str(folder / "queue"), str(folder / "lock")
+        self._queue_path, self._lock_path = str(folder / QUEUE), str(folder / LOCK)
         self.mutex = threading.RLock()
         self.single_host = False
         self._queue: int | None = None

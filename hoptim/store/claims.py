@@ -1,0 +1,109 @@
+"""The claims of this process: how it gets the next one, and which of them are in use."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from hoptim.options import Options
+from hoptim.store.claim import Claim
+from hoptim.store.liveness import display_name
+from hoptim.store.state import State
+from hoptim.store.transactions import Transaction
+from hoptim.store.trial_record import TrialRecord
+from hoptim.store.workers import Workers
+
+log = logging.getLogger("hoptim")
+
+Propose = Callable[[State, int, int], dict[str, Any]]  # state, member, number -> fields of an ask
+
+
+class Claims:
+    """Claims that this process has, or may get.
+
+    Args:
+        workers: This process among the workers, by whose name it claims.
+        options: Options of this process.
+
+    Attributes:
+        prefer: Member that this process trained last, whose weights it has in memory.
+    """
+
+    def __init__(self, workers: Workers, options: Options) -> None:
+        self.prefer: int | None = None
+        self._workers, self._options = workers, options
+        self._used: weakref.WeakValueDictionary[int, Claim] = weakref.WeakValueDictionary()
+        self._exported: list[Claim] = []  # in use by another process, whatever becomes of ours
+
+    def may_get(self, state: State) -> bool:
+        """Return whether `next` would find something in a state."""
+        if self._unused(state) is not None or self._workers.suspects:
+            return True
+        return state.due(self._options.ahead, self.prefer) is not None
+
+    def next(self, transaction: Transaction, propose: Propose) -> Claim | None:
+        """Claim the next trial that is due, None when nothing is; first take back those of the dead.
+
+        Args:
+            transaction: Takes the records.
+            propose: Gives the fields of a trial that nobody has proposed yet.
+        """
+        if self._workers.is_lost():
+            return None  # others took this process for dead; the next ask begins anew
+        self._take_back(transaction)
+        state = transaction.state
+        if (trial := self._unused(state)) is not None:
+            return self._lend(trial, state)
+        member = state.due(self._options.ahead, self.prefer)
+        if member is None:
+            return None
+        if member in state.open:
+            transaction.add("ask", trial=state.open[member].number, worker=self._workers.name)
+        else:
+            fields = propose(state, member, state.count)
+            step = len(state.members[member])
+            transaction.add(
+                "ask", trial=state.count, member=member, step=step, **fields, worker=self._workers.name
+            )
+        return self._lend(state.open[member], state)
+
+    def forget(self, token: int) -> None:
+        """Note that a claim is no longer in use; as long as it is held, it may be lent again."""
+        self._used.pop(token, None)
+
+    def begin_anew(self) -> None:
+        """Forget the claims of an earlier worker."""
+        self._used.clear()
+        self.prefer = None
+
+    def mark_exported(self, token: int, state: State) -> None:
+        """Note that a copy of a claim went to another process, so that it stays in use until it ends."""
+        lent = self._used.get(token)
+        held = {trial.token for trial in state.open.values()}
+        self._exported = [claim for claim in self._exported if claim.token in held]
+        if lent is not None:
+            self._exported.append(lent)
+
+    def _unused(self, state: State) -> TrialRecord | None:
+        """A trial that this process holds and does not use: of an ask with an unknown outcome, say."""
+        me = self._workers.name
+        for trial in state.open.values():
+            if trial.worker == me and trial.token not in self._used:
+                return trial
+        return None
+
+    def _lend(self, trial: TrialRecord, state: State) -> Claim:
+        self._used[trial.token] = claim = Claim(trial, state)
+        return claim
+
+    def _take_back(self, transaction: Transaction) -> None:
+        """Reclaim the trials of workers that are dead; the last look at each is under the lock."""
+        for worker in self._workers.dead():
+            for trial in [t for t in transaction.state.open.values() if t.worker == worker]:
+                final = trial.interruptions + 1 >= self._options.max_interruptions
+                log.warning("%s died in trial %d.", display_name(worker).capitalize(), trial.number)
+                transaction.add("reclaim", trial=trial.number, token=trial.token, final=final)
+                transaction.removed.append((trial.number, trial.token))  # should it have come that far
+            transaction.dead.append(worker)

@@ -1,0 +1,17 @@
+"""Names of what is in a study's directory."""
+
+from __future__ import annotations
+
+STUDY = "study.json"  # identity and settings, written once
+JOURNAL = "journal.jsonl"  # the records
+LOCK = "lock"  # kernel lock of the study
+QUEUE = "queue"  # kernel lock that waiters block on
+RESERVE = "reserve"  # room for records on a full disk
+WORKERS = "workers"  # heartbeat files of processes that train
+PINS = "pins"  # heartbeat files of processes that read checkpoints
+CHECKPOINTS = "checkpoints"  # published checkpoints, `<number>.<token>`
+SCRATCH = "scratch"  # private folders of trials
+LOGS = "logs"  # output of launched workers
+ORIGIN = "origin"  # a fork's copy of the journal that it was forked from
+
+FILES = frozenset({STUDY, JOURNAL, LOCK, QUEUE, RESERVE})

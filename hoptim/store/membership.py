@@ -1,0 +1,85 @@
+"""Joining and leaving the workers of a study, and tidying up behind those that were killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hoptim.store import shutdown
+from hoptim.store.checkpoints import Checkpoints
+from hoptim.store.claims import Claims
+from hoptim.store.pins import Pins
+from hoptim.store.state import State
+from hoptim.store.transactions import Transactions
+from hoptim.store.workers import Workers
+
+_LEAVE_WITHIN = 10.0  # seconds; after that the exit is not held up any longer
+
+
+class Membership:
+    """Makes this process a worker of a study before its first claim, and ends that.
+
+    Args:
+        workers: This process among the workers.
+        pins: Pins of the study; None in memory.
+        claims: Claims of this process.
+        checkpoints: Files of the checkpoints.
+        transactions: Records of the study.
+        guest: Whether claims outlive this process, so that nothing is released at its exit.
+    """
+
+    def __init__(
+        self, workers: Workers, pins: Pins | None, claims: Claims, checkpoints: Checkpoints,
+        transactions: Transactions, guest: bool,
+    ) -> None:  # fmt: skip
+        self._workers, self._pins, self._claims = workers, pins, claims
+        self._checkpoints, self._transactions, self._guest = checkpoints, transactions, guest
+
+    def join(self, timeout: float | None) -> None:
+        """Become a worker; anew in a forked child.
+
+        Args:
+            timeout: Seconds to wait for the lock; None waits on.
+        """
+        with self._transactions.mutex:
+            worker = self._workers.begin()
+            if worker is None:
+                return
+            self._claims.begin_anew()
+            with self._transactions.begin(timeout) as transaction:
+                left = self._left_over(transaction.state)
+                worker.start()
+            self._workers.joined(worker)
+            if not self._guest:
+                shutdown.release_at_exit(self)
+        self._checkpoints.remove(left)
+
+    def leave(self) -> None:
+        """Release everything that this process holds, tidy up, and stop its heartbeat."""
+        with self._transactions.mutex:
+            if self._workers.mine is None:
+                return
+            name = self._workers.name
+            with self._transactions.begin(_LEAVE_WITHIN) as transaction:
+                for trial in [t for t in transaction.state.open.values() if t.worker == name]:
+                    transaction.add("release", trial=trial.number, token=trial.token)
+                left = self._left_over(transaction.state)
+            self._workers.leave()
+        self._checkpoints.remove(left)
+
+    def finish(self) -> None:
+        """Leave, and tidy up even if this process held nothing: all is done, so no later one will."""
+        self.leave()
+        if self._workers.watch is None:
+            return
+        if self._checkpoints.orphans(self._transactions.refresh()) or self._workers.watch.names():
+            with self._transactions.begin(_LEAVE_WITHIN) as transaction:
+                left = self._left_over(transaction.state)
+            self._checkpoints.remove(left)
+
+    def _left_over(self, state: State) -> list[Path]:
+        """Remove the heartbeat files of killed processes; return what else they left behind."""
+        if self._workers.watch is not None:
+            self._workers.watch.remove_idle({t.worker for t in state.open.values()})
+        if self._pins is not None:
+            self._pins.remove_dead()
+        return self._checkpoints.orphans(state)

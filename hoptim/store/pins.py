@@ -1,0 +1,141 @@
+"""Pins: checkpoints that a process is reading, and that nobody drops meanwhile."""
+
+from __future__ import annotations
+
+import os
+import re
+import weakref
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from hoptim._files import explained, is_folder, is_there, make_folder, write_new
+from hoptim.errors import CheckpointError
+from hoptim.store.heartbeat import Heartbeat
+from hoptim.store.layout import PINS
+from hoptim.store.liveness import Watch
+from hoptim.store.process_identity import ProcessIdentity, new_id
+from hoptim.store.worker import heartbeat_file
+
+_NAME = re.compile(r"(\d{1,18})\.(\d{1,18})\.[A-Za-z0-9-]{1,32}(?:\.[0-9a-f]{1,16}){2}")
+
+Checkpoint = tuple[int, int]  # trial and token
+
+
+class Pins:
+    """The folder `pins` of a study.
+
+    `<number>.<token>.<id>` says that a process reads the checkpoint of a trial. Like a worker's file it
+    holds the identity of the process and beats, so that the pin of a dead process is found out.
+
+    Args:
+        folder: Directory of the study.
+        heartbeat: Heartbeat of this process in the study.
+    """
+
+    def __init__(self, folder: Path, heartbeat: Heartbeat) -> None:
+        self._folder, self._heartbeat = folder, heartbeat
+        self._watch = Watch(folder, heartbeat.lease, PINS)
+
+    def add(self, checkpoints: Iterable[Checkpoint]) -> Pin:
+        """Pin some checkpoints that are recorded and not dropped; only under the lock."""
+        folder, me = self._folder / PINS, new_id(os.getpid())
+        paths = [folder / f"{number}.{token}.{me}" for number, token in checkpoints]
+        pin = Pin(paths, self._heartbeat)
+        if paths:
+            with explained("write", folder):
+                make_folder(folder)
+                try:
+                    pin.write(heartbeat_file(ProcessIdentity.mine(), self._heartbeat.lease))
+                except BaseException:
+                    pin.release()
+                    raise
+        return pin
+
+    def pinned(self, checkpoints: Collection[Checkpoint]) -> set[Checkpoint]:
+        """Return which of some checkpoints are pinned, and remove what dead processes left; under the lock.
+
+        Args:
+            checkpoints: Those that would be dropped; none costs no look.
+        """
+        found: set[Checkpoint] = set()
+        for name in self._names() if checkpoints else ():
+            at = checkpoint_of(name)
+            if at is None or at not in checkpoints:
+                continue
+            if self._watch.is_proven_dead(name) or self._watch.is_dead(name):
+                self._watch.remove_dead(name)
+            else:
+                found.add(at)
+        return found
+
+    def remove_dead(self) -> None:
+        """Remove the pins of processes that are proven dead; only under the lock."""
+        self._watch.remove_idle(())
+
+    def _names(self) -> list[str]:
+        """The names of all pins; over NFS a look-up may miss a new folder for a while, a listing not."""
+        folder = self._folder / PINS
+        with explained("read", folder):
+            if is_folder(folder) or PINS in os.listdir(self._folder):
+                return os.listdir(folder)
+        return []
+
+
+class Pin:
+    """Some checkpoints that this process has pinned, until `release` or the end of a `with` block.
+
+    Args:
+        paths: Files that stand for them.
+        heartbeat: Heartbeat of this process in the study.
+    """
+
+    def __init__(self, paths: Sequence[Path], heartbeat: Heartbeat) -> None:
+        self._paths, self._heartbeat = paths, heartbeat
+        self._remove = weakref.finalize(self, _remove, paths, heartbeat, os.getpid())
+
+    def write(self, about: bytes) -> None:
+        """Write the files, and begin to beat."""
+        for path in self._paths:
+            write_new(path, about, durable=False)  # a power cut ends the reader, too
+        self._heartbeat.add(map(str, self._paths))
+
+    def release(self) -> None:
+        """Remove the pins; once is enough."""
+        self._remove()
+
+    def require(self) -> None:
+        """Raise `CheckpointError` unless the checkpoints are pinned still, and so whole."""
+        lost = []
+        for path in self._paths:
+            with explained("look at", path):
+                lost += [] if is_there(path) else [path.name]
+        if lost:
+            raise CheckpointError(
+                f"The pins {lost} were removed: this process gave no sign of life for so long that others "
+                "took it for dead, and may have dropped the checkpoints that it was reading. Run the same "
+                "call again."
+            )
+
+    def __enter__(self) -> Pin:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def checkpoint_of(name: str) -> Checkpoint | None:
+    """Return the trial and token that a pin's name says, None where it is no pin's name."""
+    found = _NAME.fullmatch(name)
+    return None if found is None else (int(found[1]), int(found[2]))
+
+
+def _remove(paths: Sequence[Path], heartbeat: Heartbeat, process: int) -> None:
+    if process == os.getpid():  # a forked child must not remove its parent's pins
+        heartbeat.remove(map(str, paths))
+        for path in paths:
+            with suppress(OSError):
+                path.unlink()

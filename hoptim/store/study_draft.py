@@ -1,0 +1,128 @@
+"""A study's directory in the making, under a hidden name beside its own."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from hoptim._files import (
+    close_read,
+    create,
+    explained,
+    hidden_name,
+    is_hidden_name,
+    make_folder,
+    open_regular,
+    read_front,
+    sync,
+    sync_tree,
+    try_to_remove,
+    write_new,
+)
+from hoptim.errors import ArgumentError
+from hoptim.store.journal import FileJournal
+from hoptim.store.layout import JOURNAL, ORIGIN, STUDY
+from hoptim.store.study_file import LONGEST
+
+
+class StudyDraft:
+    """A hidden folder that becomes a study's directory by one rename, or is removed.
+
+    While it is worked on, a kernel lock is held on the first file in it, the origin's journal. A draft
+    whose lock is free was left by a process that was killed; the next one for the same directory
+    removes it.
+
+    Args:
+        target: Directory that the study will have; it must not exist, or be empty.
+        origin: Journal of the study that it begins with, read to the point where it begins.
+
+    Attributes:
+        folder: Where to work until `commit`.
+
+    Raises:
+        ArgumentError: `target` is not empty.
+        StoreError: The folder cannot be made.
+    """
+
+    def __init__(self, target: Path, origin: FileJournal) -> None:
+        self._target = target
+        with explained("look at", target):
+            if target.exists() and any(target.iterdir()):
+                raise ArgumentError(f"{str(target)!r} is not empty; a fork needs a directory of its own.")
+        self.folder = target.with_name(hidden_name(f"{target.name}.fork"))
+        self._fd: int | None = None
+        try:
+            with explained("make", self.folder):
+                make_folder(Path(os.path.realpath(self.folder)), parents=True)
+                make_folder(self.folder / ORIGIN)
+            self._copy(origin)
+            self._remove_abandoned()
+        except BaseException:
+            self.close()
+            raise
+
+    def commit(self) -> None:
+        """Give the folder its name, durable when this returns."""
+        with explained("make", self._target):
+            sync(self.folder)
+            os.rename(self.folder, self._target)
+            with suppress(PermissionError):  # a parent that may be entered but not read
+                sync(self._target.parent)
+
+    def close(self) -> None:
+        """Remove what has not got its name."""
+        try_to_remove(self.folder)
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            close_read(fd)
+
+    def __enter__(self) -> StudyDraft:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _copy(self, origin: FileJournal) -> None:
+        """Copy what is needed to read the origin, and what it was forked from itself."""
+        source, target = origin.path.parent, self.folder / ORIGIN
+        with explained("copy the history of", source):
+            begun = target / hidden_name(JOURNAL)
+            self._fd = create(begun)
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            os.rename(begun, target / JOURNAL)  # locked before anybody looks
+            origin.copy(self._fd)
+            write_new(target / STUDY, read_front(source / STUDY, LONGEST))
+            if (source / ORIGIN).is_dir():
+                import shutil  # seldom needed, and slow to import
+
+                shutil.copytree(source / ORIGIN, target / ORIGIN)
+            sync_tree(target)
+
+    def _remove_abandoned(self) -> None:
+        """Remove drafts for the same directory whose process was killed."""
+        with explained("read", self._target.parent):
+            names = os.listdir(self._target.parent)
+        for folder in map(self._target.with_name, names):
+            alike = is_hidden_name(folder.name, f"{self._target.name}.fork")
+            if alike and folder != self.folder and _is_abandoned(folder):
+                try_to_remove(folder)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Return whether a draft's lock is free; one without a lock yet may just be begun."""
+    try:
+        fd = open_regular(folder / ORIGIN / JOURNAL, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        close_read(fd)
+    return True

@@ -1,0 +1,141 @@
+"""Transactions: records that are decided under the lock and written in one append."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hoptim._signals import signals_deferred
+from hoptim.errors import StudyDamaged
+from hoptim.store.checkpoints import Checkpoints
+from hoptim.store.line_format import Record
+from hoptim.store.liveness import Watch
+from hoptim.store.memory_journal import Journal
+from hoptim.store.shape import StudyShape
+from hoptim.store.state import State
+
+
+class Transactions:
+    """A journal, the state that its records add up to, and the one way to add some.
+
+    Args:
+        journal: Records of the study.
+        shape: Settings of the study.
+        checkpoints: Files that transactions drop.
+        watch: Heartbeat files, of which transactions remove those of dead workers; None in memory.
+
+    Attributes:
+        state: State as last read.
+    """
+
+    def __init__(
+        self, journal: Journal, shape: StudyShape, checkpoints: Checkpoints, watch: Watch | None
+    ) -> None:
+        self.state = State(shape)
+        self._journal, self._shape = journal, shape
+        self._checkpoints, self._watch = checkpoints, watch
+        self._current: Transaction | None = None
+
+    @property
+    def mutex(self) -> threading.RLock:
+        """Lock that keeps the threads of this process apart."""
+        return self._journal.mutex
+
+    def refresh(self) -> State:
+        """Return the state by all records that can be read now, without the lock."""
+        with self._journal.mutex:
+            return self._catch_up()
+
+    @contextmanager
+    def begin(self, timeout: float | None) -> Iterator[Transaction]:
+        """Run a block under the lock, with all records read; what it adds is written at its end.
+
+        Only once that is durable are files removed: those of dead workers still under the lock, since one
+        that comes back must not claim again before its file is gone; checkpoints without it.
+
+        Args:
+            timeout: Seconds to wait for the lock; None waits on.
+        """
+        with signals_deferred():
+            with self._journal.hold(timeout):
+                if self._current is not None and self._current.process == os.getpid():
+                    yield self._current  # in memory alone: a directory's lock is not re-entrant
+                    return
+                self._current = transaction = Transaction(self)
+                try:
+                    self._catch_up()
+                    yield transaction
+                    if transaction.records:
+                        self._journal.append(transaction.records)
+                    for worker in transaction.dead:
+                        if self._watch is not None:
+                            self._watch.remove_dead(worker)
+                except BaseException:
+                    if transaction.records or self.state.n != self._journal.count:  # folded, not written
+                        self._journal.forget()
+                    raise
+                finally:
+                    self._current = None
+            self._checkpoints.drop(transaction.removed)
+
+    def _catch_up(self) -> State:
+        try:
+            self._journal.read(self._fold)
+        except BaseException:  # what was read and not folded must be read again
+            self._journal.forget()
+            raise
+        return self.state
+
+    def _fold(self, void: bool, records: list[Record]) -> None:
+        if void:
+            self.state = State(self._shape)
+        try:
+            for record in records:
+                self.state.apply(record)
+        except StudyDamaged as error:
+            raise StudyDamaged(f"{self._journal.name}, line {self.state.n + 1}: {error}") from error
+
+
+class Transaction:
+    """What one hold of the lock adds to a study.
+
+    Attributes:
+        process: Pid of the process that began it.
+        records: Records that are folded already and written at the end.
+        removed: Number and token of checkpoints to remove once the records are durable.
+        dead: Workers whose files to remove once the records are durable: until then the proof of their
+            death is needed.
+    """
+
+    def __init__(self, owner: Transactions) -> None:
+        self._owner = owner
+        self.process = os.getpid()
+        self.records: list[Record] = []
+        self.removed: list[tuple[int, int]] = []
+        self.dead: list[str] = []
+
+    @property
+    def state(self) -> State:
+        """The state with all records, those of this transaction included."""
+        return self._owner.state
+
+    def add(self, op: str, **fields: Any) -> None:
+        """Fold a record now; it is written at the end of the transaction."""
+        record = {"n": self.state.n, "op": op, **fields}
+        if not self.records:
+            record["time"] = round(time.time(), 3)
+        try:
+            self.state.apply(record)
+        except StudyDamaged as error:
+            raise AssertionError(f"hoptim was about to write {record!r}") from error
+        self.records.append(record)
+
+    def drop(self, numbers: Iterable[int]) -> None:
+        """Drop the checkpoints of some trials, as a part of the last record."""
+        if dropped := list(numbers):
+            self.removed += [(number, self.state.saved.pop(number)) for number in dropped]
+            self.records[-1]["drops"] = dropped
