@@ -74,8 +74,11 @@ def litter(folder: Path) -> set[tuple[str, str]]:
     (folder / ".study.json-0123abcd").write_text("{")
     dead = json.loads(next((folder / "workers").iterdir()).read_text())
     (folder / "workers" / "host.7.abc").write_text(json.dumps({**dead, "start": "0"}))
+    (folder / "pins").mkdir()
+    (folder / "pins" / "0.1.host.7.abc").write_text(json.dumps({**dead, "start": "0"}))
     names = ["2.999", ".draft-2.999", ".trash-0.1-0123abcd", "link"]
     return {
         *(("orphan", f"checkpoints/{name}") for name in names), ("orphan", "scratch/3"),
         ("draft", ".study.json-0123abcd"), ("dead-worker", "workers/host.7.abc"),
+        ("dead-pin", "pins/0.1.host.7.abc"),
     }  # fmt: skip

@@ -35,6 +35,8 @@ STORE = [
     "liveness",
     "checkpoints",
     "state",
+    "pins",
+    "fork_safety",
     "trial",
     "study",
     "processes",
@@ -131,6 +133,14 @@ MUTANTS = {
           "needed = {trial.parent for trial in self.open.values() if trial.worker}")],
         "state",
     ),
+    "a pinned checkpoint is dropped": Mutant("store/store.py", [("pinned = self._pins.pinned(unreferenced.items()) if self._pins is not None else set()", "pinned = set()")], "pins"),
+    "a dead process's pin holds for ever": Mutant(
+        "store/pins.py", [("if self._watch.is_proven_dead(name) or self._watch.is_dead(name):", "if False:")], "pins",
+    ),
+    "a pin that was lost is not noticed": Mutant("store/pins.py", [("                lost += [] if is_there(path) else [path.name]", "                pass")], "pins"),
+    "a fork is not synced": Mutant("store/study_draft.py", [("            sync(self.folder)\n", ""), ("            sync_tree(target)\n", "")], "fork_safety"),
+    "a fork's name is not synced": Mutant("store/study_draft.py", [("                sync(self._target.parent)", "                pass")], "fork_safety"),
+    "a draft that somebody works on is removed": Mutant("store/study_draft.py", [("        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "        pass\n")], "fork_safety"),
     "what waits to be continued is not kept": Mutant(
         "store/state.py", [("                    self.retained.add(trial.number)", "                    pass")], "state",
     ),

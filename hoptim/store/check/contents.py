@@ -12,19 +12,31 @@ from typing import NamedTuple
 from hoptim._files import read_front
 from hoptim.store.check.report import MOVE, NONE, Finding
 from hoptim.store.checkpoints import Checkpoints
+from hoptim.store.layout import (
+    CHECKPOINTS,
+    FILES,
+    JOURNAL,
+    LOGS,
+    ORIGIN,
+    PINS,
+    SCRATCH,
+    STUDY,
+    WORKERS,
+)  # fmt: skip
 from hoptim.store.liveness import Watch
+from hoptim.store.pins import checkpoint_of
 from hoptim.store.state import State
 
-_FILES = {"study.json", "journal.jsonl", "lock", "queue", "reserve"}
 _MAY_HOLD = {
-    "workers": {"file"},
-    "checkpoints": {"file", "folder"},
-    "scratch": {"folder"},
-    "logs": {"file"},  # of `hoptim run`
+    WORKERS: {"file"},
+    PINS: {"file"},
+    CHECKPOINTS: {"file", "folder"},
+    SCRATCH: {"folder"},
+    LOGS: {"file"},
 }
-_FOLDERS = {"origin"}  # of a fork, and nothing that training writes
+_FOLDERS = {ORIGIN}  # nothing that training writes
 _NOTED = {
-    "journal.jsonl.torn-": ("kept-aside", "Bytes of an append that was interrupted, kept by the repair."),
+    f"{JOURNAL}.torn-": ("kept-aside", "Bytes of an append that was interrupted, kept by the repair."),
     "before-repair-": ("kept-aside", "Copies from before a repair; remove them once they are not needed."),
     ".hoptim-check-": ("directory-test", "A test of the directory runs, or was killed; else remove it."),
 }  # fmt: skip
@@ -55,9 +67,9 @@ def kind_of(path: Path) -> str:
 def odd(folder: Path, names: Listing) -> Iterator[Finding]:
     """Links and special files where hoptim has files and folders, and names that it does not use."""
     for name in sorted(names[""]):
-        if name in _FILES or name in _MAY_HOLD or name in _FOLDERS:
-            yield from _wrong_kind(folder, name, {"file"} if name in _FILES else {"folder"})
-        elif name.startswith(".study.json-"):
+        if name in FILES or name in _MAY_HOLD or name in _FOLDERS:
+            yield from _wrong_kind(folder, name, {"file"} if name in FILES else {"folder"})
+        elif name.startswith(f".{STUDY}-"):
             what = "A draft of study.json, left by a process that was killed while it created the study."
             yield Finding("leftover", "draft", name, what, repair=MOVE)
         else:
@@ -67,6 +79,9 @@ def odd(folder: Path, names: Listing) -> Iterator[Finding]:
     for inner, kinds in _MAY_HOLD.items():
         for name in sorted(names[inner]):
             yield from _wrong_kind(folder, f"{inner}/{name}", kinds)
+    for name in sorted(names[PINS]):
+        if checkpoint_of(name) is None:
+            yield Finding("note", "unknown-name", f"{PINS}/{name}", "Not the name of a pin.")
 
 
 def _wrong_kind(folder: Path, name: str, kinds: set[str]) -> Iterator[Finding]:
@@ -94,9 +109,9 @@ def absent(folder: Path, state: State) -> Absent:
     saved = {
         (number, token)
         for number, token in state.saved.items()
-        if not os.path.lexists(folder / "checkpoints" / f"{number}.{token}")
+        if not os.path.lexists(folder / CHECKPOINTS / f"{number}.{token}")
     }
-    there = set(os.listdir(folder / "workers")) if kind_of(folder / "workers") == "folder" else set()
+    there = set(os.listdir(folder / WORKERS)) if kind_of(folder / WORKERS) == "folder" else set()
     return Absent(saved, {t.worker for t in state.open.values() if t.worker is not None} - there)
 
 
@@ -107,22 +122,28 @@ def compare(folder: Path, uuid: str, names: Listing, state: State, missed: Absen
             f"The checkpoint of trial {number} is recorded, not dropped, and not there. Restore it from a "
             "copy; a trial that continues from it cannot begin."
         )
-        yield Finding("error", "missing-checkpoint", f"checkpoints/{number}.{token}", what)
+        yield Finding("error", "missing-checkpoint", f"{CHECKPOINTS}/{number}.{token}", what)
     for trial in state.open.values():
         if trial.worker in missed.workers:
             what = (
                 f"This worker holds trial {trial.number} and shows no sign of life. After the lease the "
                 "next worker that asks takes the trial back."
             )
-            yield Finding("leftover", "claim-without-worker", f"workers/{trial.worker}", what)
+            yield Finding("leftover", "claim-without-worker", f"{WORKERS}/{trial.worker}", what)
     yield from _orphans(folder, uuid, names, state)
     busy = {trial.worker for trial in state.open.values()}
-    for name in sorted(names["workers"]):
+    for name in sorted(names[WORKERS]):
         yield from _worker(folder, name, name in busy)
+    for name in sorted(names[PINS]):
+        if checkpoint_of(name) is not None and Watch(folder, 1.0, PINS).is_dead(name):
+            what = (
+                "The process that read this checkpoint is dead. The next one that starts removes the file."
+            )
+            yield Finding("leftover", "dead-pin", f"{PINS}/{name}", what, repair=MOVE)
 
 
 def _orphans(folder: Path, uuid: str, names: Listing, state: State) -> Iterator[Finding]:
-    if any(kind_of(folder / inner) not in ("folder", "nothing") for inner in ("checkpoints", "scratch")):
+    if any(kind_of(folder / inner) not in ("folder", "nothing") for inner in (CHECKPOINTS, SCRATCH)):
         return  # whatever a link leads to is not ours to judge
     for path in sorted(Checkpoints(folder, uuid).orphans(state)):
         inner = path.parent.name
@@ -134,12 +155,12 @@ def _orphans(folder: Path, uuid: str, names: Listing, state: State) -> Iterator[
 
 
 def _worker(folder: Path, name: str, busy: bool) -> Iterator[Finding]:
-    path = folder / "workers" / name
+    path = folder / WORKERS / name
     if Watch(folder, 1.0).is_dead(name):
         what = "This worker is dead. The next one that " + (
             "asks takes its trial back." if busy else "starts removes the file."
         )
-        yield Finding("leftover", "dead-worker", f"workers/{name}", what, repair=NONE if busy else MOVE)
+        yield Finding("leftover", "dead-worker", f"{WORKERS}/{name}", what, repair=NONE if busy else MOVE)
         return
     try:
         sound = isinstance(json.loads(read_front(path, 4096)), dict)
@@ -149,4 +170,4 @@ def _worker(folder: Path, name: str, busy: bool) -> Iterator[Finding]:
         sound = False
     if not sound:
         what = "No sign of life that can be read; its worker starts just now, or was killed then."
-        yield Finding("leftover", "unreadable-worker", f"workers/{name}", what)
+        yield Finding("leftover", "unreadable-worker", f"{WORKERS}/{name}", what)

@@ -14,9 +14,9 @@ from typing import Any
 from hoptim._files import explained, read_front
 from hoptim.errors import ArgumentError, LockTimeout, StoreError
 from hoptim.store.check import contents
-from hoptim.store.check.reading import NAME as JOURNAL
 from hoptim.store.check.reading import Reading, first_record
 from hoptim.store.check.report import NONE, Finding, Report
+from hoptim.store.layout import JOURNAL, LOCK, STUDY
 from hoptim.store.line_format import Record
 from hoptim.store.locking.lock import StudyLock
 from hoptim.store.state import FORMAT
@@ -70,7 +70,7 @@ class Inspection:
             if not self._folder.is_dir():
                 raise ArgumentError(f"{str(self._folder)!r} is no directory.")
             names = contents.listing(self._folder)
-            if not names[""] & {"study.json", "journal.jsonl"}:
+            if not names[""] & {STUDY, JOURNAL}:
                 raise ArgumentError(f"There is no study in {str(self._folder)!r}.")
             findings = self._findings(names)
         findings.sort(key=lambda finding: ("error", "leftover", "note").index(finding.level))
@@ -79,13 +79,13 @@ class Inspection:
     def _findings(self, names: contents.Listing) -> list[Finding]:
         odd = list(contents.odd(self._folder, names))
         wrong = {finding.path for finding in odd if finding.level == "error"}
-        study, settings = judge_settings(self._folder, "study.json" in wrong)
-        journal = self._read_journal(settings, "journal.jsonl" in wrong)
-        if "study.json" not in wrong and settings is None and self._is_unborn(wrong):
+        study, settings = judge_settings(self._folder, STUDY in wrong)
+        journal = self._read_journal(settings, JOURNAL in wrong)
+        if STUDY not in wrong and settings is None and self._is_unborn(wrong):
             what = "A process was killed while it created the study, or does so now. Nothing is lost."
-            return [Finding("leftover", "unfinished-creation", "journal.jsonl", what), *odd]
+            return [Finding("leftover", "unfinished-creation", JOURNAL, what), *odd]
         broken = any(f.level == "error" and f.repair == NONE for f in [*study, *journal])
-        if settings is None or broken or "journal.jsonl" in wrong:
+        if settings is None or broken or JOURNAL in wrong:
             what = "Nothing was compared with the records, which cannot be relied on; no repair is safe."
             untouched = [replace(finding, repair=NONE) for finding in odd]
             return [*study, *journal, *untouched, Finding("note", "not-compared", ".", what)]
@@ -110,9 +110,9 @@ class Inspection:
 
     def _is_unborn(self, wrong: set[str]) -> bool:
         """Whether nothing but record 0, or a part of it, is there: study.json comes after it."""
-        gone = contents.kind_of(self._folder / "study.json") == "nothing"
+        gone = contents.kind_of(self._folder / STUDY) == "nothing"
         lines = self.reading.records + self.reading.tail.count(b"\n")
-        return gone and "journal.jsonl" not in wrong and lines <= 1
+        return gone and JOURNAL not in wrong and lines <= 1
 
 
 def judge_settings(folder: Path, wrong: bool = False) -> tuple[list[Finding], StudyFile | None]:
@@ -125,7 +125,7 @@ def judge_settings(folder: Path, wrong: bool = False) -> tuple[list[Finding], St
     if wrong:
         return [], None
     try:
-        data = read_front(folder / "study.json", LONGEST + 1)
+        data = read_front(folder / STUDY, LONGEST + 1)
         if len(data) > LONGEST:
             raise OSError(f"it is longer than {LONGEST} bytes")
         found = json.loads(data)
@@ -179,12 +179,12 @@ def _wrong_fields(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _of_study(kind: str, what: str) -> Finding:
-    return Finding("error", f"study-{kind}", "study.json", what)
+    return Finding("error", f"study-{kind}", STUDY, what)
 
 
 def _in_both(first: Report, second: Report, error: OSError | LockTimeout) -> Report:
     """What two looks without the lock agree on, and why it was not to be had."""
     seen = {(finding.kind, finding.path, finding.where) for finding in first.findings}
     both = [f for f in second.findings if (f.kind, f.path, f.where) in seen]
-    note = Finding("note", "not-locked", "lock", f"The deciding look could not take the lock. {error}")
+    note = Finding("note", "not-locked", LOCK, f"The deciding look could not take the lock. {error}")
     return replace(second, findings=(*both, note))

@@ -14,12 +14,12 @@ from hoptim.store import line_format
 from hoptim.store.check import damage
 from hoptim.store.check.report import CUT, Finding, Place
 from hoptim.store.journal import LONGEST_TAIL
+from hoptim.store.layout import JOURNAL
 from hoptim.store.line_format import Record
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
 from hoptim.store.study_file import StudyFile
 
-NAME = "journal.jsonl"
 _PORTION = 4 * line_format.LONGEST  # bytes read at a time
 
 
@@ -107,7 +107,7 @@ class Reading:
             except Exception as error:  # a forged record may break the fold in any way
                 what = f"{error} ({type(error).__name__})"
                 place = Place(self.records + 1, self._offset + begin)
-                self.contradictions.append(Finding("error", "contradiction", NAME, what, place))
+                self.contradictions.append(Finding("error", "contradiction", JOURNAL, what, place))
                 self.state.n = self.records + 1  # so that later claims keep their tokens
             self.records += 1
             begin = data.index(b"\n", begin) + 1
@@ -125,10 +125,10 @@ class Reading:
             return [*self.contradictions, self._torn_tail()]
         if not self.records and not self.tail:
             what = "The journal is empty, though a study begins with a record. Restore it from a copy."
-            return [Finding("error", "empty-journal", NAME, what, Place(1, 0))]
+            return [Finding("error", "empty-journal", JOURNAL, what, Place(1, 0))]
         if self._explained is None:  # once, since it may be long, and be wanted under the lock
             last = self._last or self._previous(self.tail)
-            self._explained = damage.explain(NAME, self.tail, last, self.records, self._offset)
+            self._explained = damage.explain(JOURNAL, self.tail, last, self.records, self._offset)
         return [*self.contradictions, *self._explained]
 
     def _torn_tail(self) -> Finding:
@@ -138,14 +138,14 @@ class Reading:
                 f"The last append was interrupted before it was acknowledged, and left {size} bytes. The "
                 "next process that asks or tells cuts them off and keeps them in a file of their own."
             )
-            return Finding("leftover", "torn-tail", NAME, what, place, CUT)
+            return Finding("leftover", "torn-tail", JOURNAL, what, place, CUT)
         what = (
             f"The last {size} bytes are no good records. A power cut in the middle of an append leaves "
             "such bytes; but if a record was changed instead, what it told is lost. Restore a whole copy "
             "if there is one; else the next process that asks or tells cuts them off and keeps them in a "
             "file of their own."
         )
-        return Finding("error", "damaged-tail", NAME, what, place, CUT)
+        return Finding("error", "damaged-tail", JOURNAL, what, place, CUT)
 
 
 def _fresh(settings: StudyFile | None) -> State:

@@ -14,6 +14,7 @@ from hoptim.store.check.inspection import LOCK_TIMEOUT, Inspection, check, judge
 from hoptim.store.check.reading import read_from
 from hoptim.store.check.report import CUT, MOVE, NONE, Finding, Report
 from hoptim.store.journal import FileJournal
+from hoptim.store.layout import JOURNAL, STUDY
 from hoptim.store.line_format import Record
 
 
@@ -66,7 +67,7 @@ def _copy(folder: Path) -> Path:
     copies = folder / f"before-repair-{now}-{os.urandom(4).hex()}"
     with explained("copy the study to", copies):
         make_folder(copies)
-        for name in ("study.json", "journal.jsonl"):
+        for name in (STUDY, JOURNAL):
             write_new(copies / name, read_from(folder / name))
         sync(copies)
     return copies
