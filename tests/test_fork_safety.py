@@ -215,7 +215,7 @@ def test_a_busy_lock_is_waited_for_before_the_copy(old, tmp_path):
         made.append(fork(old.path, tmp_path / "new"))
 
     thread = threading.Thread(target=run)
-    with hoptim.load(old.path)._store.journal.hold(None):
+    with hoptim.load(old.path)._session.store.journal.hold(None):
         thread.start()
         began.wait()
         assert not made

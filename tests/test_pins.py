@@ -20,7 +20,7 @@ from tests.builders import ROOT, records, saving, study, wait_until
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="deaths are proven by /proc")
 PINNER = """
 import sys, hoptim
-pin = hoptim.load(sys.argv[1])._store.pin(lambda state: state.saved)
+pin = hoptim.load(sys.argv[1])._session.store.pin(lambda state: state.saved)
 print("pinned", flush=True)
 sys.stdin.readline()
 pin.release()
@@ -70,7 +70,7 @@ def pinner(made):
 
 def test_what_is_pinned_is_not_dropped(made):
     """It stays, recorded and on disk, as long as the pin does; the next tell after that drops it."""
-    with made._store.pin(lambda state: [0, 1]) as pin:
+    with made._session.store.pin(lambda state: [0, 1]) as pin:
         assert [name.split(".")[0] for name in pins(made)] == ["0", "1"]
         for _ in range(3):
             advance(made)
@@ -125,13 +125,13 @@ def test_a_pin_of_another_host_lasts_for_its_lease(made, monkeypatch):
     """Without a beat for a lease of looks it goes; the beats of a living one keep it."""
     clock = [1000.0]
     monkeypatch.setattr(liveness.time, "monotonic", lambda: clock[0])
-    token = made._store.state.saved[0]
+    token = made._session.store.state.saved[0]
     about = {"host": "far", "pid": 1, "start": "5", "boot": "b", "space": "x", "lease": 30.0}
     folder = Path(made.path) / "pins"
     folder.mkdir()
     pin = folder / f"0.{token}.far.1.abcdef"
     pin.write_text(json.dumps(about))
-    pins, at = made._store._pins, (0, token)
+    pins, at = made._session.store._pins, (0, token)
     for i in range(40):
         os.utime(pin, ns=(i // 5, i // 5))
         assert pins.pinned({at}) == {at}
@@ -147,7 +147,7 @@ def test_a_pin_of_another_host_lasts_for_its_lease(made, monkeypatch):
 
 def test_a_pin_that_was_lost_is_noticed(made):
     """Who stood still for so long that his pin was removed hears of it before he uses what he read."""
-    with made._store.pin(lambda state: [0]) as pin:
+    with made._session.store.pin(lambda state: [0]) as pin:
         (Path(made.path) / "pins" / pins(made)[0]).unlink()
         with pytest.raises(CheckpointError, match=r"removed: this process gave no sign of life"):
             pin.require()
@@ -156,10 +156,10 @@ def test_a_pin_that_was_lost_is_noticed(made):
 def test_what_has_no_checkpoint_cannot_be_pinned(made):
     """A trial without one, or whose checkpoint was dropped, is named."""
     with pytest.raises(CheckpointError, match=r"\[7\] have no checkpoints"):
-        made._store.pin(lambda state: [0, 7])
+        made._session.store.pin(lambda state: [0, 7])
     assert pins(made) == []
     with pytest.raises(hoptim.ArgumentError, match="memory"):
-        study(None)._store.pin(lambda state: [])
+        study(None)._session.store.pin(lambda state: [])
 
 
 @pytest.mark.parametrize("name", ["0.5", "x.y.z", "0.5.far.1.abcdef.b", ".0.5.far.1.ab", "-1.5.a.1.b"])
@@ -176,19 +176,19 @@ def test_names_that_are_no_pins_keep_nothing(made, name):
 
 def test_planted_links_are_not_followed(made, tmp_path):
     """A pin that is a link is no pin for long, its target stays; a folder that is a link is refused."""
-    token = made._store.state.saved[0]
+    token = made._session.store.state.saved[0]
     target = tmp_path / "precious"
     target.write_text("{}")
     folder = Path(made.path) / "pins"
     folder.mkdir()
     link = folder / f"0.{token}.far.1.abcdef"
     link.symlink_to(target)
-    assert made._store._pins.pinned({(0, token)}) == {(0, token)}  # nothing is proven
+    assert made._session.store._pins.pinned({(0, token)}) == {(0, token)}  # nothing is proven
     link.unlink()
     folder.rmdir()
     folder.symlink_to(tmp_path)
     with pytest.raises(hoptim.StoreError, match="pins"):
-        made._store.pin(lambda state: [0])
+        made._session.store.pin(lambda state: [0])
     with pytest.raises(hoptim.StoreError, match="pins"):
         for _ in range(3):
             advance(made)
@@ -200,7 +200,7 @@ def test_pins_beat(tmp_path):
     made = study(tmp_path / "s", size=2, lease=0.06)
     advance(made)
     before = threading.active_count()
-    with made._store.pin(lambda state: [0, 1]):
+    with made._session.store.pin(lambda state: [0, 1]):
         assert threading.active_count() == before
         path = Path(made.path) / "pins" / pins(made)[1]
         first = path.stat().st_mtime_ns
@@ -209,7 +209,7 @@ def test_pins_beat(tmp_path):
 
 def test_a_child_does_not_remove_its_parents_pins(made):
     """A fork of the pinning process ends without a trace."""
-    with made._store.pin(lambda state: [0]) as pin:
+    with made._session.store.pin(lambda state: [0]) as pin:
         pid = os.fork()
         if pid == 0:
             pin.release()
