@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from typing import Any, TypedDict
 
 from hoptim._arguments import check_whole, number_of
@@ -92,6 +91,8 @@ class Options:
         known = [field.name for field in fields(cls)]
         for name in keywords:
             if name not in known:
+                from difflib import get_close_matches  # seldom needed
+
                 near = get_close_matches(name, known, n=1)
                 hint = f"Did you mean {near[0]!r}?" if near else f"The options are {', '.join(known)}."
                 raise ArgumentError(f"There is no option {name!r}. {hint}")
