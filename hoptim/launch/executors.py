@@ -91,7 +91,7 @@ def _supervise(
                 f"The executor takes no more workers: {last_line(error)}. The study is as it was."
             ) from error
 
-    supervisor = Supervisor(submit, workers, restarts, progress=lambda: len(study.trials))
+    supervisor = Supervisor(submit, workers, restarts, progress=lambda: study.results().finished)
     pause, longest = _PAUSES
     while not study.done and supervisor.look():
         time.sleep(pause)
