@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import codecs
 import fcntl
 import io
 import os
@@ -50,6 +51,8 @@ def load_dependencies() -> None:
     """
     for name in LATE:
         import_module(name)
+    for encoding in ("utf-8", "utf-8-sig", "utf-16-be", "utf-16-le", "utf-32-be", "utf-32-le"):
+        codecs.lookup(encoding)  # json guesses one of them from the first bytes of what is torn
     root = Path(hoptim.__file__).parent
     for file in sorted(root.rglob("*.py")):
         parts = file.relative_to(root).with_suffix("").parts
