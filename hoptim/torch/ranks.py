@@ -20,7 +20,7 @@ log = logging.getLogger("hoptim")
 
 _LOOK_FOR = 5.0  # seconds that rank 0 waits for a trial before it sends the others a sign of life
 _WARN_EVERY = 60.0  # seconds between two warnings that a job waits for a trial
-_SENT = ("number", "member", "step", "age", "parent", "seed", "attempt", "continues", "token", "_id")
+_SENT = ("number", "member", "step", "age", "parent", "seed", "attempt", "continues", "token")
 
 
 def trials(study: Study, group: Any = None, deadline: Any = None) -> Iterator[Trial]:
