@@ -98,7 +98,7 @@ def tell(
         **options: Options of this process, as for `Study`; see `Options`.
 
     Raises:
-        ClaimLost, AlreadyTold, NoCheckpoint, CheckpointError, ArgumentError: As for `Trial.tell`.
+        ClaimLost, AlreadyTold, NoCheckpoint, CheckpointError, ArgumentError: Same causes as `Trial.tell`.
     """
     number_of(f"Trial {number}: the value", value)
     session = Session.open(path, Options.of(options))

@@ -259,7 +259,7 @@ class Study:
 
         Raises:
             ArgumentError: No point in time.
-            NotTold, StudyFailed: As for the loop over the study.
+            NotTold, StudyFailed: Same causes as the loop over the study.
         """
         return self._loop.trials(Deadline(deadline, margin))
 

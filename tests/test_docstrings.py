@@ -12,6 +12,12 @@ PACKAGE = Path(hoptim.__file__).parent
 FOUND = findings(PACKAGE)
 DONE: set[str] = {  # rooms that follow the rule
     "__init__",
+    "fork",
+    "options",
+    "remote",
+    "session",
+    "study",
+    "trial",
     "analysis",
     "__main__",
     "_arguments",

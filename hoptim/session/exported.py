@@ -38,9 +38,9 @@ class CarriedOptions(NamedTuple):
     """Options that may be pickled.
 
     Attributes:
-        plain: Those that are plain data.
+        plain: Options that are plain data.
         keep: `keep=`, a function by its name; None where it cannot be pickled.
-        callbacks: Those that can be pickled.
+        callbacks: Callbacks that can be pickled.
         lost: Names of options that cannot be.
     """
 
@@ -82,7 +82,7 @@ class ExportedKeeper:
         path: Directory of the study, None in memory.
         options: Options of the session that lent the trial.
         id: Identifier of the record that ends the trial, the same in every copy.
-        how: How the trial had ended when it was pickled, None while it was in hand.
+        how: End of the trial when it was pickled, None while it was in hand.
     """
 
     reopen: Callable[[str, Options, str], Keeper]

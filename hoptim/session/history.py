@@ -1,4 +1,4 @@
-"""All finished trials as arrays, gathered once each."""
+"""History: all finished trials as arrays, gathered once each."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class History:
         self._memo: list[Any] = []
 
     def __call__(self, state: State) -> Population:
-        """All that have ended; arrays of one's own, which later calls leave alone."""
+        """Return all that have ended, in new arrays that later calls leave alone."""
         if state is not self._state:  # a journal that was read anew may tell another story
             self._state, self._seen, self._ended = state, 0, np.zeros_like(self._ended)
-        for entry in islice(state.finished.values(), self._seen, None):
-            self._add(entry, state.sign)
+        for record in islice(state.finished.values(), self._seen, None):
+            self._add(record, state.sign)
         self._seen = len(state.finished)
         ended = self._ended[: state.count]
         number = np.flatnonzero(ended)
@@ -45,13 +45,13 @@ class History:
         memo = tuple(compress(self._memo, ended.tolist()))
         return Population(number, member, step, age, self._x[number], self._loss[number], memo, parent)
 
-    def _add(self, entry: TrialRecord, sign: int) -> None:
-        row = entry.number
+    def _add(self, record: TrialRecord, sign: int) -> None:
+        row = record.number
         if row >= len(self._ended):
             self._grow(max(_ROOM, 2 * row))
-        parent = -1 if entry.parent is None else entry.parent
-        self._counts[row] = entry.member, entry.step, entry.age, parent
-        self._x[row], self._loss[row], self._memo[row] = entry.x, sign * entry.value, entry.memo
+        parent = -1 if record.parent is None else record.parent
+        self._counts[row] = record.member, record.step, record.age, parent
+        self._x[row], self._loss[row], self._memo[row] = record.x, sign * record.value, record.memo
         self._ended[row] = True
 
     def _grow(self, room: int) -> None:

@@ -23,11 +23,11 @@ class LastTold:
         self._study = study
 
     def remember(self, number: int) -> None:
-        """Note the acknowledged tell of a trial in this thread."""
+        """Remember the acknowledged tell of a trial in this thread."""
         _told[self._study] = (os.getpid(), threading.get_ident(), number)
 
     def forget(self) -> None:
-        """Note that this process did something else on the study."""
+        """Forget it: this process did something else on the study."""
         _told.pop(self._study, None)
 
     def take(self) -> int | None:

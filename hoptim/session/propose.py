@@ -1,4 +1,4 @@
-"""One decision: from the records so far to a member's next trial."""
+"""Proposing: from the records so far to a member's next trial."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Proposer:
     """Asks the optimizer; a function of the study's settings and state, so journals replay.
 
     Args:
-        space: The hyperparameters.
-        optimizer: Who proposes.
-        start: Known first configurations by member.
+        space: Hyperparameters.
+        optimizer: Search algorithm.
+        start: Known first configurations by member. Default: none.
     """
 
     space: Space
@@ -39,7 +39,7 @@ class Proposer:
         self._history = History(len(self.space))
 
     def __call__(self, state: State, member: int, number: int) -> dict[str, Any]:
-        """Fields of the record that proposes trial `number` for a member."""
+        """Return the fields of the record that proposes trial `number` for a member."""
         step = len(state.members[member]) - 1
         population = self._population(state, step)
         view = View(
@@ -61,7 +61,7 @@ class Proposer:
         return fields
 
     def _population(self, state: State, step: int) -> Population:
-        """The trials compared after `step`; kept, since most asks of a step compare the same."""
+        """Return the trials compared after `step`; kept, since most asks of a step compare the same."""
         level = state.level(step)
         known = self._cache.get(step)
         if known is not None and known[0] == level:
@@ -114,7 +114,7 @@ class Proposer:
 
 
 def _memo(memo: Any, optimizer: Optimizer) -> Any:
-    """A memo as it comes back from JSON, at once where that is plain to see."""
+    """Return a memo as it comes back from JSON, at once where that is plain to see."""
     if type(memo) is dict and all(
         type(k) is str and type(v) is float and math.isfinite(v) for k, v in memo.items()
     ):
@@ -123,7 +123,7 @@ def _memo(memo: Any, optimizer: Optimizer) -> Any:
 
 
 def gather(trials: Iterable[TrialRecord], d: int, sign: int) -> Population:
-    """Trials as arrays, with losses that are lower when better.
+    """Return trials as arrays, with losses that are lower when better.
 
     Args:
         trials: Finished or open ones.

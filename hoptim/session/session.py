@@ -95,7 +95,7 @@ class Session:
             options: Options of this process.
 
         Raises:
-            ArgumentError, OptimizerError, StudyMismatch, StudyDamaged, StoreError: As `hoptim.Study`.
+            ArgumentError, OptimizerError, StudyMismatch, StudyDamaged, StoreError: Same causes as `hoptim.Study`.
         """
         check_whole("steps", steps, 1)
         Callbacks(options.callbacks)  # bad ones are refused before anything is made
@@ -128,7 +128,7 @@ class Session:
             options: Options of this process.
             space: The caller's space. Default: the recorded one.
             optimizer: The caller's optimizer. Default: the recorded one, if it is part of hoptim.
-            guest: As for the class.
+            guest: Claim for a process that lives on after this one. Default: False.
 
         Raises:
             ArgumentError: There is no study in the directory.

@@ -81,7 +81,7 @@ class StudyConfig(NamedTuple):
             recorded: Settings of the study that is there, None for a new one.
 
         Raises:
-            ArgumentError, OptimizerError: As `hoptim.Study` documents.
+            ArgumentError, OptimizerError: Same causes as `hoptim.Study`.
         """
         space, optimizer, size, mode, seed, start = arguments
         space = space_of(space)
