@@ -27,7 +27,7 @@ class LastTold:
         _told[self._study] = (os.getpid(), threading.get_ident(), number)
 
     def forget(self) -> None:
-        """Forget it: this process did something else on the study."""
+        """Drop that memory: this process did something else on the study."""
         _told.pop(self._study, None)
 
     def take(self) -> int | None:

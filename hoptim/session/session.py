@@ -95,7 +95,8 @@ class Session:
             options: Options of this process.
 
         Raises:
-            ArgumentError, OptimizerError, StudyMismatch, StudyDamaged, StoreError: Same causes as `hoptim.Study`.
+            ArgumentError, OptimizerError, StudyMismatch, StudyDamaged, StoreError: Same causes as
+                `hoptim.Study`.
         """
         check_whole("steps", steps, 1)
         Callbacks(options.callbacks)  # bad ones are refused before anything is made
