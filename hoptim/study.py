@@ -147,7 +147,7 @@ class Study:
     @property
     def origin(self) -> Study | None:
         """Return the study that this one was forked from, as it was then; None for any other."""
-        origin = self._session.origin()
+        origin = self._session.origin
         return None if origin is None or origin.path is None else load(origin.path)
 
     # -- what came of it -------------------------------------------------------------------------

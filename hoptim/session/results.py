@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from functools import cached_property
 from itertools import islice
@@ -39,11 +39,11 @@ class Results:
         state: State,
         config: StudyConfig,
         present: Presenter,
-        origin: Results | None,
+        before: Callable[[], Results | None],
     ) -> None:
         self.records, self.steps = state.n, state.steps
         self.size, self.mode = config.size, config.mode
-        self._name, self._config, self._present, self._origin = name, config, present, origin
+        self._name, self._config, self._present, self._before = name, config, present, before
         self._state = state  # finished trials are only ever added: what ended later is left out
         self._counts = [len(own) for own in state.members]
         self._finished = len(state.finished)
@@ -116,9 +116,9 @@ class Results:
         if not line[-1].finite:
             raise ArgumentError(f"Trial {line[-1].number} failed, so there is nothing to train again.")
         before: Sequence[Interval] = ()
-        origin, space = self._origin, self._config.space
-        if line[0].origin is not None and origin is not None and origin._config.space == space:
-            before, line = origin.schedule(line[0].origin).intervals, line[1:]
+        space, origin = self._config.space, line[0].origin
+        if origin is not None and (old := self._before()) is not None and old._config.space == space:
+            before, line = old.schedule(origin).intervals, line[1:]
         own = [Interval(t.age, t.params, t.seed, t.value, t.number, t.member, t.step) for t in line]
         return Schedule([*before, *own], space)
 

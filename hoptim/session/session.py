@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hoptim._arguments import check_whole
+from hoptim._files import explained, is_folder
 from hoptim.analysis.lineage import EARLY, Exploit, Family
 from hoptim.analysis.progress import early_collapse
 from hoptim.errors import ArgumentError, StudyMismatch
@@ -22,6 +24,7 @@ from hoptim.session.study_config import StudyArguments, StudyConfig
 from hoptim.space.space import Space
 from hoptim.store import study_file
 from hoptim.store.claim import Claim, Held
+from hoptim.store.layout import ORIGIN
 from hoptim.store.line_format import Record
 from hoptim.store.shape import StudyShape
 from hoptim.store.store import Store
@@ -33,8 +36,6 @@ if TYPE_CHECKING:
     from hoptim.store.check.report import Report
 
 log = logging.getLogger("hoptim")
-
-ORIGIN = "origin"  # folder of a fork with the journal of the study that it was forked from
 
 
 class Session:
@@ -158,18 +159,25 @@ class Session:
 
     # -- looking ---------------------------------------------------------------------------------
 
+    @cached_property
     def origin(self) -> Session | None:
         """Return the study that this one was forked from, as it was then; None for any other."""
-        folder = None if self.path is None else Path(self.path) / ORIGIN
-        return Session.open(folder, Options()) if folder is not None and folder.is_dir() else None
+        if self.path is None:
+            return None
+        folder = Path(self.path) / ORIGIN
+        with explained("look at", folder):
+            forked = is_folder(folder)
+        return Session.open(folder, Options()) if forked else None
 
     def results(self) -> Results:
         """Return one consistent view of the journal as it is now."""
-        origin = self.origin()
-        before = None if origin is None else origin.results()
         with self.store.journal.mutex:
             state = self.store.refresh()
-            return Results(repr(self), state, self.config, self.present, before)
+            return Results(repr(self), state, self.config, self.present, self._before)
+
+    def _before(self) -> Results | None:
+        """Return the results of the study that this one was forked from."""
+        return None if self.origin is None else self.origin.results()
 
     def check(self) -> Report:
         """Return all that is wrong in the directory, while others may train; changes nothing."""
