@@ -2,8 +2,8 @@
 
     python examples/digits.py [DIR] [--workers N]
 
-Kill any of it at any time, then run the same command again, or run it in several terminals: what
-is finished stays, and the rest is shared out. Random search with the same budget runs beside it.
+It may be killed at any time and run again, or run in several terminals: finished trials are kept, and
+the processes share the rest. Random search with the same budget is trained for comparison.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SPACE = {
 
 
 def train(study: hoptim.Study) -> None:
-    """Train whatever is due until every member has done its steps; any number of processes may."""
+    """Train until every member has done its steps; any number of processes may call this."""
     digits = Digits()
     for trial in study:
         if not trial.continues:
@@ -51,19 +51,19 @@ def train(study: hoptim.Study) -> None:
         net.apply(trial.params)
         trial.check(lr=net.lr, momentum=net.momentum, l2=net.l2, shift=net.shift, batch=net.batch)
         net.train_epoch(digits, np.random.default_rng(trial.seed))
-        # A diverged network tells NaN: it fails, and its member goes on from a better one.
+        # A diverged network tells NaN: its trial fails, and its member continues from a better one.
         trial.tell(net.loss(*digits.validation), save=net.save)
 
 
 @dataclass(frozen=True)
 class RescuedSearch(hoptim.Optimizer):
-    """Each member keeps its first draw: the baseline, and how an optimizer of your own is made.
+    """Random search as a baseline, and an example of a user's own optimizer: members keep their first draw.
 
-    A diverged member goes on as a copy of one of the best; `hoptim.RandomSearch` lets it begin anew.
+    A diverged member continues as a copy of one of the best; with `hoptim.RandomSearch` it starts fresh.
     """
 
     def propose(self, view: hoptim.View, member: int, rng: np.random.Generator) -> hoptim.Proposal:
-        """The member's own trial and hyperparameters again."""
+        """Propose the member's own trial and hyperparameters again."""
         population = view.population
         row = population.row(member)
         if row is None:
@@ -76,7 +76,7 @@ class RescuedSearch(hoptim.Optimizer):
 
 
 class Digits:
-    """Images and labels in a fixed split; few to train with, so that overfitting has to be fought."""
+    """Images and labels in a fixed split; a small training set, so that regularisation matters."""
 
     def __init__(self) -> None:
         data = load_digits()
@@ -91,13 +91,13 @@ class Digits:
         self.test = images[1000:].reshape(-1, 64), labels[1000:]
 
     def batch(self, rows: Labels, shift: float, rng: np.random.Generator) -> tuple[Floats, Labels]:
-        """Some training images, each moved with a probability."""
+        """Return training images `(n, 64)`, each moved with probability `shift`, and their labels `(n,)`."""
         moves = np.where(rng.random(len(rows)) < shift, rng.integers(9, size=len(rows)), 4)
         return self.moved[moves, rows], self.labels[rows]
 
 
 class Network:
-    """One hidden layer, trained by SGD with momentum; weights and velocities are handed on."""
+    """One hidden layer, trained by SGD with momentum; checkpoints have weights and velocities."""
 
     def __init__(self, seed: int) -> None:
         rng = np.random.default_rng(seed)
@@ -108,7 +108,7 @@ class Network:
         self.velocities: list[Floats] = [np.zeros_like(weight) for weight in self.weights]
 
     def apply(self, params: Mapping[str, Any]) -> None:
-        """Set what the next epoch trains with."""
+        """Set the hyperparameters of the next epoch."""
         self.lr, self.momentum, self.l2 = params["lr"], params["momentum"], params["l2"]
         self.shift, self.batch = params["shift"], params["batch"]
 
@@ -119,7 +119,7 @@ class Network:
 
     @classmethod
     def load(cls, path: str) -> Network:
-        """The network that was saved."""
+        """Return the network that was saved."""
         net = cls(seed=0)
         with np.load(path, allow_pickle=False) as data:
             arrays = [data[f"arr_{i}"] for i in range(8)]
@@ -127,7 +127,7 @@ class Network:
         return net
 
     def train_epoch(self, digits: Digits, rng: np.random.Generator) -> None:
-        """One pass over the training images."""
+        """Train for one pass over the training images."""
         order = rng.permutation(len(digits.labels))
         with np.errstate(all="ignore"):  # diverging is an outcome, not an error
             for start in range(0, len(order), self.batch):
@@ -154,24 +154,24 @@ class Network:
         return hidden, logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
     def loss(self, images: Floats, labels: Labels) -> float:
-        """Mean cross-entropy."""
+        """Return the mean cross-entropy."""
         with np.errstate(all="ignore"):
             return float(-self._forward(images)[1][np.arange(len(labels)), labels].mean())
 
     def accuracy(self, images: Floats, labels: Labels) -> float:
-        """Share of right answers."""
+        """Return the fraction of correct predictions."""
         return float((self._forward(images)[1].argmax(axis=1) == labels).mean())
 
 
 def train_all(studies: list[hoptim.Study]) -> None:
-    """What each worker process does."""
+    """Train several studies, one after another, in a worker process."""
     for study in studies:
         train(study)
 
 
 def work(studies: list[hoptim.Study], workers: int) -> None:
-    """Train with some processes, which meet in the studies' directories only."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # else each worker's matrices want all cores
+    """Train with several processes, which share nothing but the studies' directories."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # else each worker uses all cores
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=train_all, args=(studies,)) for _ in range(workers)]
     for process in processes:
@@ -181,11 +181,11 @@ def work(studies: list[hoptim.Study], workers: int) -> None:
     if dead := [process.pid for process in processes if process.exitcode]:
         print(f"{len(dead)} of {workers} workers died: {dead}.")
     if not all(study.done for study in studies):
-        sys.exit("Not all is done, and no worker is left. Run the same command again to go on.")
+        sys.exit("Trials remain, and all workers have ended. Run the same command again to continue.")
 
 
 def report(pbt: list[hoptim.Study], random: list[hoptim.Study]) -> None:
-    """Print the first winner's schedule, and how well the winners do on images never used."""
+    """Print the schedule of the first study's best trial, and the accuracies on the test images."""
     line = pbt[0].lineage().line
     print(f"What the winner of {os.path.relpath(str(pbt[0].path))} was trained with:")
     print(f"{'age':>4} {'member':>6}" + "".join(f"{name:>10}" for name in SPACE) + f"{'loss':>10}")
@@ -201,21 +201,21 @@ def report(pbt: list[hoptim.Study], random: list[hoptim.Study]) -> None:
 
 
 def winner(study: hoptim.Study) -> Network:
-    """The network with the lowest validation loss."""
+    """Return the network with the lowest validation loss."""
     checkpoint = study.best.checkpoint
     assert checkpoint is not None  # the best one's is always kept
     return Network.load(checkpoint)
 
 
 def main() -> None:
-    """Run the studies of the command line, or what is left of them."""
+    """Run the studies that the command line names, or the rest of them."""
     parser = argparse.ArgumentParser(description="PBT and random search on handwritten digits.")
     parser.add_argument("dir", nargs="?", type=Path, default=Path("runs/digits"))
-    parser.add_argument("--workers", type=int, default=2, help="processes that train")
+    parser.add_argument("--workers", type=int, default=2, help="number of worker processes")
     parser.add_argument("--members", type=int, default=12)
     parser.add_argument("--steps", type=int, default=30, help="epochs of each member")
-    parser.add_argument("--seed", type=int, default=0, help="of the first study")
-    parser.add_argument("--repeats", type=int, default=5, help="studies of each kind")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first study")
+    parser.add_argument("--repeats", type=int, default=5, help="number of studies of each kind")
     args = parser.parse_args()
 
     def study(kind: str, optimizer: hoptim.Optimizer, seed: int) -> hoptim.Study:

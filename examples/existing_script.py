@@ -2,9 +2,9 @@
 
     python examples/existing_script.py [DIR]
 
-Every line of `after` that `before` does not have ends in `# hoptim`; the import is the sixth. For a
+Each line of `after` that `before` does not have ends in `# hoptim`; the import is the sixth. For a
 network that takes long to load, a seventh, `if not trial.continues:` above the line that loads,
-spares reading what is in memory already.
+skips reading weights that are in memory already.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ EPOCHS = 30
 
 
 def before(path: str) -> None:
-    """The script as it was: one network, and a guess at its hyperparameters."""
+    """Train one network with guessed hyperparameters, as in the original script."""
     params = {"lr": 0.03, "l2": 1e-3}
     model = Model(seed=0)
     for _ in range(EPOCHS):
@@ -29,7 +29,7 @@ def before(path: str) -> None:
 
 
 def after(path: str) -> None:
-    """Eight networks; run it in any number of processes, kill it and run it again."""
+    """Train a population of eight networks, in any number of processes that may be killed and restarted."""
     space = {"lr": hoptim.Float(1e-3, 1.0, log=True), "l2": hoptim.Float(1e-6, 1e-2, log=True)}  # hoptim
     for trial in hoptim.Study(path, space=space, size=8, steps=EPOCHS, mode="min"):  # hoptim
         model = Model.load(trial.checkpoint) if trial.checkpoint else Model(trial.seed)  # hoptim
@@ -38,7 +38,7 @@ def after(path: str) -> None:
 
 
 class Model:
-    """One hidden layer that learns a curve from noisy points, by plain gradient descent."""
+    """One hidden layer that is fitted to noisy points of a curve by gradient descent."""
 
     def __init__(self, seed: int) -> None:
         rng = np.random.default_rng(seed)
@@ -46,7 +46,7 @@ class Model:
 
     @classmethod
     def load(cls, path: str) -> Model:
-        """The network that was saved."""
+        """Return the network that was saved."""
         model = cls(seed=0)
         with np.load(path, allow_pickle=False) as data:
             model.w, model.b, model.v = data["w"], data["b"], data["v"]
@@ -58,7 +58,7 @@ class Model:
             np.savez(file, w=self.w, b=self.b, v=self.v)
 
     def train_epoch(self, lr: float, l2: float) -> None:
-        """Twenty steps down the gradient."""
+        """Train for twenty steps of gradient descent."""
         x, y = _points(seed=1)
         with np.errstate(all="ignore"):  # a network that diverges has a loss of NaN
             for _ in range(20):
@@ -70,7 +70,7 @@ class Model:
                 self.b = self.b - lr * back.sum(axis=0)
 
     def loss(self) -> float:
-        """Mean squared error on points that were not trained on."""
+        """Return the mean squared error on validation points."""
         x, y = _points(seed=2)
         with np.errstate(all="ignore"):
             return float(np.mean((np.tanh(np.outer(x, self.w) + self.b) @ self.v - y) ** 2))
@@ -83,7 +83,7 @@ def _points(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main() -> None:
-    """Run both and compare what they end with."""
+    """Run both versions and print their final losses."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/existing_script")
     folder.mkdir(parents=True, exist_ok=True)
     before(str(folder / "model.npz"))

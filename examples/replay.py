@@ -1,10 +1,10 @@
-"""Train the winner of `digits.py` again from its schedule alone: no study, no search, the same network.
+"""Train the best network of `digits.py` again from its schedule alone, without a study.
 
     python examples/replay.py RUN/pbt-0 [--save schedule.json]
     python examples/replay.py --schedule schedule.json
 
-The first form takes the schedule from a study of `digits.py` and compares the losses; the second needs
-nothing but the file.
+The first form takes the schedule from a study of `digits.py`; the second needs only the file. Both compare
+the losses with the recorded ones.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import hoptim
 
 
 def replay(schedule: hoptim.Schedule) -> list[float]:
-    """Train one network by a schedule; the validation loss after each interval."""
+    """Train one network by a schedule; return the validation loss after each interval."""
     digits, net, losses = Digits(), Network(schedule[0].seed), []
     for interval in schedule:
         net.apply(interval.params)
@@ -30,11 +30,11 @@ def replay(schedule: hoptim.Schedule) -> list[float]:
 
 
 def main() -> None:
-    """Replay what the command line names."""
-    parser = argparse.ArgumentParser(description="Train the digits' winner again from its schedule.")
+    """Replay the schedule that the command line names."""
+    parser = argparse.ArgumentParser(description="Train the best network of digits.py again.")
     parser.add_argument("study", nargs="?", type=Path, help="directory of a study of digits.py")
-    parser.add_argument("--schedule", type=Path, help="a saved schedule instead")
-    parser.add_argument("--save", type=Path, help="save the study's schedule there first")
+    parser.add_argument("--schedule", type=Path, help="saved schedule to use instead")
+    parser.add_argument("--save", type=Path, help="file to save the schedule to first")
     args = parser.parse_args()
     if (args.study is None) == (args.schedule is None):
         parser.error("give either the directory of a study or --schedule FILE")
@@ -49,7 +49,7 @@ def main() -> None:
     for interval, loss in zip(schedule, losses, strict=True):
         print(f"{interval.age:4}{interval.value!r:>22}{loss!r:>22}")
     if losses != [interval.value for interval in schedule]:
-        sys.exit("The losses differ: another machine, or another version of numpy, rounds otherwise.")
+        sys.exit("The losses differ: another machine or another version of numpy rounds differently.")
     print("Every loss is the same to the last bit.")
 
 

@@ -5,11 +5,11 @@
 #                size=4, steps=5, mode="min")'
 #     sh examples/shell_loop.sh runs/shell
 #
-# Start it as often as you like, on any machine that sees the directory; kill any of it at any time.
+# Any number of copies may run, on any machine that sees the directory; any may be killed at any time.
 set -u
 study=$1
 hoptim=${HOPTIM:-hoptim} # the command
-lease=${LEASE:-600}      # seconds that no interval of training takes; else run `hoptim beat` meanwhile
+lease=${LEASE:-600}      # seconds, longer than any interval of training; else run `hoptim beat` meanwhile
 
 while :; do
     trial=$($hoptim ask "$study" --lease "$lease" --shell)

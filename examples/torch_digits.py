@@ -2,7 +2,7 @@
 
     python examples/torch_digits.py [DIR] [--device cuda]
 
-Start it in as many terminals as there are devices; each process trains whatever is due.
+Start it in as many terminals as there are devices; the processes share the trials.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ SPACE = {
 
 
 def train(study: hoptim.Study, device: str = "cpu") -> None:
-    """Train whatever is due until every member has done its steps; any number of processes may."""
+    """Train until every member has done its steps; any number of processes may call this."""
     digits = Digits(device)
     for trial in study:
         if not trial.continues:
             trainer = Trainer(trial.seed, device)
             if trial.checkpoint:
                 trainer.load(trial.checkpoint)
-        trainer.apply(trial.params)  # after load, which brought back the parent's
+        trainer.apply(trial.params)  # after load, which restored the parent's
         trial.check(**trainer.in_force(trial.age))
         torch.manual_seed(trial.seed)
         trainer.train_epoch(digits)
@@ -48,14 +48,14 @@ def train(study: hoptim.Study, device: str = "cpu") -> None:
 
 
 def warm_up(age: int) -> float:
-    """The factor on the learning rate after a number of epochs."""
+    """Return the factor of the learning rate after `age` epochs."""
     return min(1.0, (age + 1) / 3)
 
 
 class Trainer:
     """A network with its optimizer and scheduler, whose states are saved and loaded together.
 
-    The scheduler and population based training do not fight, because each has its own factor: the
+    The scheduler and population based training are compatible because each has its own factor: the
     learning rate in force is the trial's `lr` times `warm_up`. The scheduler's counter is
     inherited with the weights, so it equals `trial.age`.
     """
@@ -71,30 +71,30 @@ class Trainer:
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, warm_up)
 
     def apply(self, params: Mapping[str, Any]) -> None:
-        """Bring a trial's hyperparameters into force; only after `load`, which undoes it."""
+        """Set a trial's hyperparameters; call it after `load`, which restores the parent's."""
         self.dropout.p = params["dropout"]
         hoptim.torch.apply(self.optimizer, params, scheduler=self.scheduler)
 
     def in_force(self, age: int) -> dict[str, float]:
-        """The hyperparameters as the optimizer and the model will really use them."""
+        """Return the hyperparameters that the optimizer and the model will really use."""
         found = hoptim.torch.in_force(self.optimizer, SPACE)
-        rate = self.optimizer.param_groups[0]["lr"] / warm_up(age)  # shows a counter that is off, too
+        rate = self.optimizer.param_groups[0]["lr"] / warm_up(age)  # also detects a wrong counter
         return {**found, "lr": rate, "dropout": self.dropout.p}
 
     def save(self, path: str) -> None:
-        """Write everything that the next epoch depends on."""
+        """Write the states of model, optimizer and scheduler."""
         parts = {"model": self.model, "optimizer": self.optimizer, "scheduler": self.scheduler}
         torch.save({name: part.state_dict() for name, part in parts.items()}, path)
 
     def load(self, path: str) -> None:
-        """Continue from what was saved, whatever device that was on."""
+        """Restore the states that were saved, from whichever device."""
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
 
     def train_epoch(self, digits: Digits) -> None:
-        """One pass over the training images in batches of 32."""
+        """Train for one pass over the training images in batches of 32."""
         images, labels = digits.training
         self.model.train()
         for rows in torch.randperm(len(labels)).to(self.device).split(32):
@@ -104,7 +104,7 @@ class Trainer:
         self.scheduler.step()
 
     def evaluate(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
-        """Mean cross-entropy, and share of right answers."""
+        """Return the mean cross-entropy and the fraction of correct predictions."""
         self.model.eval()
         with torch.no_grad():
             logits = self.model(images)
@@ -126,7 +126,7 @@ class Digits:
 
 
 def main() -> None:
-    """Train what is left of the study in the directory, then print what its winner can do."""
+    """Train the rest of the study in the directory, then print the accuracy of its best network."""
     parser = argparse.ArgumentParser(description="Population based training of a torch network.")
     parser.add_argument("dir", nargs="?", default="runs/torch_digits")
     parser.add_argument("--device", default="cpu")
@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20, help="epochs of each member")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    torch.set_num_threads(1)  # a network this small only loses by more
+    torch.set_num_threads(1)  # more threads slow down a network this small
     study = hoptim.Study(
         args.dir, space=SPACE, size=args.members, steps=args.steps, mode="min", seed=args.seed
     )
@@ -143,7 +143,7 @@ def main() -> None:
     winner = Trainer(best.seed, args.device)
     winner.load(str(best.checkpoint))
     _, accuracy = winner.evaluate(*Digits(args.device).test)
-    print(f"Best of the last trials: {best.params}, validation loss {best.value:.3f}")
+    print(f"Best of the latest trials: {best.params}, validation loss {best.value:.3f}")
     print(f"Held-out accuracy: {100 * accuracy:.2f} %")
 
 
