@@ -91,7 +91,7 @@ class Digits:
         self.test = images[1000:].reshape(-1, 64), labels[1000:]
 
     def batch(self, rows: Labels, shift: float, rng: np.random.Generator) -> tuple[Floats, Labels]:
-        """Return training images `(n, 64)`, each moved with probability `shift`, and their labels `(n,)`."""
+        """Return training images `(n, 64)`, each moved with probability `shift`, and labels `(n,)`."""
         moves = np.where(rng.random(len(rows)) < shift, rng.integers(9, size=len(rows)), 4)
         return self.moved[moves, rows], self.labels[rows]
 
