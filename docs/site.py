@@ -1,4 +1,4 @@
-"""For the site alone: examples in docstrings are shown as code."""
+"""MkDocs hook of the site: shows the examples in docstrings as code."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from markdown.preprocessors import Preprocessor
 
 
 def on_config(config: Any) -> None:
-    """Add the extension to those of mkdocs.yml; called by MkDocs."""
+    """Add the extension to those of mkdocs.yml; MkDocs calls this."""
     config.markdown_extensions.append(Examples())
 
 
 class Examples(Extension):
-    """Fences what begins with `>>>` up to the next empty line, before Markdown takes it for a quotation."""
+    """Markdown extension that fences examples, `>>>` to the next empty line, else taken for quotations."""
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 - the name is Markdown's
-        """Register; ahead of the fences, which have 25."""
+        """Register the preprocessor before that of fences, whose priority is 25."""
         md.preprocessors.register(_Fences(md), "examples", 26)
 
 

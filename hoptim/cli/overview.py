@@ -18,7 +18,7 @@ from hoptim.trial import FinishedTrial
 _MOST_FOUNDERS = 6
 _LINES = 18  # that a status takes besides the trials under way
 _BAR = 40  # columns
-_RUNNING = ("trial", "member", "step", "attempt", "interrupted", "held for", "last sign", "process", "host")
+_RUNNING = ("trial", "member", "step", "attempt", "interrupted", "held for", "heartbeat", "process", "host")
 
 
 def overview(status: Status, screen: Console, height: int | None = None) -> RenderableType:
