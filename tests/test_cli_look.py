@@ -19,6 +19,7 @@ import hoptim
 from hoptim.__main__ import main
 from hoptim.cli import export
 from hoptim.cli import status as looks
+from hoptim.store.locking import lock, mounts
 from tests.builders import loss, saving, study
 
 
@@ -309,6 +310,19 @@ def test_run_starts_workers_and_says_what_became_of_them(tmp_path, capsys):
     assert header.split() == ["worker", "starts", "ended", "log"]
     assert row.split() == ["0", "1", "finished", str(tmp_path / "logs" / "worker-0.log")]
     assert study.startswith(f"There is no study in {str(tmp_path)!r}")
+
+
+def test_a_fork_on_a_mount_of_one_host_needs_the_word(done, tmp_path, said, monkeypatch, capsys):
+    """Where locks reach no other machine, `--single-host` makes the fork that is refused without it."""
+
+    def refuse(folder):
+        raise hoptim.StoreError("pass single_host=True")
+
+    monkeypatch.setattr(mounts, "require_shared_locks", refuse)
+    monkeypatch.setattr(lock, "_registry", {})  # as in a process that has not locked it yet
+    assert main(["fork", done.path, str(tmp_path / "new")]) == 1
+    assert "single_host=True" in capsys.readouterr().err
+    assert "Made" in said("fork", done.path, tmp_path / "new", "--single-host")
 
 
 def test_a_fork_goes_on_in_a_directory_of_its_own(done, tmp_path, said, capsys):

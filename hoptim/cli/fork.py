@@ -29,17 +29,20 @@ from hoptim.cli.output import print_json
     help="Trials of each member, the first included. Default: up to DIR's last.",
 )
 @click.option("--seed", type=int, metavar="N", help="Seed of the new study. Default: the old one's plus 1.")
+@options.single_host
 @options.as_json
 def fork(
     folder: Path, new: Path, at_step: int | None, size: int | None, steps: int | None, seed: int | None,
-    as_json: bool,
+    single_host: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Make a study in NEW that begins with a generation of DIR.
 
     Settings that are not given stay as they were, and DIR is not changed. Another space or optimizer needs
     hoptim.fork in Python.
     """
-    study = hoptim.fork(folder, new, at_step=at_step, size=size, steps=steps, seed=seed)
+    study = hoptim.fork(
+        folder, new, at_step=at_step, size=size, steps=steps, seed=seed, single_host=single_host
+    )
     if as_json:
         print_json({"path": study.path, "size": study.size, "steps": study.steps, "seed": study.seed})
     else:
