@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -90,6 +91,7 @@ def test_no_descriptor_left_is_an_error_that_can_be_cured(tmp_path):
     path = tmp_path / "study"
     one = study(path)
     trial = one.ask()
+    gc.collect()  # what earlier tests left would close files, and with them free descriptors, below
     lowest = os.open(os.devnull, os.O_RDONLY)
     os.close(lowest)
     with limited(resource.RLIMIT_NOFILE, lowest):
