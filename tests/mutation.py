@@ -67,16 +67,16 @@ class Mutant(NamedTuple):
 MUTANTS = {
     "an append is not synced": Mutant(
         "store/journal.py",
-        [("write_all(self._fd, data, self._offset)\n                flush(self._fd)",
-          "write_all(self._fd, data, self._offset)")],
+        [("write_all(self._fd, data, self._at.offset)\n                flush(self._fd)",
+          "write_all(self._fd, data, self._at.offset)")],
         "simulation",
     ),
     "bytes of others are not synced": Mutant("store/journal.py", [("                self._secure(fd)\n", "                pass\n")], "journal"),
     "bytes of others are synced, but not written again": Mutant(
-        "store/journal.py", [("            write_all(fd, last := b\"\\n\".join(lines), self._offset - len(last))\n", "            del lines\n")], "journal",
+        "store/journal.py", [("            write_all(fd, last := b\"\\n\".join(lines), at.offset - len(last))\n", "            del lines\n")], "journal",
     ),
     "any word of a holder is believed": Mutant(
-        "store/journal.py", [("if self._lock.last_word() != self._durable_so_far():", "if not self._lock.last_word():")], "journal",
+        "store/durable_note.py", [("return os.pread(fd, _LENGTH, 0) == _note(at)", "return bool(os.pread(fd, _LENGTH, 0))")], "journal",
     ),
     "new files are not synced": Mutant("_files.py", [("        flush(fd)\n        os.close(fd)", "        os.close(fd)")], "simulation"),
     "the study's folder is not synced": Mutant(
@@ -94,7 +94,7 @@ MUTANTS = {
         "store/checkpoints.py", [("                    sync(folder.parent)", "                    pass")], "checkpoints",
     ),
     "the journal is not cut back after an error": Mutant(
-        "store/journal.py", [("os.ftruncate(self._fd, self._offset)\n                flush(self._fd)", "pass")], "journal",
+        "store/journal.py", [("os.ftruncate(self._fd, self._at.offset)\n                flush(self._fd)", "pass")], "journal",
     ),
     "there is no lock": Mutant(
         "store/locking/lock.py",
@@ -103,7 +103,7 @@ MUTANTS = {
         "lock",
     ),
     "the journal itself is not locked": Mutant(
-        "store/journal.py", [("                lock.lock_written(self._fd, str(self.path), timeout)\n", "                lock._written = self._fd\n")], "journal",
+        "store/journal.py", [("                lock.lock_file(self._fd, str(self.path), timeout)\n", "")], "journal",
     ),
     "a lock file that was replaced is not noticed": Mutant("store/locking/lock.py", [("                if current:\n", "                if True:\n")], "lock"),
     "mounts that lie are believed": Mutant("store/locking/lock.py", [("mounts.require_shared_locks(self.folder)", "pass")], "mounts"),
@@ -112,12 +112,12 @@ MUTANTS = {
         "store/journal.py",
         [("            self._fd = self._open(os.O_RDWR)\n",
           "            self._fd = self._kept = getattr(self, '_kept', None) or self._open(os.O_RDWR)\n"),
-         ("                    lock.close_written()\n", "                    pass\n")],
+         ("                    unlock_and_close(fd)\n", "                    pass\n")],
         "simulation",
     ),
     "lines do not chain": Mutant("store/line_format.py", [('crc32(previous + payload)', 'crc32(payload)')], "line_format"),
     "a later append does not prove damage": Mutant("store/line_format.py", [("_append_of(line) <= n", "True")], "line_format"),
-    "torn bytes are not kept aside": Mutant("store/journal.py", [("write_new(aside, tail)", "pass")], "journal"),
+    "torn bytes are not kept aside": Mutant("store/tail.py", [("write_new(aside, tail)", "pass")], "journal"),
     "any token will do": Mutant(
         "store/state.py", [("return trial if trial.token == token and trial.worker is not None else None", "return trial")], "state",
     ),

@@ -201,7 +201,7 @@ def test_pins_beat(tmp_path):
     advance(made)
     before = threading.active_count()
     with made._session.store.pin(lambda state: [0, 1]):
-        assert threading.active_count() == before
+        assert threading.active_count() <= before  # those of earlier studies may come to their end
         path = Path(made.path) / "pins" / pins(made)[1]
         first = path.stat().st_mtime_ns
         wait_until(lambda: path.stat().st_mtime_ns > first)

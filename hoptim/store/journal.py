@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import errno
-import json
-import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hoptim._files import close_read, explained, flush, open_regular, sync, write_all, write_new
-from hoptim.errors import StoreError, StudyDamaged, StudyMismatch
+from hoptim._files import close_read, explained, flush, open_regular, sync, write_all
+from hoptim.errors import StoreError, StudyDamaged
 from hoptim.store import line_format
+from hoptim.store.cursor import PORTION, Cursor
+from hoptim.store.durable_note import is_durable, note_durable
 from hoptim.store.layout import JOURNAL
 from hoptim.store.line_format import Record
-from hoptim.store.locking.lock import StudyLock
+from hoptim.store.locking.lock import StudyLock, unlock_and_close
 from hoptim.store.memory_journal import Take
 from hoptim.store.reserve import Reserve
-
-log = logging.getLogger("hoptim")
-
-_PORTION = 4 * line_format.LONGEST  # bytes read at a time
-LONGEST_TAIL = 8 * line_format.LONGEST  # bytes; what an append writes are few records
+from hoptim.store.tail import LONGEST_TAIL, cut_off, refuse_another_study, refuse_damage
 
 
 class FileJournal:
@@ -48,9 +44,7 @@ class FileJournal:
 
     def forget(self) -> None:
         """As `Journal.forget`."""
-        self._offset = 0  # the bytes [0, offset) are good and folded
-        self._n = 0
-        self._last = line_format.start(self._uuid)  # the last line; its digits are the first 8 bytes
+        self._at = Cursor(line_format.start(self._uuid))  # what is before it has been handed over
         self._void = True
         self._foreign = True  # whether somebody else's bytes may not be on the disk yet
 
@@ -67,7 +61,7 @@ class FileJournal:
     @property
     def count(self) -> int:
         """As `Journal.count`."""
-        return self._n
+        return self._at.n
 
     def read(self, take: Take) -> None:
         """As `Journal.read`."""
@@ -89,13 +83,15 @@ class FileJournal:
             # Opened anew in each hold: over NFS an older descriptor may show an older size.
             self._fd = self._open(os.O_RDWR)
             try:
-                lock.lock_written(self._fd, str(self.path), timeout)
+                # Over NFS the bytes of a killed writer may arrive after its other locks are gone, but not
+                # after that of the file itself; and this lock, unlike another file's, shows its last bytes.
+                lock.lock_file(self._fd, str(self.path), timeout)
                 self._settle()
                 yield
             finally:
-                self._fd = None
+                fd, self._fd = self._fd, None
                 with explained("close", self.path):
-                    lock.close_written()
+                    unlock_and_close(fd)
 
     def _settle(self) -> None:
         """Once: whoever made the study may have died before its names were durable."""
@@ -110,21 +106,18 @@ class FileJournal:
     def append(self, records: Sequence[Record]) -> None:
         """As `Journal.append`."""
         lines = []
-        previous = self._last[:8]
+        previous = self._at.last[:8]
         for i, record in enumerate(records):
             batch = {"batch": i} if i else {}  # tells a torn batch from damage, see line_format.is_torn
-            lines.append(line_format.encode({"n": self._n + i, **record, **batch}, previous))
+            lines.append(line_format.encode({"n": self._at.n + i, **record, **batch}, previous))
             previous = lines[-1][:8]
-        data = b"".join(lines)
         try:
-            self._write(data)
+            self._write(b"".join(lines))
         except BaseException:
             self.forget()
             raise
-        self._offset += len(data)
-        self._n += len(lines)
-        self._last = lines[-1]
-        self._lock.leave_word(self._durable_so_far())
+        self._at.appended(lines)
+        note_durable(self._lock.fd, self._at)
 
     def _write(self, data: bytes) -> None:
         """Put bytes at the end, all of them or none; a full disk has a reserve for that."""
@@ -139,11 +132,11 @@ class FileJournal:
         assert self._fd is not None
         try:
             with explained("append to", self.path):
-                write_all(self._fd, data, self._offset)
+                write_all(self._fd, data, self._at.offset)
                 flush(self._fd)
         except BaseException:
             with suppress(OSError):  # failing that, the next opener repairs the tail
-                os.ftruncate(self._fd, self._offset)
+                os.ftruncate(self._fd, self._at.offset)
                 flush(self._fd)
             raise
 
@@ -151,8 +144,8 @@ class FileJournal:
         """Write all records that have been read to an open file; what is appended later is left out."""
         fd = self._open(os.O_RDONLY)
         try:
-            for begin in range(0, self._offset, _PORTION):
-                data = self._bytes(fd, begin, min(begin + _PORTION, self._offset))
+            for begin in range(0, self._at.offset, PORTION):
+                data = self._bytes(fd, begin, min(begin + PORTION, self._at.offset))
                 write_all(target, data, begin)
         finally:
             close_read(fd)
@@ -179,17 +172,17 @@ class FileJournal:
         held = fd == self._fd
         with explained("read", self.path):
             size = os.fstat(fd).st_size
-        if self._offset and not self._is_there(fd, size):
+        if self._at.offset and not self._is_there(fd, size):
             self.forget()
-        continued = self._offset > 0
+        continued = self._at.offset > 0
         self._portions(fd, size, take)
-        if self._offset < size and held and continued:
+        if self._at.offset < size and held and continued:
             self.forget()  # only what is wrong from the front is damage
             self._portions(fd, size, take)
-        if self._offset < size or not self._n:
+        if self._at.offset < size or not self._at.n:
             self._judge(fd, size, held)
         if held and self._foreign:
-            if self._lock.last_word() != self._durable_so_far():
+            if not is_durable(self._lock.fd, self._at):
                 self._secure(fd)
             self._foreign = False
 
@@ -200,36 +193,30 @@ class FileJournal:
         fsync failed, the system takes the bytes for written. So they are written again. What was
         appended before is durable, since the writer of the last append made sure of that.
         """
-        data = self._bytes(fd, max(0, self._offset - LONGEST_TAIL), self._offset)
-        lines = data.split(b"\n")[-2 - line_format.batch_of(self._last) :]
+        at = self._at
+        data = self._bytes(fd, max(0, at.offset - LONGEST_TAIL), at.offset)
+        lines = data.split(b"\n")[-2 - line_format.batch_of(at.last) :]
         with explained("sync", self.path):
-            write_all(fd, last := b"\n".join(lines), self._offset - len(last))
+            write_all(fd, last := b"\n".join(lines), at.offset - len(last))
             flush(fd)
-        self._lock.leave_word(self._durable_so_far())
-
-    def _durable_so_far(self) -> bytes:
-        """The word for the next holder: what has been read or appended here is on the disk."""
-        return b"durable: %s %020d\n" % (self._last[:8], self._offset)
+        note_durable(self._lock.fd, at)
 
     def _is_there(self, fd: int, size: int) -> bool:
         """Whether the last known line is still where it was."""
-        if size < self._offset:
+        at = self._at
+        if size < at.offset:
             return False
-        return self._bytes(fd, self._offset - len(self._last), self._offset) == self._last
+        return self._bytes(fd, at.offset - len(at.last), at.offset) == at.last
 
     def _portions(self, fd: int, size: int, take: Take) -> None:
         """Good lines behind the known ones; few at a time, since a journal may be long."""
-        while self._offset < size:
-            data = self._bytes(fd, self._offset, min(size, self._offset + _PORTION))
-            found = line_format.scan(data, self._last[:8], self._n, self._last)
-            if not found.records:
+        while (begin := self._at.offset) < size:
+            records = self._at.advance(self._bytes(fd, begin, min(size, begin + PORTION)))
+            if not records:
                 return
-            self._offset += found.length
-            self._n += len(found.records)
-            self._last = found.last
             self._foreign = True
             void, self._void = self._void, False
-            take(void, found.records)
+            take(void, records)
 
     def _bytes(self, fd: int, begin: int, end: int) -> bytes:
         with explained("read", self.path):
@@ -240,46 +227,16 @@ class FileJournal:
         return b"".join(parts)
 
     def _judge(self, fd: int, size: int, held: bool) -> None:
-        """Bytes behind the last good line: a torn tail is repaired by the holder, else damage."""
-        tail = self._bytes(fd, self._offset, min(size, self._offset + LONGEST_TAIL + 1))
-        if self._offset == 0:
-            self._refuse_another_study(tail)
-        too_long = len(tail) > LONGEST_TAIL
-        if self._offset == 0 or too_long or not line_format.is_torn(tail, self._n):
-            if not held and self._bytes(fd, self._offset, self._offset + len(tail)) != tail:
+        """Judge the bytes behind the last good line; a torn tail is repaired by the holder."""
+        at = self._at
+        tail = self._bytes(fd, at.offset, min(size, at.offset + LONGEST_TAIL + 1))
+        if at.offset == 0:
+            refuse_another_study(self.path, self._uuid, tail)
+        try:
+            refuse_damage(self.path, at, tail, size)
+        except StudyDamaged:
+            if not held and self._bytes(fd, at.offset, at.offset + len(tail)) != tail:
                 return  # somebody is writing there at this moment
-            if not tail:
-                what = "the file is empty"
-            elif too_long:
-                what = f"{size - self._offset} bytes follow, more than one append writes"
-            else:
-                what = "records follow" if self._offset else "its first line is not what was written"
-            raise StudyDamaged(
-                f"{str(self.path)!r} is damaged at line {self._n + 1}, byte {self._offset}: {what}. "
-                "Restore the file from a copy; hoptim never skips records."
-            )
+            raise
         if held:
-            aside = self.path.with_name(f"{self.path.name}.torn-{self._offset}-{os.urandom(4).hex()}")
-            log.warning(
-                "The last append to %s was interrupted at byte %d, before it was acknowledged; its "
-                "%d bytes are kept in %s.", self.path, self._offset, len(tail), aside.name
-            )  # fmt: skip
-            with explained("repair", self.path):
-                write_new(aside, tail)
-                sync(aside.parent)
-                os.ftruncate(fd, self._offset)
-                flush(fd)
-
-    def _refuse_another_study(self, tail: bytes) -> None:
-        front = tail[: tail.find(b"\n") + 1]
-        with suppress(ValueError, KeyError, TypeError, RecursionError):
-            uuid = json.loads(front[9:])["uuid"]
-            if (
-                type(uuid) is str
-                and uuid != self._uuid
-                and line_format.scan(front, line_format.start(uuid), 0).records
-            ):
-                raise StudyMismatch(
-                    f"{str(self.path)!r} belongs to another study than the one opened here as "
-                    f"{self._uuid}: the directory was made anew. Open the study again."
-                )
+            cut_off(self.path, fd, at.offset, tail)

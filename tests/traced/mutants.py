@@ -28,7 +28,7 @@ def forget_ids() -> None:
 def keep_state() -> None:
     """What was folded and could not be written is not forgotten."""
     forget = journal.FileJournal.forget
-    journal.FileJournal.forget = lambda self: None if hasattr(self, "_n") else forget(self)  # type: ignore[method-assign]
+    journal.FileJournal.forget = lambda self: None if hasattr(self, "_at") else forget(self)  # type: ignore[method-assign]
 
 
 def drop_early() -> None:

@@ -13,14 +13,13 @@ from hoptim._files import open_regular
 from hoptim.store import line_format
 from hoptim.store.check import damage
 from hoptim.store.check.report import CUT, Finding, Place
-from hoptim.store.journal import LONGEST_TAIL
+from hoptim.store.cursor import PORTION, Cursor
 from hoptim.store.layout import JOURNAL
 from hoptim.store.line_format import Record
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
 from hoptim.store.study_file import StudyFile
-
-_PORTION = 4 * line_format.LONGEST  # bytes read at a time
+from hoptim.store.tail import fits_an_append
 
 
 def first_record(path: Path) -> Record:
@@ -42,7 +41,6 @@ class Reading:
 
     Attributes:
         state: What the good records add up to.
-        records: How many of them there are.
         tail: The bytes behind the last of them.
         contradictions: Records that cannot follow from the ones before; the state is without them.
     """
@@ -53,8 +51,8 @@ class Reading:
 
     def _begin(self, settings: StudyFile | None) -> None:
         self._settings = settings
-        self._offset, self._last = 0, b""
-        self.records, self.tail = 0, b""
+        self._at = Cursor(b"")
+        self.tail = b""
         self.state = _fresh(settings)
         self.contradictions: list[Finding] = []
         self._explained: list[Finding] | None = None
@@ -65,22 +63,26 @@ class Reading:
         Raises:
             OSError: The file cannot be read, or is not a regular one.
         """
-        last = read_from(self._path, self._offset - len(self._last), len(self._last))
-        if settings is None or settings != self._settings or last != self._last:
+        at = self._at
+        gone = at.offset and read_from(self._path, at.offset - len(at.last), len(at.last)) != at.last
+        if settings is None or settings != self._settings or gone:
             self._begin(settings)
-        while self._fold_portion(read_from(self._path, self._offset, _PORTION)):
+        while self._fold_portion(read_from(self._path, self._at.offset, PORTION)):
             pass
-        tail = read_from(self._path, self._offset)
+        tail = read_from(self._path, self._at.offset)
         if tail != self.tail:
             self.tail, self._explained = tail, None
 
     def _fold_portion(self, data: bytes) -> bool:
         """Whether there were good lines."""
-        found = line_format.scan(data, self._previous(data), self.records, self._last)
-        self._make_room(found.records)
-        self._fold(found.records, data)
-        self._offset, self._last = self._offset + found.length, found.last
-        return bool(found.records)
+        at = self._at
+        if not at.offset:
+            at.last = self._first_digits(data)
+        begin, n = at.offset, at.n
+        records = at.advance(data)
+        self._make_room(records)
+        self._fold(records, data, begin, n)
+        return bool(records)
 
     def _make_room(self, records: list[Record]) -> None:
         """For as many members as there are, where study.json cannot say how many."""
@@ -90,34 +92,34 @@ class Reading:
         self.state.members += [[] for _ in range(missing)]
         self.state.size = len(self.state.members)
 
-    def _previous(self, data: bytes) -> bytes:
-        """The digits that the next line follows; record 0 itself says what it follows."""
-        if self._last:
-            return self._last[:8]
+    def _first_digits(self, data: bytes) -> bytes:
+        """Return the digits that the first line follows; record 0 itself says which."""
         uuid = damage.said(data[: data.find(b"\n") + 1]).get("uuid")
         if not isinstance(uuid, str):
             uuid = self._settings.uuid if self._settings else ""
         return line_format.start(uuid)
 
-    def _fold(self, records: Iterable[Record], data: bytes) -> None:
+    def _fold(self, records: Iterable[Record], data: bytes, offset: int, n: int) -> None:
         begin = 0
-        for record in records:
+        for i, record in enumerate(records, n):
             try:
                 self.state.apply(record)
             except Exception as error:  # a forged record may break the fold in any way
                 what = f"{error} ({type(error).__name__})"
-                place = Place(self.records + 1, self._offset + begin)
+                place = Place(i + 1, offset + begin)
                 self.contradictions.append(Finding("error", "contradiction", JOURNAL, what, place))
-                self.state.n = self.records + 1  # so that later claims keep their tokens
-            self.records += 1
+                self.state.n = i + 1  # so that later claims keep their tokens
             begin = data.index(b"\n", begin) + 1
+
+    @property
+    def records(self) -> int:
+        """Number of good records."""
+        return self._at.n
 
     @property
     def torn(self) -> bool:
         """Whether bytes are left that an interrupted append explains."""
-        if not self.tail or not self.records:
-            return False
-        return len(self.tail) <= LONGEST_TAIL and line_format.is_torn(self.tail, self.records)
+        return bool(self.tail and self.records) and fits_an_append(self.tail, self.records)
 
     def findings(self) -> list[Finding]:
         """What is wrong with the lines, and with what they say."""
@@ -127,12 +129,12 @@ class Reading:
             what = "The journal is empty, though a study begins with a record. Restore it from a copy."
             return [Finding("error", "empty-journal", JOURNAL, what, Place(1, 0))]
         if self._explained is None:  # once, since it may be long, and be wanted under the lock
-            last = self._last or self._previous(self.tail)
-            self._explained = damage.explain(JOURNAL, self.tail, last, self.records, self._offset)
+            at = self._at
+            self._explained = damage.explain(JOURNAL, self.tail, at.last, at.n, at.offset)
         return [*self.contradictions, *self._explained]
 
     def _torn_tail(self) -> Finding:
-        size, place = len(self.tail), Place(self.records + 1, self._offset)
+        size, place = len(self.tail), Place(self.records + 1, self._at.offset)
         if b"\n" not in self.tail:
             what = (
                 f"The last append was interrupted before it was acknowledged, and left {size} bytes. The "

@@ -28,7 +28,6 @@ _SAY_EVERY = 10.0  # seconds between two words about a lock that stays taken
 _SHARED_WITHIN = 1.0  # seconds; of a group, one who makes a file shares it a moment later
 _SLICE = 0.2  # seconds that a thread waits for another one without looking for signals
 _NAME_BYTES = 120
-_WORD_BYTES = 64
 
 
 class StudyLock:
@@ -49,7 +48,6 @@ class StudyLock:
         self._waiter: Waiter | None = None
         self._wait_logger: WaitLogger | None = None
         self._inner: int | None = None
-        self._written: int | None = None
         self._name = f"process {os.getpid()} on {os.uname().nodename}"[: _NAME_BYTES - 40]
 
     @staticmethod
@@ -115,33 +113,21 @@ class StudyLock:
         self._leave_line()
         self.mutex.release()
 
-    def lock_written(self, fd: int, path: str, timeout: float | None) -> None:
-        """Within a hold, lock the very file that is written in it, too; closing it lets go.
+    @property
+    def fd(self) -> int:
+        """Descriptor of the file `lock` while it is held, else -1."""
+        return -1 if self._inner is None else self._inner
 
-        Over NFS the bytes of a writer that was killed may arrive after its other locks are gone, but
-        not after that of the file itself; and this lock, unlike another file's, shows its last bytes.
+    def lock_file(self, fd: int, path: str, timeout: float | None) -> None:
+        """Lock another open file, too, within a hold; `unlock_and_close` lets go of it.
+
+        Args:
+            fd: Descriptor of the file; a forked child closes it.
+            path: Path of the file, for messages.
+            timeout: Seconds to wait at most; None waits on.
         """
-        self._written = fd
+        _held.add(fd)
         self._lock_file(fd, path, None if timeout is None else time.monotonic() + timeout)
-
-    def close_written(self) -> None:
-        """Close the file of `lock_written`."""
-        fd, self._written = self._written, None
-        if fd is not None:
-            with suppress(OSError):  # closing alone would not do while a foreign child has a copy
-                fcntl.flock(fd, fcntl.LOCK_UN)
-            os.close(fd)
-
-    def last_word(self) -> bytes:
-        """What the last holder left for the next one; only within a hold, and possibly nothing."""
-        with suppress(OSError):
-            return os.pread(self._inner or -1, _WORD_BYTES, 0)
-        return b""
-
-    def leave_word(self, word: bytes) -> None:
-        """Leave some bytes for the next holder, always of the same length; they may get lost."""
-        with suppress(OSError):
-            os.pwrite(self._inner or -1, word, 0)
 
     def _keep_threads_apart(self, timeout: float | None) -> None:
         end = math.inf if timeout is None else time.monotonic() + timeout
@@ -196,10 +182,8 @@ class StudyLock:
         self._inner = self._queue = None
         for fd in held:
             if fd is not None:
-                with suppress(OSError):  # closing alone would not do while a foreign child has a copy
-                    fcntl.flock(fd, fcntl.LOCK_UN)
                 with suppress(OSError):
-                    os.close(fd)
+                    unlock_and_close(fd)
 
     def _sign(self) -> None:
         if self._queue is not None:
@@ -279,7 +263,16 @@ def _lock_now(fd: int) -> bool:
     return True
 
 
+def unlock_and_close(fd: int) -> None:
+    """Let go of a file's lock, and close the file; raise `OSError` if that fails."""
+    _held.discard(fd)
+    with suppress(OSError):  # closing alone would not do while a foreign child has a copy
+        fcntl.flock(fd, fcntl.LOCK_UN)
+    os.close(fd)
+
+
 _registry: dict[tuple[int, str], StudyLock] = {}
+_held: set[int] = set()  # of `lock_file`
 _registry_guard = threading.Lock()
 
 
@@ -287,15 +280,13 @@ def _after_fork() -> None:
     """In a child: the parent's locks are not ours, and its queue descriptors must not outlive it."""
     global _registry_guard
     _registry_guard = threading.Lock()
-    for lock in _registry.values():
-        for fd in (
-            lock._written,
-            lock._inner,
-            lock._queue,
-            None if lock._waiter is None else lock._waiter.fd,
-        ):
-            if fd is not None and fd >= 0:
+    queued = [lock._waiter.fd for lock in _registry.values() if lock._waiter is not None]
+    locked = [fd for lock in _registry.values() for fd in (lock._inner, lock._queue)]
+    for fd in (*_held, *queued, *locked):
+        if fd is not None and fd >= 0:
+            with suppress(OSError):
                 os.close(fd)
+    _held.clear()
     _registry.clear()
 
 
