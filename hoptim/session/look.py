@@ -12,6 +12,7 @@ from hoptim.analysis.status import Running, Status, warnings
 from hoptim.errors import NoResult
 from hoptim.session.results import Results
 from hoptim.session.session import Session
+from hoptim.store.layout import CHECKPOINTS, JOURNAL, SCRATCH
 from hoptim.store.liveness import Watch
 from hoptim.store.trial_record import TrialRecord
 from hoptim.trial import FinishedTrial
@@ -54,11 +55,11 @@ def _running(record: TrialRecord, watch: Watch | None) -> Running:
 def _bytes(folder: Path) -> dict[str, int]:
     found = {
         "journal": 0,
-        "checkpoints": _size(folder / "checkpoints"),
-        "scratch": _size(folder / "scratch"),
+        "checkpoints": _size(folder / CHECKPOINTS),
+        "scratch": _size(folder / SCRATCH),
     }
     with suppress(OSError):
-        found["journal"] = (folder / "journal.jsonl").stat().st_size
+        found["journal"] = (folder / JOURNAL).stat().st_size
     return found
 
 

@@ -6,8 +6,9 @@ import errno
 import json
 import os
 import re
+import reprlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,16 +54,14 @@ def read(folder: Path) -> StudyFile | None:
         if len(data) > LONGEST:
             raise ValueError(f"it is longer than {LONGEST} bytes")
         found = json.loads(data)
-        version = found["format"]
-        settings = StudyFile(found["uuid"], found["identity"], found["steps"])
-        if version == FORMAT and not _is_plausible(settings):
-            raise ValueError(f"uuid {settings.uuid!r}, steps {settings.steps!r}")
+        if found["format"] == FORMAT and (wrong := next(wrong_fields(found), None)):
+            raise ValueError(wrong)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StudyDamaged(f"{str(path)!r} cannot be read: {error!r}. Restore it from a copy.") from error
-    if version != FORMAT:
-        raise StudyDamaged(f"{str(path)!r} has format {version!r}, this hoptim reads {FORMAT}.")
+    if found["format"] != FORMAT:
+        raise StudyDamaged(f"{str(path)!r} has format {found['format']!r}, this hoptim reads {FORMAT}.")
     _compare_digest(folder, path, data)
-    return settings
+    return StudyFile(found["uuid"], found["identity"], found["steps"])
 
 
 def create(folder: Path, identity: Mapping[str, Any], steps: int, single_host: bool = False) -> StudyFile:
@@ -85,6 +84,29 @@ def create(folder: Path, identity: Mapping[str, Any], steps: int, single_host: b
     with StudyLock.of(folder, single_host).hold(None), explained("create the study", folder):
         there = _read_anew(folder)
         return there or _write(folder, StudyFile(os.urandom(16).hex(), dict(identity), steps))
+
+
+def wrong_fields(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence on each field of a study.json that is not as hoptim writes it."""
+    uuid = found.get("uuid")
+    yield from wrong_types([("uuid", uuid, str), ("steps", found.get("steps"), int)])
+    yield from wrong_types([("identity", found.get("identity"), dict)])
+    if type(uuid) is str and not re.fullmatch("[0-9a-f]{32}", uuid):
+        yield f"In study.json uuid should be 32 hex digits, found {reprlib.repr(uuid)}."
+
+
+def wrong_types(fields: Iterable[tuple[str, Any, type]], least: int = 1) -> Iterator[str]:
+    """Yield a sentence on each field that is of another type, or below the least number.
+
+    Args:
+        fields: Name, value and type of each.
+        least: Least whole number. Default: 1.
+    """
+    for name, value, kind in fields:
+        if type(value) is not kind:
+            yield f"In study.json {name} should be of type {kind.__name__}, found {reprlib.repr(value)}."
+        elif isinstance(value, int) and value < least:
+            yield f"In study.json {name} is {value}, which is too small."
 
 
 def compare(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
@@ -166,13 +188,6 @@ def _differences(where: str, found: Any, wanted: Any) -> list[str]:
     if found == wanted:
         return []
     return [f"  {where}: recorded {json.dumps(found)}, asked for {json.dumps(wanted)}"]
-
-
-def _is_plausible(settings: StudyFile) -> bool:
-    """Whether no hand has been at work in what this half knows of."""
-    uuid, identity, steps = settings
-    is_uuid = type(uuid) is str and re.fullmatch("[0-9a-f]{32}", uuid)
-    return bool(is_uuid) and type(identity) is dict and type(steps) is int and steps >= 1
 
 
 def _digest(data: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -193,16 +194,16 @@ class _Leader:
         return {
             **{name: getattr(trial, name) for name in _SENT},
             "params": self.study.space.record(trial.params),
-            "checkpoint": None if trial.checkpoint is None else Path(trial.checkpoint).name,
+            "checkpoint": trial.checkpoint and os.path.relpath(trial.checkpoint, self.study.path),
         }
 
 
 def _following(study: Study, sent: Mapping[str, Any]) -> RankTrial:
     """Return the trial of rank 0 for another rank, with that rank's own objects and paths."""
-    name = sent["checkpoint"]
+    within = sent["checkpoint"]
     own = {
         "params": study.space.named(sent["params"]),
-        "checkpoint": None if name is None else str(Path(str(study.path), "checkpoints", name)),
+        "checkpoint": within and os.path.join(str(study.path), within),
         "path": study.path,
         "keeper": study.keeper(),
     }

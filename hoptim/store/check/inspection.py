@@ -20,7 +20,7 @@ from hoptim.store.layout import JOURNAL, LOCK, STUDY
 from hoptim.store.line_format import Record
 from hoptim.store.locking.lock import StudyLock
 from hoptim.store.state import FORMAT
-from hoptim.store.study_file import LONGEST, StudyFile
+from hoptim.store.study_file import LONGEST, StudyFile, wrong_fields, wrong_types
 
 LOCK_TIMEOUT = 60.0  # seconds
 
@@ -161,19 +161,12 @@ def _judge_origin(found: dict[str, Any], digest: str, head: Record) -> Iterator[
 
 
 def _wrong_fields(found: dict[str, Any]) -> Iterator[str]:
+    yield from wrong_fields(found)
     identity = found.get("identity")
     inner = identity if isinstance(identity, dict) else {}
-    fields = [
-        ("uuid", found.get("uuid"), str), ("steps", found.get("steps"), int), ("identity", identity, dict),
-        ("identity.size", inner.get("size"), int), ("identity.seed", inner.get("seed"), int),
-        ("identity.mode", inner.get("mode"), str), ("identity.space", inner.get("space"), dict),
-        ("identity.optimizer", inner.get("optimizer"), dict), ("identity.start", inner.get("start"), list),
-    ]  # fmt: skip
-    for name, value, kind in fields:
-        if type(value) is not kind:
-            yield f"In study.json {name} should be of type {kind.__name__}, found {reprlib.repr(value)}."
-        elif isinstance(value, int) and value < (name != "identity.seed"):
-            yield f"In study.json {name} is {value}, which is too small."
+    fields = [("size", int), ("mode", str), ("space", dict), ("optimizer", dict), ("start", list)]
+    yield from wrong_types((f"identity.{name}", inner.get(name), kind) for name, kind in fields)
+    yield from wrong_types([("identity.seed", inner.get("seed"), int)], least=0)
     if type(inner.get("mode")) is str and inner["mode"] not in ("min", "max"):
         yield f"In study.json identity.mode should be 'min' or 'max', found {reprlib.repr(inner['mode'])}."
 
