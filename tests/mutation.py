@@ -97,7 +97,7 @@ MUTANTS = {
         "store/journal.py", [("os.ftruncate(self._fd, self._at.offset)\n                flush(self._fd)", "pass")], "journal",
     ),
     "there is no lock": Mutant(
-        "store/locking/lock.py",
+        "store/locking/kernel.py",
         [("fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"),
          ("while not lock_descriptor(fd, blocking=False):", "while False:")],
         "lock",

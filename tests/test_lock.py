@@ -83,7 +83,7 @@ def test_a_timeout_names_the_holder(held):
 def test_a_long_wait_is_said(held, monkeypatch, caplog):
     """A waiter without a limit warns again and again with the holder's name, then enters."""
     folder, holder, _ = held
-    monkeypatch.setattr(lock, "_SAY_EVERY", 0.05)
+    monkeypatch.setattr(lock, "_LOG_EVERY", 0.05)
     mine = StudyLock.of(folder)
     threading.Timer(0.4, holder.kill).start()
     with caplog.at_level(logging.WARNING, logger="hoptim"):
@@ -200,7 +200,7 @@ def test_calling_hoptim_within_its_own_decision_is_an_error(tmp_path):
     """Entering twice in one thread would wait for itself for ever, so it is refused."""
     mine = StudyLock.of(tmp_path)
     mine.acquire(None)
-    with pytest.raises(OptimizerError, match="called the study that was asking it"):
+    with pytest.raises(OptimizerError, match=r"cannot be called from propose\(\) or keep="):
         mine.acquire(None)
     mine.release()
     mine.acquire(None)

@@ -16,7 +16,8 @@ from hoptim.store.cursor import PORTION, Cursor
 from hoptim.store.durable_note import is_durable, note_durable
 from hoptim.store.layout import JOURNAL
 from hoptim.store.line_format import Record
-from hoptim.store.locking.lock import StudyLock, unlock_and_close
+from hoptim.store.locking.kernel import unlock_and_close
+from hoptim.store.locking.lock import StudyLock
 from hoptim.store.memory_journal import Take
 from hoptim.store.reserve import Reserve
 from hoptim.store.tail import LONGEST_TAIL, cut_off, refuse_another_study, refuse_damage

@@ -11,32 +11,40 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 from hoptim import _signals
-from hoptim._files import create, explained, read_front
+from hoptim._files import explained
 from hoptim._signals import signals_allowed, signals_deferred
 from hoptim.errors import LockTimeout, OptimizerError
 from hoptim.store.layout import LOCK, QUEUE
-from hoptim.store.locking import mounts
+from hoptim.store.locking import kernel, mounts
+from hoptim.store.locking.holder import holder, note_holder, own_name
 from hoptim.store.locking.threads import Waiter, WaitLogger
 
 log = logging.getLogger("hoptim")
 
-_SAY_EVERY = 10.0  # seconds between two words about a lock that stays taken
-_SHARED_WITHIN = 1.0  # seconds; of a group, one who makes a file shares it a moment later
+_LOG_EVERY = 10.0  # seconds between two warnings about a lock that stays taken
 _SLICE = 0.2  # seconds that a thread waits for another one without looking for signals
-_NAME_BYTES = 120
 
 
 class StudyLock:
     """Mutual exclusion between threads and processes, on any machine that shares the folder.
 
-    Waiters stand in line in a blocking `flock` on `queue`, because polling starves them; the head
-    of the line then takes `lock` through filelock, by the kernel's lock alone: the file stays, no
-    age counts, and a file system without locks is an error. The holder's name is in `queue`
-    meanwhile. One object serves a process and folder, see `of`.
+    Waiters queue in a blocking `flock` on `queue`, because polling starves them; the head of the
+    queue then takes `lock` through filelock, by the kernel's lock alone: the file stays, no age counts,
+    and a file system without locks is an error. The holder's name is in `queue` meanwhile. One object
+    serves a process and folder, see `of`.
+
+    Args:
+        folder: Directory of the study.
+
+    Attributes:
+        folder: Directory of the study.
+        mutex: Lock that keeps the threads of this process apart.
+        single_host: Whether the mount's locks need not reach other machines, or are known to.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,15 +56,16 @@ class StudyLock:
         self._waiter: Waiter | None = None
         self._wait_logger: WaitLogger | None = None
         self._inner: int | None = None
-        self._name = f"process {os.getpid()} on {os.uname().nodename}"[: _NAME_BYTES - 40]
+        self._name = own_name()
 
     @staticmethod
     def of(folder: Path, single_host: bool = False) -> StudyLock:
-        """The one object for this process and folder; a forked child makes its own.
+        """Return the one object for this process and folder; a forked child makes its own.
 
         Args:
-            folder: The study's directory.
-            single_host: The caller's word that nobody locks it from another machine.
+            folder: Directory of the study.
+            single_host: Whether all processes run on this machine, so that the check of the mount's locks
+                is skipped. Default: False.
         """
         key = (os.getpid(), os.path.realpath(folder))
         with _registry_guard:
@@ -66,7 +75,11 @@ class StudyLock:
 
     @contextmanager
     def hold(self, timeout: float | None) -> Iterator[None]:
-        """Enter for a block, as `acquire`; signals wait for its end, but never for the lock."""
+        """Hold the lock for a block; signals wait for its end, but never for the lock.
+
+        Args:
+            timeout: Seconds to wait at most; None waits on, with a warning every 10 s.
+        """
         _signals.defer(signal.SIGINT)
         with signals_deferred():
             self.acquire(timeout)
@@ -76,7 +89,7 @@ class StudyLock:
                 self.release()
 
     def acquire(self, timeout: float | None) -> None:
-        """Enter.
+        """Take the lock; waiters log its holder every 10 s.
 
         Args:
             timeout: Seconds to wait at most; None waits on, with a warning every 10 s.
@@ -86,31 +99,31 @@ class StudyLock:
             StoreError: The lock files cannot be opened, or their locks are not to be trusted.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        self._keep_threads_apart(timeout)
+        self._lock_mutex(timeout)
         if self._queue is not None:
             self.mutex.release()
-            raise OptimizerError("An optimizer or keep= called the study that was asking it.")
+            raise OptimizerError("Study methods cannot be called from propose() or keep=.")
         try:
             if not self.single_host:
                 mounts.require_shared_locks(self.folder)
                 self.single_host = True  # or as good as that; asked once
             while True:
-                self._stand_in_line(deadline)
-                self._take(deadline)
+                self._enter_queue(deadline)
+                self._lock_head(deadline)
                 with explained("look at the lock of", self.folder):
                     current = self._is_current()
                 if current:
                     break
-                self._leave_line()
-            self._sign()
+                self._leave_queue()
+            self._note_holder()
         except BaseException:
-            self._leave_line()
+            self._leave_queue()
             self.mutex.release()
             raise
 
     def release(self) -> None:
-        """Leave; the next in line enters."""
-        self._leave_line()
+        """Let go of the lock; the next in the queue takes it."""
+        self._leave_queue()
         self.mutex.release()
 
     @property
@@ -126,10 +139,11 @@ class StudyLock:
             path: Path of the file, for messages.
             timeout: Seconds to wait at most; None waits on.
         """
-        _held.add(fd)
+        kernel.held.add(fd)
         self._lock_file(fd, path, None if timeout is None else time.monotonic() + timeout)
 
-    def _keep_threads_apart(self, timeout: float | None) -> None:
+    def _lock_mutex(self, timeout: float | None) -> None:
+        """Keep the other threads of this process out."""
         end = math.inf if timeout is None else time.monotonic() + timeout
         while not self.mutex.acquire(timeout=min(_SLICE, max(0.0, end - time.monotonic()))):
             if time.monotonic() >= end:
@@ -137,12 +151,12 @@ class StudyLock:
             with signals_allowed():  # not while the mutex is taken, or it could stay so for ever
                 pass
 
-    def _stand_in_line(self, deadline: float | None) -> None:
+    def _enter_queue(self, deadline: float | None) -> None:
         waiter = self._waiter
         if waiter is None or not waiter.adopt():
             with explained("lock", self._queue_path):
-                self._queue = fd = _open(self._queue_path)
-                if _lock_now(fd):
+                self._queue = fd = kernel.open_shared(self._queue_path)
+                if kernel.try_lock(fd):
                     return
                 if deadline is None:
                     self._block(fd)
@@ -151,142 +165,83 @@ class StudyLock:
             self._waiter = waiter = Waiter(fd)
         try:
             with signals_allowed(), explained("lock", self._queue_path):
-                came = self._patient(waiter.wait, deadline)
+                came = self._retry(waiter.wait, deadline)
         except BaseException:
             waiter.abandon()
             raise
         if not came:
             waiter.abandon()
-            self._give_up()
+            self._raise_timeout()
         self._queue, self._waiter = waiter.fd, None
 
     def _block(self, fd: int) -> None:
-        """Wait in the kernel, which costs no thread; a herald says for whom."""
+        """Wait in the kernel, which costs no thread; another one logs the holder now and then."""
         if self._wait_logger is None:
-            self._wait_logger = WaitLogger(self._say, lambda: _SAY_EVERY)
+            self._wait_logger = WaitLogger(self._log_holder)
+        self._wait_logger.every = _LOG_EVERY
         with self._wait_logger, signals_allowed():
             fcntl.flock(fd, fcntl.LOCK_EX)
 
-    def _is_current(self) -> bool:
-        """Whether the files that are locked are still the ones that others would lock."""
-        try:
-            return all(
-                fd is not None and os.path.samestat(os.fstat(fd), os.lstat(path))
-                for fd, path in ((self._queue, self._queue_path), (self._inner, self._lock_path))
-            )
-        except FileNotFoundError:  # a deleted directory: opening anew says so
-            return False
-
-    def _leave_line(self) -> None:
-        held = (self._inner, self._queue)
-        self._inner = self._queue = None
-        for fd in held:
-            if fd is not None:
-                with suppress(OSError):
-                    unlock_and_close(fd)
-
-    def _sign(self) -> None:
-        if self._queue is not None:
-            line = f"{int(time.time())} {self._name}".encode()[:_NAME_BYTES].ljust(_NAME_BYTES)
-            with suppress(OSError):  # only a courtesy to those who wait
-                os.pwrite(self._queue, line + b"\n", 0)
-
-    def _take(self, deadline: float | None) -> None:
+    def _lock_head(self, deadline: float | None) -> None:
         with explained("lock", self._lock_path):
-            self._inner = fd = _open(self._lock_path)
+            self._inner = fd = kernel.open_shared(self._lock_path)
         self._lock_file(fd, self._lock_path, deadline)
 
     def _lock_file(self, fd: int, path: str, deadline: float | None) -> None:
         with explained("lock", path):
-            from filelock import lock_descriptor  # costs 70 ms to import: only with a directory
+            if not self._retry(partial(kernel.poll_lock, fd), deadline):
+                self._raise_timeout()
 
-            def attempt(seconds: float) -> bool:
-                end = time.monotonic() + seconds
-                while not lock_descriptor(fd, blocking=False):
-                    if time.monotonic() >= end:
-                        return False
-                    with signals_allowed():
-                        time.sleep(0.001)
-                return True
+    def _is_current(self) -> bool:
+        """Return whether the files that are locked are still the ones that others would lock."""
+        return kernel.is_at(self._queue, self._queue_path) and kernel.is_at(self._inner, self._lock_path)
 
-            if not self._patient(attempt, deadline):
-                self._give_up()
+    def _note_holder(self) -> None:
+        if self._queue is not None:
+            note_holder(self._queue, self._name)
 
-    def _patient(self, attempt: Callable[[float], bool], deadline: float | None) -> bool:
-        """Try in rounds of 10 s, naming the holder after each."""
+    def _leave_queue(self) -> None:
+        locked = (self._inner, self._queue)
+        self._inner = self._queue = None
+        for fd in locked:
+            if fd is not None:
+                with suppress(OSError):
+                    kernel.unlock_and_close(fd)
+
+    def _retry(self, attempt: Callable[[float], bool], deadline: float | None) -> bool:
+        """Try in rounds of 10 s, and log the holder after each; return whether it worked in time."""
         while True:
             left = None if deadline is None else deadline - time.monotonic()
-            if attempt(_SAY_EVERY if left is None else max(0.0, min(left, _SAY_EVERY))):
+            if attempt(_LOG_EVERY if left is None else max(0.0, min(left, _LOG_EVERY))):
                 return True
-            if left is not None and left <= _SAY_EVERY:
+            if left is not None and left <= _LOG_EVERY:
                 return False
-            self._say()
+            self._log_holder()
 
-    def _say(self) -> None:
-        log.warning("Waiting for the lock of %s, held by %s.", self.folder, self.holder())
+    def _log_holder(self) -> None:
+        log.warning("Waiting for the lock of %s, held by %s.", self.folder, holder(self._queue_path))
 
-    def _give_up(self) -> NoReturn:
+    def _raise_timeout(self) -> NoReturn:
         raise LockTimeout(
-            f"The lock of {str(self.folder)!r} is held by {self.holder()}. Retry, or see whether that "
-            "process is stopped; hoptim never takes a lock away from a living process."
+            f"The lock of {str(self.folder)!r} is held by {holder(self._queue_path)}. Retry, or see "
+            "whether that process is stopped; hoptim never takes a lock away from a living process."
         )
-
-    def holder(self) -> str:
-        """Who entered last, as that process wrote it."""
-        try:
-            text = read_front(Path(self._queue_path), _NAME_BYTES).decode(errors="replace")
-            since, _, name = text.strip().partition(" ")
-            return f"{name} since {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(int(since)))}"
-        except (OSError, ValueError, OverflowError):
-            return "an unknown process"
-
-
-def _open(path: str) -> int:
-    end = time.monotonic() + _SHARED_WITHIN
-    while True:
-        try:
-            return os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except FileNotFoundError:
-            with suppress(FileExistsError):
-                return create(path)
-        except PermissionError:
-            if time.monotonic() >= end:
-                raise
-            time.sleep(0.01)
-
-
-def _lock_now(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def unlock_and_close(fd: int) -> None:
-    """Let go of a file's lock, and close the file; raise `OSError` if that fails."""
-    _held.discard(fd)
-    with suppress(OSError):  # closing alone would not do while a foreign child has a copy
-        fcntl.flock(fd, fcntl.LOCK_UN)
-    os.close(fd)
 
 
 _registry: dict[tuple[int, str], StudyLock] = {}
-_held: set[int] = set()  # of `lock_file`
 _registry_guard = threading.Lock()
 
 
 def _after_fork() -> None:
-    """In a child: the parent's locks are not ours, and its queue descriptors must not outlive it."""
+    """Close, in a forked child, the descriptors by which it would keep its parent's locks."""
     global _registry_guard
     _registry_guard = threading.Lock()
-    queued = [lock._waiter.fd for lock in _registry.values() if lock._waiter is not None]
-    locked = [fd for lock in _registry.values() for fd in (lock._inner, lock._queue)]
-    for fd in (*_held, *queued, *locked):
-        if fd is not None and fd >= 0:
-            with suppress(OSError):
-                os.close(fd)
-    _held.clear()
+    for lock in _registry.values():
+        for fd in (lock._inner, lock._queue, None if lock._waiter is None else lock._waiter.fd):
+            kernel.close_quietly(fd)
+    for fd in kernel.held:
+        kernel.close_quietly(fd)
+    kernel.held.clear()
     _registry.clear()
 
 

@@ -1,4 +1,4 @@
-"""Threads that help to wait for a lock: one that can be left waiting, one that says who has it."""
+"""Threads that help to wait for a lock: one that can be abandoned, one that logs the holder."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from contextlib import suppress
 
 
 class WaitLogger:
-    """A thread that says now and then for whom another one waits, which is blocked in the kernel.
+    """A thread that logs now and then whom another one waits for, which is blocked in the kernel.
 
     Args:
-        say: Called in that thread while a `with` block of this object lasts.
-        every: Gives the seconds between two words.
+        log: Called in that thread while a `with` block of this object lasts.
+
+    Attributes:
+        every: Seconds between two calls.
     """
 
-    def __init__(self, say: Callable[[], None], every: Callable[[], float]) -> None:
-        self._say, self._every, self._began = say, every, 0.0
+    def __init__(self, log: Callable[[], None]) -> None:
+        self.every = 10.0
+        self._log, self._began = log, 0.0
         self._waiting = threading.Event()
         threading.Thread(target=self._run, daemon=True, name="hoptim-wait-logger").start()
 
@@ -33,13 +36,17 @@ class WaitLogger:
     def _run(self) -> None:
         while self._waiting.wait():
             began = self._began
-            time.sleep(self._every())
+            time.sleep(self.every)
             if self._waiting.is_set() and self._began == began:
-                self._say()
+                self._log()
 
 
 class Waiter:
-    """A thread that blocks in `flock`, so that the one who waits can stop waiting."""
+    """A thread that blocks in `flock`, so that the one who waits can stop waiting.
+
+    Args:
+        fd: Descriptor of the file to lock.
+    """
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -66,7 +73,7 @@ class Waiter:
             self.fd = -1  # the number may be somebody else's from now on
 
     def wait(self, seconds: float) -> bool:
-        """Whether the lock came within some seconds; raises what kept it from coming."""
+        """Return whether the lock came within some seconds; raise what kept it from coming."""
         came = self._got.wait(seconds)
         if self._error is not None:
             # A new one: this object would keep the frames of whoever gets it, and all that is in them.
@@ -74,14 +81,14 @@ class Waiter:
         return came
 
     def abandon(self) -> None:
-        """Stop waiting; the thread lets go of the lock should it still come."""
+        """Stop waiting; should the lock still come, the thread lets go of it."""
         with self._guard:
             self._abandoned = True
             if self._got.is_set():
                 self._close_if_abandoned()
 
     def adopt(self) -> bool:
-        """Wait again, at the old place in the line; False when it came and went."""
+        """Wait again, at the old place in the queue; return False if the lock came and went."""
         with self._guard:
             self._abandoned = self._got.is_set()
             return not self._abandoned
