@@ -15,6 +15,7 @@ from hoptim.session.study_config import StudyArguments
 from hoptim.space.dimensions import Dimension
 from hoptim.space.space import Space
 from hoptim.store.state import State
+from hoptim.store.study_draft import StudyDraft
 from hoptim.store.trial_record import TrialRecord
 from hoptim.study import Study, load
 
@@ -78,7 +79,7 @@ def fork(
         chosen[:] = choose_members(generation, old.config.size if size is None else size, old.config.mode)
         return [record.number for record in chosen if record.number in state.saved]
 
-    with old.store.pin(choose) as pin, old.store.begin_fork(target) as draft:
+    with old.store.pin(choose) as pin, StudyDraft(target, old.store.journal) as draft:
         state = old.store.state
         arguments = StudyArguments(
             space=old.config.space if space is None else space,

@@ -121,8 +121,8 @@ MUTANTS = {
     "any token will do": Mutant(
         "store/state.py", [("return trial if trial.token == token and trial.worker is not None else None", "return trial")], "state",
     ),
-    "a tell that arrived is not looked up": Mutant("store/store.py", [('if known is None or known.id != ended["id"]:', "if True:")], "study"),
-    "a failure that arrived is not looked up": Mutant("store/store.py", [("if known is not None and known.id == id:", "if False:")], "faults"),
+    "a tell that arrived is not looked up": Mutant("store/endings.py", [('if known is not None and known.id == ended["id"]:', "if False:")], "study"),
+    "a failure that arrived is not looked up": Mutant("store/endings.py", [("if known is not None and known.id == id:", "if False:")], "faults"),
     "a lost claim of our own is not found": Mutant("store/claims.py", [("if trial.worker == me and trial.token not in self._used:", "if False:")], "study"),
     "parents of open trials are not pinned": Mutant(
         "store/state.py", [("needed = {trial.parent for trial in self.open.values()}", "needed = set()")], "state",
@@ -133,7 +133,7 @@ MUTANTS = {
           "needed = {trial.parent for trial in self.open.values() if trial.worker}")],
         "state",
     ),
-    "a pinned checkpoint is dropped": Mutant("store/store.py", [("pinned = self._pins.pinned(unreferenced.items()) if self._pins is not None else set()", "pinned = set()")], "pins"),
+    "a pinned checkpoint is dropped": Mutant("store/pins.py", [("pinned = pins.pinned(unreferenced.items()) if pins is not None else set()", "pinned = set()")], "pins"),
     "a dead process's pin holds for ever": Mutant(
         "store/pins.py", [("if self._watch.is_proven_dead(name) or self._watch.is_dead(name):", "if False:")], "pins",
     ),

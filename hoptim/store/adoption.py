@@ -1,13 +1,17 @@
-"""Trials of another study that a fork begins with."""
+"""The generation of another study that a fork begins with."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hoptim._text import json_number
+from hoptim.errors import ArgumentError
+from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.line_format import Record
+from hoptim.store.state import State
+from hoptim.store.transactions import Transaction
 
 
 @dataclass(frozen=True)
@@ -60,3 +64,49 @@ class AdoptedTrial:
         if self.metrics:
             fields["metrics"] = {name: json_number(metric) for name, metric in self.metrics.items()}
         return fields | ({"saved": True} if first_saved else {})
+
+
+def publish_generation(checkpoints: Checkpoints, state: State, generation: Sequence[AdoptedTrial]) -> int:
+    """Publish the checkpoints of a generation under the tokens that `record_generation` will give.
+
+    Args:
+        checkpoints: Files of the fork.
+        state: State of the fork, which has no trials.
+        generation: One trial for each member, in order.
+
+    Returns:
+        Number of the record that the generation begins with.
+    """
+    first = state.n
+    for member, adopted in enumerate(generation):
+        if adopted.checkpoint is not None:
+            checkpoints.adopt(adopted.checkpoint, member, _token(first, member))
+    return first
+
+
+def record_generation(transaction: Transaction, generation: Sequence[AdoptedTrial], first: int) -> None:
+    """Record a generation, each trial as asked and told at once.
+
+    Args:
+        transaction: Takes the records.
+        generation: One trial for each member, in order.
+        first: Number of the record that it begins with, as `publish_generation` gave it.
+
+    Raises:
+        ArgumentError: The study has trials already, or another number of members.
+    """
+    state = transaction.state
+    if state.count or state.n != first or len(generation) != state.size:
+        raise ArgumentError(
+            f"A generation of {len(generation)} trials cannot begin a study of {state.size} members "
+            f"with {state.count} trials; it begins a new study of its own size."
+        )
+    for member, adopted in enumerate(generation):
+        transaction.add("ask", **adopted.ask(member))
+        saved = adopted.checkpoint is not None and state.stateful is None
+        transaction.add("tell", **adopted.tell(member, _token(first, member), saved))
+
+
+def _token(first: int, member: int) -> int:
+    """Record number of a member's ask, each of which is followed by its tell."""
+    return first + 2 * member

@@ -26,6 +26,7 @@ from hoptim._files import (
 )
 from hoptim.errors import CheckpointError
 from hoptim.store.layout import CHECKPOINTS, SCRATCH, STUDY
+from hoptim.store.linking import link_or_copy
 from hoptim.store.state import State
 
 
@@ -125,8 +126,6 @@ class Checkpoints:
     def adopt(self, source: str, number: int, token: int) -> None:
         """Publish another study's checkpoint as that of a trial: linked, else copied; then durable.
 
-        A link shares the bytes, so what is written into a published file is written for both.
-
         Args:
             source: Path of a published file or folder.
             number: Trial.
@@ -140,12 +139,7 @@ class Checkpoints:
         with explained("remove", draft):
             remove(draft)
         with explained("share", source):
-            if os.path.isdir(source):
-                import shutil  # seldom needed, and slow to import
-
-                shutil.copytree(source, draft, copy_function=_link)
-            else:
-                _link(source, str(draft))
+            link_or_copy(source, draft)
         self.publish(number, token)
 
     def forget(self, number: int, token: int, ended: bool) -> None:
@@ -233,15 +227,6 @@ class Checkpoints:
         with explained("make", folder):
             make_folder(folder)
         return folder
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without hard links
-        import shutil  # seldom needed, and slow to import
-
-        shutil.copyfile(source, target)
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
-from hoptim.errors import AlreadyTold, CheckpointError, ClaimLost, NoCheckpoint
+from hoptim.errors import ArgumentError
 from hoptim.store.state import State
 from hoptim.store.trial_record import TrialRecord
 
@@ -41,6 +40,26 @@ class Claim:
         self.trial, self.token = trial, trial.token
         self.parent_token = None if trial.parent is None else state.saved.get(trial.parent)
 
+    @staticmethod
+    def resumed(state: State, number: int, token: int, where: str) -> Claim:
+        """Return a claim that another process was given.
+
+        Args:
+            state: State of the study.
+            number: Trial.
+            token: Token of the claim.
+            where: Name of the journal, for messages.
+
+        Raises:
+            ArgumentError: The study has no such trial.
+        """
+        trial = state.finished.get(number) or {t.number: t for t in state.open.values()}.get(number)
+        if trial is None:
+            raise ArgumentError(f"There is no trial {number}, but {state.count} so far, in {where}.")
+        claim = Claim(trial, state)
+        claim.token = token
+        return claim
+
     @property
     def number(self) -> int:
         """Return the number of the trial."""
@@ -50,41 +69,3 @@ class Claim:
     def member(self) -> int:
         """Return the member of the trial."""
         return self.trial.member
-
-
-def require_valid(state: State, claim: Held) -> TrialRecord:
-    """Return the trial of a claim; raise `ClaimLost` or `AlreadyTold` unless the claim is valid."""
-    trial = state.held(claim.number, claim.token)
-    if trial is not None:
-        return trial
-    ended = state.finished.get(claim.number)
-    if ended is not None and ended.token == claim.token and ended.failed is None:
-        raise AlreadyTold(f"Trial {claim.number} has been told already; nothing was recorded.")
-    raise ClaimLost(
-        f"Trial {claim.number} was given to another worker while this one gave no sign of life, "
-        "or was ended elsewhere. Nothing was recorded; go on with the next trial."
-    )
-
-
-def require_checkpoint(state: State, claim: Held, ended: Mapping[str, Any]) -> None:
-    """Raise unless a finite value comes with a checkpoint just when the study has them.
-
-    Args:
-        state: State before the tell.
-        claim: Trial and token.
-        ended: Fields of the record that would end it.
-    """
-    stateful, saved = state.stateful, ended.get("saved", False)
-    if stateful is None or isinstance(ended["value"], str) or stateful == saved:
-        return
-    if stateful:
-        raise NoCheckpoint(
-            f"Trial {claim.number} was told a value without a checkpoint, but this study's trials "
-            "have checkpoints, and others could not continue from it. The claim is kept: tell "
-            "again with save=... or checkpoint=trial.draft."
-        )
-    raise CheckpointError(
-        f"Trial {claim.number} was told with a checkpoint, but this study's first value came "
-        "without one, so its trials have none. The claim is kept: tell without it, or begin a "
-        "new study whose every tell saves."
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import weakref
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +16,14 @@ from hoptim.store.heartbeat import Heartbeat
 from hoptim.store.layout import PINS
 from hoptim.store.liveness import Watch
 from hoptim.store.process_identity import ProcessIdentity, new_id
+from hoptim.store.transactions import Transaction
+from hoptim.store.trial_record import TrialRecord
 from hoptim.store.worker import heartbeat_file
 
 _NAME = re.compile(r"(\d{1,18})\.(\d{1,18})\.[A-Za-z0-9-]{1,32}(?:\.[0-9a-f]{1,16}){2}")
 
 Checkpoint = tuple[int, int]  # trial and token
+Keep = Callable[[TrialRecord], bool]
 
 
 class Pins:
@@ -38,10 +41,21 @@ class Pins:
         self._folder, self._heartbeat = folder, heartbeat
         self._watch = Watch(folder, heartbeat.lease, PINS)
 
-    def add(self, checkpoints: Iterable[Checkpoint]) -> Pin:
-        """Pin some checkpoints that are recorded and not dropped; only under the lock."""
+    def add(self, saved: Mapping[int, int], numbers: Iterable[int]) -> Pin:
+        """Pin the checkpoints of some trials; only under the lock.
+
+        Args:
+            saved: Tokens of all checkpoints that are recorded and not dropped, by trial.
+            numbers: Trials.
+
+        Raises:
+            CheckpointError: A trial has no checkpoint, or it was dropped.
+        """
+        wanted = sorted(set(numbers))
+        if lacking := [number for number in wanted if number not in saved]:
+            raise CheckpointError(f"The trials {lacking} have no checkpoints, or they were dropped.")
         folder, me = self._folder / PINS, new_id(os.getpid())
-        paths = [folder / f"{number}.{token}.{me}" for number, token in checkpoints]
+        paths = [folder / f"{number}.{saved[number]}.{me}" for number in wanted]
         pin = Pin(paths, self._heartbeat)
         if paths:
             with explained("write", folder):
@@ -125,6 +139,22 @@ class Pin:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def drop_unreferenced(transaction: Transaction, keep: Keep | None, pins: Pins | None) -> None:
+    """Drop the checkpoints that nobody may load any more, and nobody is reading, with the last record.
+
+    Args:
+        transaction: Takes the drops; without a record nothing is dropped.
+        keep: Function that tells whether a finished trial's checkpoint must stay; None keeps none.
+        pins: Pins of the study; None in memory.
+    """
+    if not transaction.records:
+        return
+    state = transaction.state
+    unreferenced = {number: state.saved[number] for number in state.unreferenced(keep)}
+    pinned = pins.pinned(unreferenced.items()) if pins is not None else set()
+    transaction.drop(number for number, token in unreferenced.items() if (number, token) not in pinned)
 
 
 def checkpoint_of(name: str) -> Checkpoint | None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from hoptim.errors import StudyDamaged
+from hoptim.store.fields import check_params, truth, whole, worker_name
 from hoptim.store.line_format import Record
+from hoptim.store.seeds import trial_seed
 from hoptim.store.shape import StudyShape
 from hoptim.store.trial_record import TrialRecord
 
 FORMAT = 1
-
-_WORKER = re.compile(r"[A-Za-z0-9-]{1,32}(\.[0-9a-f]{1,16}){0,2}")  # a plain file name, nowhere else
 
 
 class State:
@@ -80,10 +77,6 @@ class State:
                 f"{type(error).__name__}: {error}."
             ) from error
         self.n += 1
-
-    def seed_of(self, number: int) -> int:
-        """The seed of a trial: 31 bits, a function of the study's seed and the number."""
-        return _mix(_mix(self.seed) + number) >> 33
 
     @property
     def done(self) -> bool:
@@ -155,37 +148,31 @@ class State:
                 raise ValueError(f"trial {trial.number} is held by {trial.worker}")
         else:
             trial = self._proposed(record)
-        if not _WORKER.fullmatch(record["worker"]):
-            raise ValueError(f"{record['worker']!r} is no name of a worker")
-        trial.token, trial.worker, trial.claimed = self.n, record["worker"], self.time
+        trial.worker = worker_name(record["worker"])
+        trial.token, trial.claimed = self.n, self.time
 
     def _proposed(self, record: Record) -> TrialRecord:
         member, parent = record["member"], record["parent"]
-        if not 0 <= _whole(member) < self.size:
+        if not 0 <= whole(member) < self.size:
             raise ValueError(f"there is no member {member}")
         step = len(self.members[member])
-        self._check_named(record["params"], record["x"])
+        check_params(record["params"], record["x"], self._names)
         if member in self.open or record["trial"] != self.count or record["step"] != step:
             raise ValueError(f"member {member} is not due for trial {record['trial']}")
         begun = None if parent is None else self.finished[parent]
         age, founder = (0, self.count) if begun is None else (begun.age + 1, begun.founder)
         trial = TrialRecord(
             self.count, member, step, parent, record["params"], record["x"], record.get("memo"), age,
-            self.seed_of(self.count), self.time, self.n, founder, _truth(record.get("retain", False)),
+            trial_seed(self.seed, self.count), self.time, self.n, founder,
+            truth(record.get("retain", False)),
         )  # fmt: skip
         if parent is None and "origin" in record:  # of the study that this one was forked from
-            trial.origin, trial.age = _whole(record["origin"]), _whole(record["age"])
-            trial.seed = _whole(record["seed"])
+            trial.origin, trial.age = whole(record["origin"]), whole(record["age"])
+            trial.seed = whole(record["seed"])
         self.retained.discard(parent)
         self.open[member] = trial
         self.count += 1
         return trial
-
-    def _check_named(self, params: Any, x: Any) -> None:
-        if type(params) is not dict or self._names not in (None, params.keys()):
-            raise ValueError(f"params are {params!r}")
-        if type(x) is not list or len(x) != len(params) or not all(map(_is_finite, x)):
-            raise ValueError(f"x is {x!r}")
 
     def _claimed(self, record: Record) -> TrialRecord:
         trial = self.held(record["trial"], record["token"])
@@ -239,37 +226,13 @@ class State:
             trial.worker = None
 
     def _extend(self, record: Record) -> None:
-        if _whole(record["steps"]) <= self.steps:
+        if whole(record["steps"]) <= self.steps:
             raise ValueError(f"{record['steps']} steps are no extension of {self.steps}")
         self.steps = record["steps"]
 
     def history(self) -> Iterable[TrialRecord]:
         """Finished trials in the order of their numbers."""
         return (self.finished[number] for number in sorted(self.finished))
-
-
-def _is_finite(value: Any) -> bool:
-    return type(value) in (float, int) and math.isfinite(value)
-
-
-def _whole(value: Any) -> int:
-    if type(value) is not int:
-        raise TypeError(f"{value!r} is no whole number")
-    return value
-
-
-def _truth(value: Any) -> bool:
-    if type(value) is not bool:
-        raise TypeError(f"{value!r} is neither true nor false")
-    return value
-
-
-def _mix(z: int) -> int:
-    """Scatter 64 bits; SplitMix64 of Steele, Lea and Flood 2014 ('Fast splittable generators')."""
-    z = (z + 1) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
-    z = (z ^ z >> 27) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
-    return z ^ z >> 31
 
 
 _HANDLERS: dict[str, Callable[[State, Record], None]] = {

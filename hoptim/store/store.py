@@ -8,29 +8,26 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from hoptim.errors import ArgumentError, CheckpointError
+from hoptim.errors import ArgumentError
 from hoptim.options import Options
-from hoptim.store.adoption import AdoptedTrial
+from hoptim.store.adoption import AdoptedTrial, publish_generation, record_generation
 from hoptim.store.checkpoints import Checkpoints
-from hoptim.store.claim import Claim, Held, require_checkpoint, require_valid
+from hoptim.store.claim import Claim, Held
 from hoptim.store.claims import Claims, Propose
+from hoptim.store.endings import record_failure, record_tell, require_checkpoint, require_valid
 from hoptim.store.heartbeat import Heartbeat
 from hoptim.store.journal import FileJournal
 from hoptim.store.line_format import Record
 from hoptim.store.liveness import Watch
 from hoptim.store.membership import Membership
 from hoptim.store.memory_journal import Journal, MemoryJournal
-from hoptim.store.pins import Pin, Pins
+from hoptim.store.pins import Keep, Pin, Pins, drop_unreferenced
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import FORMAT, State
-from hoptim.store.study_draft import StudyDraft
 from hoptim.store.transactions import Transaction, Transactions
-from hoptim.store.trial_record import TrialRecord
 from hoptim.store.workers import Workers
 
 log = logging.getLogger("hoptim")
-
-Keep = Callable[[TrialRecord], bool]
 
 
 class Store:
@@ -50,12 +47,7 @@ class Store:
     """
 
     def __init__(
-        self,
-        folder: Path | None,
-        uuid: str,
-        shape: StudyShape,
-        options: Options,
-        guest: bool = False,
+        self, folder: Path | None, uuid: str, shape: StudyShape, options: Options, guest: bool = False
     ) -> None:
         self.options = options
         self.checkpoints = Checkpoints(folder, uuid)
@@ -70,12 +62,9 @@ class Store:
         self._membership = Membership(
             self._workers, self._pins, self._claims, self.checkpoints, self._transactions, guest
         )
-        self._folder = folder
         if folder is None:
             with self._transaction() as transaction:
                 transaction.add("create", format=FORMAT)
-
-    # -- what can be read
 
     @property
     def watch(self) -> Watch | None:
@@ -104,12 +93,11 @@ class Store:
     def told(self, claim: Held, id: str) -> bool:
         """Return whether a tell with an unknown outcome did arrive; raise `ClaimLost` for a lost claim."""
         with self.journal.mutex:
-            state = self.refresh()
-            ended = state.finished.get(claim.number)
-            if ended is not None and ended.id == id:
-                return True
-            require_valid(state, claim)
-            return False
+            ended = self.refresh().finished.get(claim.number)
+            if ended is None or ended.id != id:
+                require_valid(self.state, claim)
+                return False
+            return True
 
     def check_checkpoint(self, claim: Held, ended: Mapping[str, Any]) -> None:
         """Raise unless a finite value comes with a checkpoint just when the study has them."""
@@ -118,8 +106,6 @@ class Store:
     def holds(self, claim: Held) -> bool:
         """Return whether a claim is still valid, by what can be read now."""
         return self.refresh().held(claim.number, claim.token) is not None
-
-    # -- the operations
 
     def ask(self, propose: Propose) -> Claim | None:
         """Claim the next trial that is due, None when nothing is.
@@ -153,15 +139,8 @@ class Store:
         """
         following = None
         with self._transaction() as transaction:
-            state = transaction.state
-            known = state.finished.get(claim.number)
-            if known is None or known.id != ended["id"]:  # else a retry: the first one did arrive
-                require_valid(state, claim)
-                require_checkpoint(state, claim, ended)
-                # One word per study says whether trials have checkpoints: the first finite tell's.
-                fields = {k: v for k, v in ended.items() if k != "saved" or state.stateful is None}
-                transaction.add("tell", trial=claim.number, token=claim.token, **fields)
-                self._drop_unreferenced(transaction, keep)
+            if record_tell(transaction, claim, ended):
+                drop_unreferenced(transaction, keep, self._pins)
             self._claims.prefer = claim.member
             if then is not None:
                 try:
@@ -185,15 +164,9 @@ class Store:
             ClaimLost: The claim is no longer valid; nothing is recorded.
         """
         with self._transaction() as transaction:
-            state = transaction.state
-            known = state.finished.get(claim.number) or state.open.get(claim.member)
-            if known is not None and known.id == id:  # a retry: the first one did arrive
-                final = known.ended is not None
-            else:
-                trial = require_valid(state, claim)
-                final = not retry or trial.attempt >= self.options.max_attempts
-                transaction.add("fail", id=id, trial=claim.number, token=claim.token, why=why, final=final)
-                self._drop_unreferenced(transaction, keep)
+            attempts = self.options.max_attempts if retry else 1
+            final = record_failure(transaction, claim, id, why, attempts)
+            drop_unreferenced(transaction, keep, self._pins)
         self.checkpoints.forget(claim.number, claim.token, ended=final)
 
     def release(self, claim: Held, unused: bool) -> None:
@@ -239,14 +212,7 @@ class Store:
         Raises:
             ArgumentError: The study has no such trial.
         """
-        state = self.refresh()
-        trial = state.finished.get(number) or {t.number: t for t in state.open.values()}.get(number)
-        if trial is None:
-            where = "in memory" if self._folder is None else f"in {str(self._folder)!r}"
-            raise ArgumentError(f"The study {where} has no trial {number}, but {state.count} so far.")
-        claim = Claim(trial, state)
-        claim.token = token
-        return claim
+        return Claim.resumed(self.refresh(), number, token, self.journal.name)
 
     def adopt_generation(self, generation: Sequence[AdoptedTrial]) -> None:
         """Record trials of another study as this study's first generation, each asked and told at once.
@@ -258,34 +224,9 @@ class Store:
             ArgumentError: The study has trials already, or another number of members.
             StoreError: A checkpoint cannot be linked or copied.
         """
-        first = self.refresh().n  # an ask's token is its record number
-        for member, adopted in enumerate(generation):
-            if adopted.checkpoint is not None:
-                self.checkpoints.adopt(adopted.checkpoint, member, first + 2 * member)
+        first = publish_generation(self.checkpoints, self.refresh(), generation)
         with self._transaction() as transaction:
-            state = transaction.state
-            if state.count or state.n != first or len(generation) != state.size:
-                raise ArgumentError(
-                    f"A generation of {len(generation)} trials cannot begin a study of {state.size} "
-                    f"members with {state.count} trials; it begins a new study of its own size."
-                )
-            for member, adopted in enumerate(generation):
-                transaction.add("ask", **adopted.ask(member))
-                saved = adopted.checkpoint is not None and state.stateful is None
-                transaction.add("tell", **adopted.tell(member, state.n - 1, saved))
-
-    def begin_fork(self, target: Path) -> StudyDraft:
-        """Make a draft of another study's directory that holds the records of this one, as last read.
-
-        Args:
-            target: Directory of the other study, not there yet or empty.
-
-        Raises:
-            ArgumentError: The directory is not empty, or this study is in memory.
-        """
-        if not isinstance(self.journal, FileJournal):
-            raise ArgumentError("A study in memory cannot be forked; give it a directory.")
-        return StudyDraft(target, self.journal)
+            record_generation(transaction, generation, first)
 
     def pin(self, choose: Callable[[State], Iterable[int]]) -> Pin:
         """Keep checkpoints of trials from being dropped, until the returned pin is released.
@@ -301,20 +242,7 @@ class Store:
         if self._pins is None:
             raise ArgumentError("A study in memory has no checkpoints that another study could share.")
         with self._transaction() as transaction:
-            saved = transaction.state.saved
-            numbers = sorted(set(choose(transaction.state)))
-            if lacking := [number for number in numbers if number not in saved]:
-                raise CheckpointError(f"The trials {lacking} have no checkpoints, or they were dropped.")
-            return self._pins.add([(number, saved[number]) for number in numbers])
-
-    # -- parts of them
+            return self._pins.add(transaction.state.saved, choose(transaction.state))
 
     def _transaction(self) -> AbstractContextManager[Transaction]:
         return self._transactions.begin(self.options.lock_timeout)
-
-    def _drop_unreferenced(self, transaction: Transaction, keep: Keep | None) -> None:
-        """Drop what nobody may load any more, and nobody is reading."""
-        state = transaction.state
-        unreferenced = {number: state.saved[number] for number in state.unreferenced(keep)}
-        pinned = self._pins.pinned(unreferenced.items()) if self._pins is not None else set()
-        transaction.drop(number for number, token in unreferenced.items() if (number, token) not in pinned)

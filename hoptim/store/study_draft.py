@@ -25,6 +25,7 @@ from hoptim._files import (
 from hoptim.errors import ArgumentError
 from hoptim.store.journal import FileJournal
 from hoptim.store.layout import JOURNAL, ORIGIN, STUDY
+from hoptim.store.memory_journal import Journal
 from hoptim.store.study_file import LONGEST
 
 
@@ -37,18 +38,20 @@ class StudyDraft:
 
     Args:
         target: Directory that the study will have; it must not exist, or be empty.
-        origin: Journal of the study that it begins with, read to the point where it begins.
+        origin: Journal of the study that it begins with, read up to where it begins.
 
     Attributes:
         folder: Where to work until `commit`.
 
     Raises:
-        ArgumentError: `target` is not empty.
+        ArgumentError: `target` is not empty, or the origin is in memory.
         StoreError: The folder cannot be made.
     """
 
-    def __init__(self, target: Path, origin: FileJournal) -> None:
+    def __init__(self, target: Path, origin: Journal) -> None:
         self._target = target
+        if not isinstance(origin, FileJournal):
+            raise ArgumentError("A study in memory cannot be forked; give it a directory.")
         with explained("look at", target):
             if target.exists() and any(target.iterdir()):
                 raise ArgumentError(f"{str(target)!r} is not empty; a fork needs a directory of its own.")

@@ -21,7 +21,7 @@ class TrialRecord:
         x: As proposed.
         memo: As proposed.
         age: The parent's and 1, else 0.
-        seed: See `State.seed_of`.
+        seed: Seed of the trial, see `trial_seed`.
         asked: When it was proposed, seconds since 1970.
         proposed: Number of the record that proposed it.
         founder: The trial that its weights began with, itself when it is fresh.

@@ -7,7 +7,7 @@ from typing import Any
 
 from hoptim import _files
 from hoptim.session import handle
-from hoptim.store import journal, store
+from hoptim.store import journal, pins, store
 
 
 def break_nothing() -> None:
@@ -33,13 +33,13 @@ def keep_state() -> None:
 
 def drop_early() -> None:
     """Checkpoints go before the record that says so."""
-    drop = store.Store._drop_unreferenced
+    drop = pins.drop_unreferenced
 
-    def dropped(self: store.Store, transaction: Any, keep: Any) -> None:
-        drop(self, transaction, keep)
-        self.checkpoints.drop(transaction.removed)
+    def dropped(transaction: Any, *others: Any) -> None:
+        drop(transaction, *others)
+        transaction._owner._checkpoints.drop(transaction.removed)
 
-    store.Store._drop_unreferenced = dropped  # type: ignore[method-assign]
+    vars(store)["drop_unreferenced"] = dropped
 
 
 def say_nothing() -> None:
