@@ -105,7 +105,7 @@ def test_ctrl_c_at_any_point_loses_nothing(tmp_path, step, every):
     tried = 0
     while interrupted_at(tmp_path / str(tried), next(points), every):
         tried += 1
-    assert tried > 50
+    assert tried > 30  # Python 3.12 takes fewer steps than 3.11
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -119,7 +119,7 @@ def test_a_handler_that_was_set_later_waits_too(tmp_path):
             tried += 1
     finally:
         signal.signal(signal.SIGINT, before)
-    assert tried > 50
+    assert tried > 30  # Python 3.12 takes fewer steps than 3.11
 
 
 @pytest.mark.slow
