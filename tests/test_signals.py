@@ -119,7 +119,7 @@ def test_a_handler_that_was_set_later_waits_too(tmp_path):
             tried += 1
     finally:
         signal.signal(signal.SIGINT, before)
-    assert tried > 30  # Python 3.12 takes fewer steps than 3.11
+    assert tried > 50
 
 
 @pytest.mark.slow
