@@ -19,8 +19,8 @@ class explained:
     """Turns an `OSError` into a `StoreError` that names what was tried, where, and the cause.
 
     Args:
-        doing: What is tried, to be read behind 'Could not'.
-        path: Where.
+        doing: Action that is tried, to be read behind 'Could not'.
+        path: File or folder that it is tried on.
     """
 
     __slots__ = ("_doing", "_path")
@@ -64,7 +64,7 @@ def close_read(fd: int) -> None:
 
 
 def is_there(path: str | os.PathLike[str]) -> bool:
-    """As `os.path.lexists`, but an error is no answer."""
+    """Return whether something is at a path, as `os.path.lexists`; an error is raised, not taken for no."""
     try:
         os.lstat(path)
     except FileNotFoundError:
@@ -87,7 +87,7 @@ def share_tree(path: Path) -> None:
 
 
 def _inside(path: Path) -> Iterator[str]:
-    """A file, or what is in a folder from the inside out; no links."""
+    """Give a file, or what is in a folder from the inside out; no links."""
     if path.is_dir():
         for folder, _, names in os.walk(path, topdown=False, onerror=_raise):
             paths = (os.path.join(folder, name) for name in names)
@@ -102,7 +102,7 @@ def _raise(error: OSError) -> None:
 
 
 def _bits_to_share(folder: str | os.PathLike[str]) -> int:
-    """Which mode bits of a shared folder go to what is made in it; 0 when it is not shared."""
+    """Return the mode bits of a shared folder that go to what is made in it; 0 when it is not shared."""
     mode = os.stat(folder).st_mode
     return mode & (stat.S_IRWXG | stat.S_ISGID) if mode & stat.S_IWGRP else 0
 
@@ -143,7 +143,7 @@ def write_new(path: Path, data: bytes, durable: bool = True) -> None:
     Args:
         path: File to create.
         data: Its contents.
-        durable: Whether it survives a power cut once this returns. Default: True.
+        durable: True if it is to survive a power cut once this returns. Default: True.
     """
     fd = create(path)
     try:
@@ -205,7 +205,7 @@ def open_regular(path: str | os.PathLike[str], flags: int) -> int:
 
 
 def read_front(path: Path, limit: int) -> bytes:
-    """The first bytes of a regular file that is no link, at most `limit`."""
+    """Return the first bytes of a regular file that is no link, at most `limit`."""
     fd = open_regular(path, os.O_RDONLY)
     try:
         data = b""
@@ -228,7 +228,7 @@ def make_folder(path: Path, parents: bool = False) -> None:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder is there; a link or anything else there is an error, since it leads elsewhere."""
+    """Return whether a folder is there; raise `OSError` for a link or file, which leads elsewhere."""
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
@@ -239,7 +239,7 @@ def is_folder(path: Path) -> bool:
 
 
 def try_to_remove(path: str | Path, folder: int | None = None) -> None:
-    """As `remove`; what cannot be removed now is left for a later worker to find."""
+    """Remove as `remove`; what cannot be removed now is left for a later worker to find."""
     with suppress(OSError):
         remove(path, folder)
 
@@ -248,7 +248,7 @@ def remove(path: str | Path, folder: int | None = None) -> None:
     """Remove a file, a link or a whole folder, whatever is there; nothing there is fine.
 
     Args:
-        path: What.
+        path: File, link or folder.
         folder: Descriptor of the folder that it is in; None for a path of its own.
     """
     with suppress(FileNotFoundError):

@@ -47,7 +47,7 @@ class signals_deferred:
 
 
 class signals_allowed:
-    """Lets signals act at once again, for a part of an signals_deferred block that may take long."""
+    """Lets signals act at once again, for a part of a `signals_deferred` block that may take long."""
 
     __slots__ = ("_before",)
 
@@ -66,7 +66,7 @@ class signals_allowed:
 
 
 def defer(number: int) -> None:
-    """From now on let a signal wait for the end of store operations; then its own handler decides.
+    """Defer a signal from now on to the end of store operations; then its own handler decides.
 
     SIGTERM without a handler then ends the process by `SystemExit(143)`, so that the training loop
     unwinds and its trial is handed on.
@@ -123,7 +123,7 @@ def _act(number: int, frame: FrameType | None) -> None:
 
 
 def _after_fork() -> None:
-    """What was sent to the parent is not for the child."""
+    """Forget, in a forked child, what was sent to its parent."""
     _here.waiting.clear()
 
 

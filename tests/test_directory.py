@@ -18,7 +18,7 @@ import pytest
 
 from hoptim.errors import ArgumentError, StoreError
 from hoptim.store.check import barrier, cross_process, directory
-from hoptim.store.check.barrier import Meeting
+from hoptim.store.check.barrier import Barrier
 from hoptim.store.check.cross_process import Verdict
 from hoptim.store.check.directory import examine
 from hoptim.store.locking import mounts
@@ -38,14 +38,14 @@ def in_threads(*functions: Callable[[], object]) -> list[Any]:
     return [results.get(i) for i in range(len(functions))]
 
 
-def two_members(folder: Path) -> list[Meeting]:
+def two_members(folder: Path) -> list[Barrier]:
     """Two members who have met."""
-    members = [Meeting(folder, 2) for _ in range(2)]
+    members = [Barrier(folder, 2) for _ in range(2)]
     in_threads(*(lambda member=member: member.join(30) for member in members))
     return members
 
 
-def both(test: Callable[[Meeting], Verdict], folder: Path) -> list[Verdict]:
+def both(test: Callable[[Barrier], Verdict], folder: Path) -> list[Verdict]:
     """What a test between two members says to each."""
     members = two_members(folder)
     verdicts = in_threads(*(lambda member=member: test(member) for member in members))
@@ -66,7 +66,7 @@ def test_several_runs_meet_on_one_directory(tmp_path):
     """Runs that wait for each other test between all their processes; a killed run counts for nothing."""
     shared = tmp_path / ".hoptim-check-2-machines"
     shared.mkdir()
-    killed = {"beat": 9, "party": [], "said": []}
+    killed = {"beat": 9, "members": [], "said": []}
     (shared / "member-of-a-killed-run").write_text(json.dumps(killed))
     first, second = in_threads(*[lambda: list(examine(tmp_path, 2, 60))] * 2)
     for verdicts in (first, second):
@@ -190,8 +190,8 @@ def test_what_another_saw_is_told_here(tmp_path, monkeypatch):
 
 def test_all_must_agree_on_who_has_met(tmp_path):
     """Whoever moves but does not say who has met is waited for."""
-    member, other = Meeting(tmp_path, 2), Meeting(tmp_path, 2)
-    member.watch = other._publish
+    other = Barrier(tmp_path, 2)
+    member = Barrier(tmp_path, 2, other._publish)
     with pytest.raises(StoreError, match=f"did not meet.*{other.me}"):
         member.join(0.5)
 
@@ -230,7 +230,7 @@ ALONE: dict[str, tuple[Callable[[Path], Verdict], object, str, object]] = {
     "nothing is replaced": (directory._replacing, os, "replace", lambda *_: None),
     "nothing is synced": (directory._syncing, os, "fsync", fails(errno.EIO)),
     "no append": (directory._appending, os, "pwrite", fails(errno.ENOSPC)),
-    "a mount that lies": (directory._mount, mounts, "lie", lambda _: "It lies"),
+    "a mount that lies": (directory._mount, mounts, "why_unshared", lambda _: "It lies"),
     "no space": (
         directory._space, os, "statvfs", lambda _: type("Full", (), {"f_bavail": 0, "f_frsize": 4096})
     ),

@@ -90,24 +90,24 @@ def test_the_innermost_and_last_mount_counts(mounted, tmp_path):
     over = f"42 40 0:52 / {tmp_path}/in rw - ext4 x rw"
     beside = f"43 40 0:53 / {tmp_path}/inner rw - nfs x rw,nolock"
     mounted("ext4", "rw", inner)
-    assert mounts.lie(tmp_path / "in" / "deep" / "s") is not None
-    assert mounts.lie(tmp_path / "s") is None
+    assert mounts.why_unshared(tmp_path / "in" / "deep" / "s") is not None
+    assert mounts.why_unshared(tmp_path / "s") is None
     mounted("ext4", "rw", inner, over, beside)
-    assert mounts.lie(tmp_path / "in" / "s") is None
-    assert mounts.lie(tmp_path / "inner") is not None
+    assert mounts.why_unshared(tmp_path / "in" / "s") is None
+    assert mounts.why_unshared(tmp_path / "inner") is not None
 
 
 def test_a_link_leads_to_the_mount_that_counts(mounted, tmp_path):
     """Where a path really is decides, not how it is spelt."""
     mounted("ext4", "rw", f"41 40 0:51 / {tmp_path}/far rw - nfs x rw,nolock")
     (tmp_path / "near").symlink_to(tmp_path / "far")
-    assert mounts.lie(tmp_path / "near" / "s") is not None
+    assert mounts.why_unshared(tmp_path / "near" / "s") is not None
 
 
 def test_names_with_spaces_are_read(mounted, tmp_path):
     """The kernel writes blanks in names as octal numbers."""
     mounted("ext4", "rw", rf"41 40 0:51 / {tmp_path}/my\040data rw - nfs x rw,nolock")
-    assert mounts.lie(tmp_path / "my data") is not None
+    assert mounts.why_unshared(tmp_path / "my data") is not None
 
 
 def test_without_a_mount_table_nothing_is_refused(monkeypatch, tmp_path):
@@ -115,7 +115,7 @@ def test_without_a_mount_table_nothing_is_refused(monkeypatch, tmp_path):
     for table in ("gone", "odd"):
         (tmp_path / "odd").write_text("what is this\n")
         monkeypatch.setattr(mounts, "_TABLE", str(tmp_path / table))
-        assert mounts.lie(ROOT) is None
+        assert mounts.why_unshared(ROOT) is None
 
 
 @pytest.mark.skipif(not Path(mounts._TABLE).exists(), reason="Linux has this table")

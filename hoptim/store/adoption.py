@@ -22,7 +22,7 @@ class AdoptedTrial:
         params: Hyperparameters, plain JSON.
         x: Coordinates of the hyperparameters, `(d,)`.
         memo: Memo of the optimizer, plain JSON.
-        retain: Whether the checkpoint stays until a trial continues from it.
+        retain: True if the checkpoint stays until a trial continues from it.
         origin: Number of the trial in the other study.
         age: Age of the trial in the other study.
         seed: Seed of the trial in the other study.
@@ -57,7 +57,7 @@ class AdoptedTrial:
         Args:
             member: Member that it was asked for.
             token: Record number of the ask.
-            first_saved: Whether it is the study's first with a checkpoint, which decides that trials
+            first_saved: True for the study's first one with a checkpoint, which decides that trials
                 have them.
         """
         fields: Record = {"trial": member, "token": token, "value": json_number(self.value)}

@@ -52,11 +52,11 @@ class Checkpoints:
         self._fd: int | None = None
 
     def path(self, number: int, token: int) -> str:
-        """Where the published checkpoint of a trial is."""
+        """Return the path of a trial's published checkpoint."""
         return str(self._folder(CHECKPOINTS) / f"{number}.{token}")
 
     def draft(self, number: int, token: int) -> Path:
-        """Private path for the checkpoint of a claim."""
+        """Return the private path for the checkpoint of a claim."""
         self._drafted.add(token)
         self._descriptor()
         draft = self._folder(CHECKPOINTS) / self._draft(number, token)
@@ -66,7 +66,7 @@ class Checkpoints:
         return draft
 
     def scratch(self, number: int) -> Path:
-        """Private folder of a trial, made when first asked for."""
+        """Return the private folder of a trial, made when first asked for."""
         self._made(SCRATCH)
         return self._made(f"{SCRATCH}/{self._study}-{number}")
 
@@ -148,7 +148,7 @@ class Checkpoints:
         Args:
             number: The trial.
             token: The claim.
-            ended: Whether the trial has ended, so that its scratch folder goes too.
+            ended: True if the trial has ended, so that its scratch folder goes too.
         """
         if self._root is None:
             return
@@ -204,7 +204,7 @@ class Checkpoints:
         return f".draft-{self._study}-{number}.{token}"
 
     def _descriptor(self) -> int:
-        """The folder of the checkpoints, open; made when first asked for."""
+        """Return the open folder of the checkpoints, made when first asked for."""
         if self._fd is None:
             folder = self._made(CHECKPOINTS)
             with explained("open", folder):

@@ -87,7 +87,7 @@ class Claims:
             self._exported.append(lent)
 
     def _unused(self, state: State) -> TrialRecord | None:
-        """A trial that this process holds and does not use: of an ask with an unknown outcome, say."""
+        """Return a trial that this process holds and does not use, as after an ask of unknown outcome."""
         me = self._workers.name
         for trial in state.open.values():
             if trial.worker == me and trial.token not in self._used:

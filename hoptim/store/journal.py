@@ -27,9 +27,9 @@ class FileJournal:
     """The journal of a study's directory.
 
     Args:
-        folder: The directory.
-        uuid: The study's identifier; its digest seeds the chain of lines.
-        single_host: As for `StudyLock.of`.
+        folder: Directory of the study.
+        uuid: Identifier of the study; its digits seed the chain of lines.
+        single_host: True if all processes run on this machine, see `StudyLock.of`. Default: False.
     """
 
     def __init__(self, folder: Path, uuid: str, single_host: bool = False) -> None:
@@ -44,28 +44,28 @@ class FileJournal:
         self.forget()
 
     def forget(self) -> None:
-        """As `Journal.forget`."""
+        """Implement `Journal.forget`."""
         self._at = Cursor(line_format.start(self._uuid))  # what is before it has been handed over
         self._void = True
         self._foreign = True  # whether somebody else's bytes may not be on the disk yet
 
     @property
     def mutex(self) -> threading.RLock:
-        """As `Journal.mutex`."""
+        """Implement `Journal.mutex`."""
         return self._own_lock().mutex
 
     @property
     def name(self) -> str:
-        """As `Journal.name`."""
+        """Implement `Journal.name`."""
         return str(self.path)
 
     @property
     def count(self) -> int:
-        """As `Journal.count`."""
+        """Implement `Journal.count`."""
         return self._at.n
 
     def read(self, take: Take) -> None:
-        """As `Journal.read`."""
+        """Implement `Journal.read`."""
         self._own_lock()
         if self._fd is not None:
             self._read(self._fd, take)
@@ -78,7 +78,7 @@ class FileJournal:
 
     @contextmanager
     def hold(self, timeout: float | None) -> Iterator[None]:
-        """As `Journal.hold`."""
+        """Implement `Journal.hold`."""
         lock = self._own_lock()
         with lock.hold(timeout):
             # Opened anew in each hold: over NFS an older descriptor may show an older size.
@@ -95,7 +95,7 @@ class FileJournal:
                     unlock_and_close(fd)
 
     def _settle(self) -> None:
-        """Once: whoever made the study may have died before its names were durable."""
+        """Sync the folders once: whoever made the study may have died before its names were durable."""
         if not self._settled:
             with explained("sync", self.path.parent):
                 sync(self.path.parent)
@@ -105,7 +105,7 @@ class FileJournal:
         self._reserve.restock()
 
     def append(self, records: Sequence[Record]) -> None:
-        """As `Journal.append`."""
+        """Implement `Journal.append`."""
         lines = []
         previous = self._at.last[:8]
         for i, record in enumerate(records):
@@ -152,7 +152,7 @@ class FileJournal:
             close_read(fd)
 
     def _own_lock(self) -> StudyLock:
-        """This process's lock; a forked child gets one of its own and starts from the front."""
+        """Return this process's lock; a forked child gets its own and starts from the front."""
         if self._pid != os.getpid():
             self._pid, self._fd = os.getpid(), None
             self._lock = StudyLock.of(self.path.parent, self._single_host)
@@ -203,14 +203,14 @@ class FileJournal:
         note_durable(self._lock.fd, at)
 
     def _is_there(self, fd: int, size: int) -> bool:
-        """Whether the last known line is still where it was."""
+        """Return whether the last known line is still where it was."""
         at = self._at
         if size < at.offset:
             return False
         return self._bytes(fd, at.offset - len(at.last), at.offset) == at.last
 
     def _portions(self, fd: int, size: int, take: Take) -> None:
-        """Good lines behind the known ones; few at a time, since a journal may be long."""
+        """Hand over good lines behind the known ones, some at a time, since a journal may be long."""
         while (begin := self._at.offset) < size:
             records = self._at.advance(self._bytes(fd, begin, min(size, begin + PORTION)))
             if not records:

@@ -32,16 +32,16 @@ LONGEST = 1 << 20  # bytes of a line; a longer one is a mistake of the caller or
 
 
 def start(uuid: str) -> bytes:
-    """The digits that the first line of a study's journal follows."""
+    """Return the digits that the first line of a study's journal follows."""
     return digits(b"", uuid.encode())
 
 
 def encode(record: Mapping[str, Any], previous: bytes) -> bytes:
-    """One line.
+    """Return the line of a record.
 
     Args:
         record: Plain JSON without numbers that are not finite.
-        previous: The digits of the line before.
+        previous: Digits of the line before.
 
     Raises:
         ArgumentError: No JSON, or longer than 1 MiB.
@@ -100,7 +100,7 @@ def scan(data: bytes, previous: bytes, n: int, last: bytes = b"") -> Scan:
 
 
 def is_torn(tail: bytes, n: int) -> bool:
-    """Whether bytes behind the last good line can be an interrupted append.
+    """Return whether bytes behind the last good line can be an interrupted append.
 
     One append writes one batch of records, so an interrupted one leaves nothing behind the break
     that looks like a record but records of the same batch. One of a later append means damage.
@@ -113,7 +113,7 @@ def is_torn(tail: bytes, n: int) -> bool:
 
 
 def _append_of(line: bytes) -> int:
-    """The number of the first record of the append that a line seems to end, -1 when it is no record.
+    """Return the number of the first record of the append that a line seems to end, -1 if it is none.
 
     A line that lost its newline holds two; what counts is the last one.
     """
@@ -122,18 +122,18 @@ def _append_of(line: bytes) -> int:
 
 
 def batch_of(line: bytes) -> int:
-    """How far behind the first record of its append a line says that it is."""
+    """Return how many records of its append a line says come before it."""
     found = _BATCH.search(line)
     return int(found[1]) if found else 0
 
 
 def digits(previous: bytes, payload: bytes) -> bytes:
-    """The digits of a line, given those of the line before and its JSON."""
+    """Return the digits of a line, given those of the line before and its JSON."""
     return b"%08x" % crc32(previous + payload)
 
 
 def _parse(payloads: list[bytes]) -> list[Record]:
-    """Objects until the first payload that is none; all in one go takes half the time."""
+    """Parse objects until the first payload that is none; all in one go takes half the time."""
     records = _objects(b",".join(payloads))
     if len(records) == len(payloads):
         return records

@@ -24,7 +24,7 @@ class Membership:
         claims: Claims of this process.
         checkpoints: Files of the checkpoints.
         transactions: Records of the study.
-        guest: Whether claims outlive this process, so that nothing is released at its exit.
+        guest: True if claims outlive this process, so that nothing is released at its exit.
     """
 
     def __init__(

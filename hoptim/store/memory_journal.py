@@ -1,4 +1,4 @@
-"""What any journal does, and the one of a study that has no directory."""
+"""The interface of a journal, and the one of a study that has no directory."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ class Journal(Protocol):
 
     @property
     def mutex(self) -> threading.RLock:
-        """What keeps the threads of this process apart."""
+        """Return the lock that keeps the threads of this process apart."""
 
     @property
     def name(self) -> str:
-        """Name for messages."""
+        """Return the name for messages."""
 
     @property
     def count(self) -> int:
-        """Number of records that have been read or appended."""
+        """Return the number of records that have been read or appended."""
 
     def read(self, take: Take) -> None:
         """Hand over what is new since the last read, in portions.
 
         Args:
-            take: Given the records, and whether all earlier ones are void.
+            take: Function that is given whether all earlier records are void, and the new ones.
         """
 
     def hold(self, timeout: float | None) -> AbstractContextManager[object]:
-        """Nobody else reads and appends within; `read` in it repairs a torn tail."""
+        """Keep others from appending within a block; `read` in it repairs a torn tail."""
 
     def append(self, records: Sequence[Record]) -> None:
         """Add records, durable when this returns; only within `hold`, after `read`."""
@@ -55,35 +55,35 @@ class MemoryJournal:
 
     @property
     def mutex(self) -> threading.RLock:
-        """As `Journal.mutex`."""
+        """Implement `Journal.mutex`."""
         return self._mutex
 
     @property
     def name(self) -> str:
-        """As `Journal.name`."""
+        """Implement `Journal.name`."""
         return "the journal in memory"
 
     @property
     def count(self) -> int:
-        """As `Journal.count`."""
+        """Implement `Journal.count`."""
         return self._known
 
     def read(self, take: Take) -> None:
-        """As `Journal.read`."""
+        """Implement `Journal.read`."""
         void, self._void = self._void, False
         new = self._records[self._known :]
         self._known = len(self._records)
         take(void, new)
 
     def hold(self, timeout: float | None) -> threading.RLock:
-        """As `Journal.hold`."""
+        """Implement `Journal.hold`."""
         return self._mutex
 
     def append(self, records: Sequence[Record]) -> None:
-        """As `Journal.append`."""
+        """Implement `Journal.append`."""
         self._records.extend(records)
         self._known = len(self._records)
 
     def forget(self) -> None:
-        """As `Journal.forget`."""
+        """Implement `Journal.forget`."""
         self._known, self._void = 0, True

@@ -71,7 +71,7 @@ class Pins:
         """Return which of some checkpoints are pinned, and remove what dead processes left; under the lock.
 
         Args:
-            checkpoints: Those that would be dropped; none costs no look.
+            checkpoints: Checkpoints that would be dropped; none costs no look.
         """
         found: set[Checkpoint] = set()
         for name in self._names() if checkpoints else ():
@@ -89,7 +89,7 @@ class Pins:
         self._watch.remove_idle(())
 
     def _names(self) -> list[str]:
-        """The names of all pins; over NFS a look-up may miss a new folder for a while, a listing not."""
+        """List all pins; over NFS a look-up may miss a new folder for a while, a listing does not."""
         folder = self._folder / PINS
         with explained("read", folder):
             if is_folder(folder) or PINS in os.listdir(self._folder):

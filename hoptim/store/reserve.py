@@ -1,4 +1,4 @@
-"""Room set aside for the day the disk is full, so that what frees space can still be recorded."""
+"""Room set aside for a full disk, so that what frees space can still be recorded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Reserve:
     for dropping older ones. Giving this file up makes that room; it is made again when there is more.
 
     Args:
-        folder: The study's directory.
+        folder: Directory of the study.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,7 +27,7 @@ class Reserve:
         self._stocked = False  # as far as this process knows
 
     def give_up(self) -> bool:
-        """Free the room; whether there was any. Only under the lock."""
+        """Free the room, only under the lock; return whether there was any."""
         try:
             os.unlink(self._path)
         except OSError:
@@ -36,7 +36,7 @@ class Reserve:
         return True
 
     def restock(self) -> None:
-        """Set the room aside where it is not; a disk that is too full is fine. Only under the lock."""
+        """Set the room aside unless it is, only under the lock; a disk that is too full is fine."""
         if not self._stocked:
             with suppress(OSError):
                 if not os.path.lexists(self._path):

@@ -1,4 +1,4 @@
-"""What happens when a process leaves politely: on exit and on SIGTERM its trials are released."""
+"""Release of a process's trials when it exits, or is asked to by SIGTERM."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Holder(Protocol):
     """Something that holds trials."""
 
     def leave(self) -> None:
-        """Release what is held and show no more sign of life."""
+        """Release what is held, and stop the heartbeat."""
 
 
 _holders: weakref.WeakSet[Holder] = weakref.WeakSet()
 
 
 def release_at_exit(leaver: Holder) -> None:
-    """Let something leave when this process exits or is asked to stop."""
+    """Call `leave` of a holder when this process exits or is asked to stop."""
     _holders.add(leaver)
     _signals.defer(signal.SIGTERM)
 

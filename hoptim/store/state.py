@@ -28,12 +28,12 @@ class State:
         seed: Seed of the study.
         sign: 1 if lower values are better, -1 if higher ones are.
         n: Number of records.
-        time: Of the last record, seconds since 1970; written once for all records of one append.
+        time: Time of the last record, seconds since 1970; written once for all records of one append.
         members: Per member its finished trials, by step.
         open: Trials that have not ended, by member.
         finished: Trials that have ended, by number.
         count: Number of trials proposed.
-        stateful: Whether trials have checkpoints; None until the first finite value.
+        stateful: True if trials have checkpoints; None until the first finite value.
         saved: Trials whose checkpoint exists, with the token that its name carries.
         retained: Trials to be kept until a trial continues from them, and none has yet.
         best_ever: The finished trial with the best finite value, the first of equals.
@@ -80,18 +80,18 @@ class State:
 
     @property
     def done(self) -> bool:
-        """Whether every member has finished its steps."""
+        """Return whether every member has finished its steps."""
         return all(len(trials) >= self.steps for trials in self.members)
 
     def held(self, number: int, token: int) -> TrialRecord | None:
-        """The open trial of a claim, None when that claim is no longer valid."""
+        """Return the open trial of a claim, None when that claim is no longer valid."""
         for trial in self.open.values():
             if trial.number == number:
                 return trial if trial.token == token and trial.worker is not None else None
         return None
 
     def due(self, lead: int, prefer: int | None) -> int | None:
-        """The member to train next, None when nothing is due.
+        """Return the member to train next, None when nothing is due.
 
         Due is what nobody holds, is not finished, and is at most `lead` steps ahead of the slowest
         unfinished member. The lowest step first; among equals `prefer`, then the lowest member.
@@ -106,13 +106,13 @@ class State:
         return min(free)[2] if free else None
 
     def level(self, step: int) -> list[TrialRecord]:
-        """Per member its finished trial with the largest step at most `step`, in member order."""
+        """Return, for each member, its finished trial with the largest step at most `step`."""
         if step < 0:
             return []
         return [trials[step] if step < len(trials) else trials[-1] for trials in self.members if trials]
 
     def unreferenced(self, keep: Callable[[TrialRecord], bool] | None) -> list[int]:
-        """Trials whose checkpoint nobody may load any more.
+        """Return the trials whose checkpoint nobody may load any more.
 
         Needed are: what an ask could still choose at any step that somebody may ask after, the
         parents of open trials, what was proposed to be retained, the best ever (the best latest is
@@ -130,8 +130,8 @@ class State:
             needed.add(self.best_ever.number)
         for trials in self.members:
             needed.update(t.number for t in trials[min(floor, len(trials) - 1) :])
-        spare = [number for number in self.saved if number not in needed]
-        return [n for n in spare if keep is None or not keep(self.finished[n])]
+        unreferenced = [number for number in self.saved if number not in needed]
+        return [n for n in unreferenced if keep is None or not keep(self.finished[n])]
 
     def _create(self, record: Record) -> None:
         if self.n:
@@ -231,7 +231,7 @@ class State:
         self.steps = record["steps"]
 
     def history(self) -> Iterable[TrialRecord]:
-        """Finished trials in the order of their numbers."""
+        """Give the finished trials in the order of their numbers."""
         return (self.finished[number] for number in sorted(self.finished))
 
 

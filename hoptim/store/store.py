@@ -38,7 +38,7 @@ class Store:
         uuid: Identifier of the study.
         shape: Settings of the study that its records must fit.
         options: Options of this process; `keep` and `callbacks` are not looked at.
-        guest: Whether claims outlive this process, as `hoptim.remote` needs it. Default: False.
+        guest: True if claims outlive this process, as `hoptim.remote` needs it. Default: False.
 
     Attributes:
         options: Options of this process.
@@ -68,17 +68,17 @@ class Store:
 
     @property
     def watch(self) -> Watch | None:
-        """Looks at the workers; None in memory."""
+        """Return the looks at other workers; None in memory."""
         return self._workers.watch
 
     @property
     def state(self) -> State:
-        """State as last read."""
+        """Return the state as last read."""
         return self._transactions.state
 
     @property
     def look_every(self) -> float:
-        """Seconds between looks at the others, often enough that no lease is missed."""
+        """Return the seconds between looks at the others, often enough that no lease is missed."""
         return self._workers.look_every
 
     def refresh(self) -> State:
@@ -135,7 +135,8 @@ class Store:
 
         Raises:
             ClaimLost: The claim is no longer valid; nothing is recorded.
-            NoCheckpoint: As `check_checkpoint`.
+            NoCheckpoint: The study's trials have checkpoints, and this one has none.
+            CheckpointError: The study's trials have no checkpoints, and this one has.
         """
         following = None
         with self._transaction() as transaction:
@@ -157,8 +158,8 @@ class Store:
             claim: Trial and token.
             id: Identifier of the record, so that a retry is found.
             why: Reason, kept in the journal.
-            retry: Whether the trial may be handed out again, up to `max_attempts` times.
-            keep: As for `tell`.
+            retry: True if the trial may be handed out again, up to `max_attempts` times.
+            keep: Function as for `tell`. Default: None.
 
         Raises:
             ClaimLost: The claim is no longer valid; nothing is recorded.
@@ -174,7 +175,7 @@ class Store:
 
         Args:
             claim: Trial and token; fine if the claim is lost already.
-            unused: Whether nobody began it, so that it does not count as an interruption.
+            unused: True if nobody began it, so that it does not count as an interruption.
         """
         self._claims.forget(claim.token)  # should it fail: handed out here again
         with self._transaction() as transaction:

@@ -41,7 +41,7 @@ class StudyDraft:
         origin: Journal of the study that it begins with, read up to where it begins.
 
     Attributes:
-        folder: Where to work until `commit`.
+        folder: Hidden folder to work in until `commit`.
 
     Raises:
         ArgumentError: `target` is not empty, or the origin is in memory.

@@ -25,11 +25,11 @@ LONGEST = 1 << 24  # bytes; settings are small, but start= may name many members
 
 
 class StudyFile(NamedTuple):
-    """What study.json says.
+    """Content of study.json.
 
     Attributes:
         uuid: Identifier of this very study.
-        identity: What must be the same whenever the study is opened; plain JSON.
+        identity: Settings that must be the same whenever the study is opened; plain JSON.
         steps: Trials of each member when the study was made; `extend` records may raise it.
     """
 
@@ -39,7 +39,7 @@ class StudyFile(NamedTuple):
 
 
 def read(folder: Path) -> StudyFile | None:
-    """The settings of the study in a folder, None when there is none.
+    """Return the settings of the study in a folder, None when there is none.
 
     Raises:
         StudyDamaged: study.json is not what hoptim wrote there.
@@ -71,7 +71,7 @@ def create(folder: Path, identity: Mapping[str, Any], steps: int, single_host: b
         folder: The directory; made if it is not there.
         identity: Plain JSON.
         steps: Trials of each member.
-        single_host: As for `StudyLock.of`.
+        single_host: True if all processes run on this machine, see `StudyLock.of`. Default: False.
 
     Raises:
         StudyDamaged: A journal with trials is there, but no study.json.
@@ -119,7 +119,7 @@ def compare(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -
 
 
 def _read_anew(folder: Path) -> StudyFile | None:
-    """As `read`; over NFS a look-up may be answered from a cache for some seconds, a listing is not."""
+    """Read as `read`; over NFS a look-up may be answered from a cache for seconds, a listing is not."""
     for _ in range(_LOOKS):
         found = read(folder)
         if found is not None or STUDY not in os.listdir(folder):
@@ -129,7 +129,7 @@ def _read_anew(folder: Path) -> StudyFile | None:
 
 
 def _write(folder: Path, settings: StudyFile) -> StudyFile:
-    """The journal first: study.json is what makes it a study, so a crash between leaves none."""
+    """Write the journal first: study.json makes it a study, so a crash between the two leaves none."""
     path, journal = folder / STUDY, folder / JOURNAL
     content = {
         "format": FORMAT,
@@ -167,7 +167,7 @@ def _write(folder: Path, settings: StudyFile) -> StudyFile:
 
 
 def _compare_digest(folder: Path, path: Path, data: bytes) -> None:
-    """study.json is compared with its digest in record 0; a missing journal is found later."""
+    """Compare study.json with its digest in record 0; a missing journal is found later."""
     with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         record = json.loads(read_front(folder / JOURNAL, 4096).split(b"\n")[0][9:])
         if record["study"] != _digest(data):

@@ -120,7 +120,7 @@ class Transaction:
 
     @property
     def state(self) -> State:
-        """The state with all records, those of this transaction included."""
+        """Return the state with all records, those of this transaction included."""
         return self._owner.state
 
     def add(self, op: str, **fields: Any) -> None:

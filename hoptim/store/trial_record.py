@@ -10,34 +10,34 @@ from typing import Any
 
 @dataclass(slots=True)
 class TrialRecord:
-    """What the records say about one trial.
+    """One trial, as far as it has come.
 
     Attributes:
         number: Trials are numbered as proposed.
         member: The member that it belongs to.
         step: The member's own count.
         parent: The trial whose weights it continues from.
-        params: As proposed.
-        x: As proposed.
-        memo: As proposed.
-        age: The parent's and 1, else 0.
+        params: Hyperparameters, plain JSON.
+        x: Coordinates of the hyperparameters, `(d,)`.
+        memo: Memo of the optimizer, plain JSON.
+        age: Age of the parent and 1, else 0.
         seed: Seed of the trial, see `trial_seed`.
-        asked: When it was proposed, seconds since 1970.
+        asked: Time of the proposal, seconds since 1970.
         proposed: Number of the record that proposed it.
         founder: The trial that its weights began with, itself when it is fresh.
-        retain: Whether its checkpoint stays until a trial continues from it.
+        retain: True if its checkpoint stays until a trial continues from it.
         origin: Its number in the study that this one was forked from; None for a trial of its own.
-        claimed: When its holder got it, seconds since 1970.
+        claimed: Time of its last claim, seconds since 1970.
         token: Record number of its last claim.
-        worker: Who holds it; None while nobody does; the last holder once it has ended.
+        worker: Worker that holds it; None while none does; the last holder once it has ended.
         interruptions: Claims that were released or taken back.
-        reasons: Why attempts failed, one for each.
-        ended: When it ended, seconds since 1970; None while it is open.
+        reasons: Reason of each failed attempt.
+        ended: Time of its end, seconds since 1970; None while it is open.
         closed: Number of the record that ended it; -1 while it is open.
         id: Identifier of the record that ended it, or its last attempt.
-        value: What was told; NaN when it failed for good.
-        metrics: What else was told.
-        failed: Why it failed for good.
+        value: Value that was told; NaN when it failed for good.
+        metrics: Metrics that were told.
+        failed: Reason why it failed for good.
     """
 
     number: int
@@ -68,10 +68,10 @@ class TrialRecord:
 
     @property
     def attempt(self) -> int:
-        """1, and one more for each attempt that failed."""
+        """Return 1, and one more for each attempt that failed."""
         return 1 + len(self.reasons)
 
     @property
     def finite(self) -> bool:
-        """Whether the value is a finite number, so that the trial may be a parent."""
+        """Return whether the value is a finite number, so that the trial may be a parent."""
         return math.isfinite(self.value)

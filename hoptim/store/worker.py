@@ -19,7 +19,7 @@ class Worker:
     Args:
         folder: Directory of the study.
         heartbeat: Heartbeat of this process in the study.
-        guest: Whether it claims for somebody else, who lives on after this process: its parent in a
+        guest: True if it claims for somebody else, who lives on after this process: its parent in a
             shell. Then no death is ever proven, and only `Watch.beat` moves the time stamp. Default: False.
 
     Attributes:

@@ -22,7 +22,7 @@ class Workers:
     Args:
         folder: Directory of the study, None in memory.
         heartbeat: Heartbeat of this process in the study.
-        guest: Whether claims outlive this process.
+        guest: True if claims outlive this process.
 
     Attributes:
         watch: Looks at the other workers; None in memory.
@@ -38,19 +38,19 @@ class Workers:
 
     @property
     def name(self) -> str:
-        """Name that this process claims by; a forked child has none yet, and not its parent's."""
+        """Return the name that this process claims by; a forked child has not its parent's."""
         worker = self.mine
         return "memory" if worker is None else worker.id
 
     @property
     def mine(self) -> Worker | None:
-        """The worker that this process is, None before its first claim."""
+        """Return the worker that this process is, None before its first claim."""
         worker = self._mine
         return None if worker is None or worker.pid != os.getpid() else worker
 
     @property
     def look_every(self) -> float:
-        """Seconds between looks at the others, often enough that no lease is missed."""
+        """Return the seconds between looks at the others, often enough that no lease is missed."""
         return min(_LOOK_EVERY, self._heartbeat.lease / (2 * BEATS_PER_LEASE))
 
     def is_lost(self) -> bool:

@@ -1,4 +1,4 @@
-"""Processes, perhaps on several machines, that meet in a folder and go through the same steps."""
+"""A barrier in a folder: processes, perhaps on several machines, that go through the same steps."""
 
 from __future__ import annotations
 
@@ -19,27 +19,26 @@ _PAUSE = 0.02  # seconds between looks
 _PATIENCE = 180.0  # seconds that a step may take
 
 
-class Meeting:
-    """One member's part in a meeting.
+class Barrier:
+    """One process at a barrier, where all wait for each other at each step.
 
     A member is a file whose bytes move while it waits; one that does not move is of a run that was
     killed, and counts for nothing.
 
     Args:
-        folder: Where to meet.
-        count: How many must come.
+        folder: Folder to meet in.
+        count: Number of members.
+        check: Called while waiting, to raise when waiting is in vain. Default: None.
 
     Attributes:
-        me: This member's name.
-        party: Names of all who met, once they have.
-        watch: Called while waiting, to raise when waiting is in vain.
+        me: Name of this member.
+        members: Names of all members, once they have met.
     """
 
-    def __init__(self, folder: Path, count: int) -> None:
-        self.folder, self._count = folder, count
-        self.watch: Callable[[], object] = lambda: None
+    def __init__(self, folder: Path, count: int, check: Callable[[], object] | None = None) -> None:
+        self.folder, self._count, self._check = folder, count, check
         self.me = f"{os.uname().nodename[:40]}.{os.getpid()}.{os.urandom(3).hex()}"
-        self.party: list[str] = []
+        self.members: list[str] = []
         self._beat, self._said = 0, list[dict[str, Any]]()
         self._fd = os.open(self._path(self.me), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
@@ -54,13 +53,15 @@ class Meeting:
 
         def met() -> bool:
             self._publish()
-            for name in self._members():
+            for name in self._seen():
                 found = self._read(name)
                 if found and first.setdefault(name, found) != found:
                     alive.add(name)
             if len(alive) >= self._count:
-                self.party = sorted(alive)[: self._count]
-            return bool(self.party) and all(self._read(n).get("party") == self.party for n in self.party)
+                self.members = sorted(alive)[: self._count]
+            return bool(self.members) and all(
+                self._read(n).get("members") == self.members for n in self.members
+            )
 
         try:
             self._wait(met, seconds, f"{self._count} members did not meet")
@@ -68,7 +69,7 @@ class Meeting:
             raise StoreError(error.errno, f"{error.strerror} Seen: {', '.join(sorted(alive))}.") from None
 
     def step(self, **said: Any) -> dict[str, dict[str, Any]]:
-        """Say something, and wait until all have; what each said.
+        """Publish something, and wait until all have; return what each published.
 
         Raises:
             StoreError: Somebody did not, or left.
@@ -78,10 +79,10 @@ class Meeting:
 
         def came() -> bool:
             self._check_left()
-            return all(len(self._read(name).get("said", ())) >= number for name in self.party)
+            return all(len(self._read(name).get("said", ())) >= number for name in self.members)
 
         self._wait(came, _PATIENCE, "Somebody who met did not go on")
-        return {name: self._read(name)["said"][number - 1] for name in self.party}
+        return {name: self._read(name)["said"][number - 1] for name in self.members}
 
     def leave(self) -> None:
         """Wait until all have come to the end, and close; the folder may then go."""
@@ -89,7 +90,7 @@ class Meeting:
         number = len(self._said)
 
         def gone() -> bool:
-            found = [self._read(name) for name in self.party]
+            found = [self._read(name) for name in self.members]
             return all(not member or len(member["said"]) >= number for member in found)
 
         self._wait(gone, _PATIENCE, "Somebody who met did not come to the end")
@@ -104,7 +105,7 @@ class Meeting:
     def _path(self, name: str) -> Path:
         return self.folder / f"member-{name}"
 
-    def _members(self) -> Iterable[str]:
+    def _seen(self) -> Iterable[str]:
         with suppress(FileNotFoundError):
             names = os.listdir(self.folder)
             return [name.removeprefix("member-") for name in names if name.startswith("member-")]
@@ -121,12 +122,12 @@ class Meeting:
 
     def _publish(self) -> None:
         self._beat += 1
-        member = {"beat": self._beat, "party": self.party, "said": self._said}
+        member = {"beat": self._beat, "members": self.members, "said": self._said}
         write_all(self._fd, json.dumps(member).encode().ljust(_SIZE), 0)
         flush(self._fd)
 
     def _read(self, name: str) -> dict[str, Any]:
-        """What a member published; {} while that is being written, or it is gone."""
+        """Return what a member published; {} while that is being written, or it is gone."""
         try:
             found = json.loads(read_front(self._path(name), _SIZE))
         except (OSError, ValueError):
@@ -136,7 +137,8 @@ class Meeting:
     def _wait(self, condition: Callable[[], bool], seconds: float, failed: str) -> None:
         end = time.monotonic() + seconds
         while not condition():
-            self.watch()
+            if self._check is not None:
+                self._check()
             if time.monotonic() >= end:
                 raise StoreError(errno.ETIMEDOUT, f"{failed} within {seconds:.0f} s.")
             time.sleep(_PAUSE)

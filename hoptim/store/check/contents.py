@@ -45,7 +45,7 @@ Listing = Mapping[str, set[str]]
 
 
 def listing(folder: Path) -> Listing:
-    """Names in the directory, under "", and in each of its folders; links are not followed."""
+    """List the names in the directory, under "", and in each of its folders; links are not followed."""
     names = {"": set(os.listdir(folder))}
     for name in _MAY_HOLD:
         inner = folder / name
@@ -54,7 +54,7 @@ def listing(folder: Path) -> Listing:
 
 
 def kind_of(path: Path) -> str:
-    """A file, folder, link or special file, or "nothing"."""
+    """Return "file", "folder", "link", "special file" or "nothing"."""
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
@@ -65,7 +65,7 @@ def kind_of(path: Path) -> str:
 
 
 def odd(folder: Path, names: Listing) -> Iterator[Finding]:
-    """Links and special files where hoptim has files and folders, and names that it does not use."""
+    """Find links and special files where hoptim has files and folders, and names that it does not use."""
     for name in sorted(names[""]):
         if name in FILES or name in _MAY_HOLD or name in _FOLDERS:
             yield from _wrong_kind(folder, name, {"file"} if name in FILES else {"folder"})
@@ -116,7 +116,7 @@ def absent(folder: Path, state: State) -> Absent:
 
 
 def compare(folder: Path, uuid: str, names: Listing, state: State, missed: Absent) -> Iterator[Finding]:
-    """Differences between the files and a state that was read after `names` and `missed`."""
+    """Find differences between the files and a state that was read after `names` and `missed`."""
     for number, token in sorted(missed.saved & set(state.saved.items())):
         what = (
             f"The checkpoint of trial {number} is recorded, not dropped, and not there. Restore it from a "

@@ -15,7 +15,7 @@ from zlib import crc32
 
 from hoptim._files import explained, flush, write_all
 from hoptim.errors import HoptimError, StoreError
-from hoptim.store.check.barrier import Meeting
+from hoptim.store.check.barrier import Barrier
 from hoptim.store.locking.lock import StudyLock
 
 _ROUNDS = 100  # that each member counts
@@ -28,7 +28,7 @@ class Verdict(NamedTuple):
     """What one test says.
 
     Attributes:
-        ok: Whether it speaks for the directory.
+        ok: False if the directory is not fit for a study.
         what: A sentence.
     """
 
@@ -43,44 +43,45 @@ def together(folder: Path, machines: int, seconds: float) -> Iterator[Verdict]:
     """Test between this process, a second one beside it, and those on the other machines.
 
     Args:
-        folder: Where they meet.
-        machines: How many such pairs.
-        seconds: Wait so long for them.
+        folder: Folder where they meet.
+        machines: Number of such pairs.
+        seconds: Time to wait for them.
 
     Raises:
         StoreError: They did not come, or left early.
     """
-    package = str(Path(__file__).resolve().parent.parent)
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    with explained("meet in", folder):
-        meeting = Meeting(folder, 2 * machines)
+    root = str(Path(__file__).resolve().parents[3])
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     beside = subprocess.Popen(
         [sys.executable, "-c", _SECOND, str(folder), str(2 * machines), str(seconds)],
         stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
     )  # fmt: skip
 
-    def watch() -> None:
+    def require_second() -> None:
         if beside.poll():
             _, said = beside.communicate()
             raise StoreError(errno.ECHILD, f"The second process ended early. {said.strip()}")
 
-    meeting.watch = watch
     with beside:
         try:
-            meeting.join(seconds)
-            yield from _take_part(meeting)
-            beside.wait(60)
+            with explained("meet in", folder):
+                barrier = Barrier(folder, 2 * machines, require_second)
+            try:
+                barrier.join(seconds)
+                yield from _take_part(barrier)
+                beside.wait(60)
+            finally:
+                barrier.close()
         finally:
             beside.kill()
-            meeting.close()
 
 
 def second(folder: str, count: str, seconds: str) -> None:
-    """The process beside: takes part, and leaves the talking to the first."""
-    meeting = Meeting(Path(folder), int(count))
+    """Take part as the process beside, which reports nothing itself."""
+    barrier = Barrier(Path(folder), int(count))
     try:
-        meeting.join(float(seconds))
-        for _ in _take_part(meeting):
+        barrier.join(float(seconds))
+        for _ in _take_part(barrier):
             pass
     except (HoptimError, OSError) as error:
         sys.exit(str(error))
@@ -88,69 +89,69 @@ def second(folder: str, count: str, seconds: str) -> None:
         sys.exit(130)
 
 
-def _take_part(meeting: Meeting) -> Iterator[Verdict]:
-    """Each test here and there; the others' bad verdicts are told too."""
+def _take_part(barrier: Barrier) -> Iterator[Verdict]:
+    """Run each test here and there; give the others' bad verdicts too."""
     bad: list[str] = []
     for test in (_hosts, _appends, _signs_of_life, _counts):
-        with explained("test", meeting.folder):
-            verdict = test(meeting)
+        with explained("test", barrier.folder):
+            verdict = test(barrier)
         bad += [] if verdict.ok else [verdict.what]
         yield verdict
-    for name, said in meeting.step(bad=bad).items():
-        if name != meeting.me:
+    for name, said in barrier.step(bad=bad).items():
+        if name != barrier.me:
             yield from (Verdict(False, f"Seen by {name}: {what}") for what in said["bad"])
-    meeting.leave()
+    barrier.leave()
 
 
-def _hosts(meeting: Meeting) -> Verdict:
-    hosts = [said["host"] for said in meeting.step(host=os.uname().nodename).values()]
+def _hosts(barrier: Barrier) -> Verdict:
+    hosts = [said["host"] for said in barrier.step(host=os.uname().nodename).values()]
     there = ", ".join(f"{hosts.count(host)} on {host}" for host in sorted(set(hosts)))
     return Verdict(True, f"{len(hosts)} processes have met: {there}.")
 
 
-def _appends(meeting: Meeting) -> Verdict:
-    """Each appends to a file of its own; each opens the others' anew."""
-    own = _file(meeting, "said", meeting.me)
+def _appends(barrier: Barrier) -> Verdict:
+    """Append to a file of one's own, and read the others' anew."""
+    own = _file(barrier, "said", barrier.me)
     missed: set[str] = set()
     for line in (b"one\n", b"two\n"):
         append(own, line)
-        meeting.step()
-        for name in meeting.party:
-            if not _bytes_of(_file(meeting, "said", name)).endswith(line):
+        barrier.step()
+        for name in barrier.members:
+            if not _bytes_of(_file(barrier, "said", name)).endswith(line):
                 missed.add(name)
-        meeting.step()
+        barrier.step()
     if missed:
         return Verdict(False, f"An append that was synced could not be read here: by {', '.join(missed)}.")
     return Verdict(True, "An append that was synced is read by the others at once.")
 
 
-def _signs_of_life(meeting: Meeting) -> Verdict:
-    """Each moves the time of a file of its own; each waits to see the others' move."""
-    files = {name: _file(meeting, "beat", name) for name in meeting.party}
-    append(files[meeting.me], b".")
-    meeting.step()
+def _signs_of_life(barrier: Barrier) -> Verdict:
+    """Move the time of a file of one's own, and wait to see the others' move."""
+    files = {name: _file(barrier, "beat", name) for name in barrier.members}
+    append(files[barrier.me], b".")
+    barrier.step()
     before = {name: path.stat().st_mtime_ns for name, path in files.items()}
-    meeting.step()
+    barrier.step()
     begin = time.monotonic()
-    waiting = set(meeting.party)
+    waiting = set(barrier.members)
     while waiting and time.monotonic() - begin < _SEEN_WITHIN:
-        if meeting.me in waiting:  # again, where times are coarse
-            os.utime(files[meeting.me])
+        if barrier.me in waiting:  # again, where times are coarse
+            os.utime(files[barrier.me])
         waiting -= {name for name in waiting if files[name].stat().st_mtime_ns != before[name]}
         time.sleep(0.01)
     took = time.monotonic() - begin
-    meeting.step()
+    barrier.step()
     if waiting:
         return Verdict(False, f"The time of a file moved, unseen for {took:.0f} s: {', '.join(waiting)}.")
     return Verdict(True, f"Signs of life are seen by the others, after {took:.2f} s at most.")
 
 
-def _counts(meeting: Meeting) -> Verdict:
-    """All count at once under one lock; who is inside marks it by a file that is created once."""
-    lock = StudyLock.of(meeting.folder, single_host=True)  # a mount that lies is to be caught lying
-    counter, inside = _file(meeting, "counter"), _file(meeting, "inside")
-    line = meeting.me.encode()[: _LINE - 1].ljust(_LINE - 1) + b"\n"
-    meeting.step()
+def _counts(barrier: Barrier) -> Verdict:
+    """Count together under one lock; whoever holds it marks that by a file that is created once."""
+    lock = StudyLock.of(barrier.folder, single_host=True)  # a mount that lies is to be caught lying
+    counter, inside = _file(barrier, "counter"), _file(barrier, "inside")
+    line = barrier.me.encode()[: _LINE - 1].ljust(_LINE - 1) + b"\n"
+    barrier.step()
     overlaps = 0
     for _ in range(_ROUNDS):
         lock.acquire(_SEEN_WITHIN)
@@ -158,8 +159,8 @@ def _counts(meeting: Meeting) -> Verdict:
             overlaps += _inside(inside, counter, line)
         finally:
             lock.release()
-    overlaps = sum(said["overlaps"] for said in meeting.step(overlaps=overlaps).values())
-    found, expected = len(_bytes_of(counter)) / _LINE, len(meeting.party) * _ROUNDS
+    overlaps = sum(said["overlaps"] for said in barrier.step(overlaps=overlaps).values())
+    found, expected = len(_bytes_of(counter)) / _LINE, len(barrier.members) * _ROUNDS
     mine = _bytes_of(counter).count(line)
     if overlaps or found != expected or mine != _ROUNDS:
         return Verdict(
@@ -171,7 +172,7 @@ def _counts(meeting: Meeting) -> Verdict:
 
 
 def _inside(inside: Path, counter: Path, line: bytes) -> bool:
-    """One round; whether somebody else was inside."""
+    """Count once; return whether somebody else held the lock, too."""
     try:
         os.close(os.open(inside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
     except FileExistsError:
@@ -184,7 +185,7 @@ def _inside(inside: Path, counter: Path, line: bytes) -> bool:
 
 
 def append(path: Path, data: bytes) -> None:
-    """At the end that can be seen now, and durable, as the journal does it."""
+    """Append at the end that can be seen now, durably, as the journal does it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         write_all(fd, data, os.fstat(fd).st_size)
@@ -193,10 +194,10 @@ def append(path: Path, data: bytes) -> None:
         os.close(fd)
 
 
-def _file(meeting: Meeting, *names: str) -> Path:
-    """A file that only this party uses, whatever an earlier one left."""
-    party = crc32(",".join(meeting.party).encode())
-    return meeting.folder / ".".join([f"{party:08x}", *names])
+def _file(barrier: Barrier, *names: str) -> Path:
+    """Return a file that only these members use, whatever earlier ones left."""
+    party = crc32(",".join(barrier.members).encode())
+    return barrier.folder / ".".join([f"{party:08x}", *names])
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -18,11 +18,11 @@ class _Line(NamedTuple):
     """A line behind the last good one.
 
     Attributes:
-        place: Where it is.
+        place: Line and byte in the file.
         data: Its bytes.
-        says: The number that it says it has, unproven; None where it is no JSON.
-        number: Of the record that it is, or was before it was changed.
-        whole: Whether the record before it, wherever that stands, proves it.
+        says: Record number that it claims, unproven; None if it is no JSON.
+        number: Record number that it has, or had before it was changed.
+        whole: True if the record before it, wherever that stands, proves it.
     """
 
     place: Place
@@ -33,14 +33,14 @@ class _Line(NamedTuple):
 
 
 def explain(name: str, tail: bytes, last: bytes, n: int, offset: int) -> list[Finding]:
-    """One finding for each break, none for an empty tail.
+    """Return one finding for each break, none for an empty tail.
 
     Args:
-        name: Of the file.
+        name: Name of the file.
         tail: The bytes from the first bad line on.
         last: The last good line, or the digits that the first line follows.
-        n: The number that the first bad record should have had.
-        offset: Where the tail begins.
+        n: Number that the first bad record should have had.
+        offset: Byte that the tail begins with.
     """
     lines = _proven(_numbered(_split(tail, n, offset), n), last[:8], n)
     found = _merged(_break(name, kind, line, what) for kind, line, what in _breaks(lines, last, n))
@@ -57,7 +57,7 @@ def explain(name: str, tail: bytes, last: bytes, n: int, offset: int) -> list[Fi
 
 
 def said(line: bytes) -> Record:
-    """What a line says of itself, unproven; {} when that is no JSON object."""
+    """Return what a line says, unproven; {} when that is no JSON object."""
     try:
         record = json.loads(line[9:])
     except (ValueError, RecursionError):
@@ -75,7 +75,7 @@ def _split(tail: bytes, n: int, offset: int) -> list[_Line]:
 
 
 def _numbered(lines: list[_Line], n: int) -> list[_Line]:
-    """Each line has the number that the next one proves, else that it says, else that comes next."""
+    """Give each line the number that the next one proves, else that it says, else that comes next."""
     numbered, number = [], n - 1
     for line, following in zip_longest(lines, lines[1:]):
         if following is not None and following.says is not None and _follows(following, line.data[:8]):
@@ -89,7 +89,7 @@ def _numbered(lines: list[_Line], n: int) -> list[_Line]:
 
 
 def _proven(lines: list[_Line], last: bytes, n: int) -> list[_Line]:
-    """The same lines, each held against the record before it, wherever that is."""
+    """Check each line against the record before it, wherever that is."""
     digits: dict[int, set[bytes]] = {n - 1: {last}}
     for line in lines:  # digits as written, and as they should be where only they were changed
         computed = {
@@ -135,7 +135,7 @@ def _break(name: str, kind: str, line: _Line, what: str) -> Finding:
 
 
 def _merged(findings: Iterable[Finding]) -> list[Finding]:
-    """Changed lines in a row are one finding."""
+    """Merge changed lines in a row into one finding."""
     merged: list[Finding] = []
     rows: list[int] = []  # lines of each
     for finding in findings:

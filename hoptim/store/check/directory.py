@@ -29,9 +29,9 @@ def examine(folder: Path, machines: int = 1, seconds: float = 300.0) -> Generato
     """Test a directory, in a hidden folder that is removed when the iterator ends or is closed.
 
     Args:
-        folder: The directory.
-        machines: Wait until so many processes examine the directory, then test between them.
-        seconds: Wait so long for them.
+        folder: Directory to test.
+        machines: Number of machines that examine the directory at once, to test between them. Default: 1.
+        seconds: Time to wait for them. Default: 300.
 
     Raises:
         ArgumentError: There is no such directory.
@@ -80,7 +80,7 @@ def _open_to_all(folder: Path) -> Verdict:
 
 
 def _mount(folder: Path) -> Verdict:
-    if why := mounts.lie(folder):
+    if why := mounts.why_unshared(folder):
         return Verdict(False, f"{why}.")
     found = mounts.of(folder)
     if found is None:

@@ -32,9 +32,9 @@ def check(folder: Path, timeout: float | None = LOCK_TIMEOUT, single_host: bool 
     what cannot be the work of a process that runs is an error.
 
     Args:
-        folder: The study's directory.
-        timeout: Seconds to wait for the lock.
-        single_host: As for `StudyLock.of`.
+        folder: Directory of the study.
+        timeout: Seconds to wait for the lock; None waits on. Default: 60.
+        single_host: True if all processes run on this machine, see `StudyLock.of`. Default: False.
 
     Raises:
         ArgumentError: There is no study in the directory.
@@ -65,7 +65,7 @@ class Inspection:
         self.reading = Reading(self._folder / JOURNAL)
 
     def look(self) -> Report:
-        """Everything that can be seen now. With the lock, or to be doubted."""
+        """Report everything that can be seen now; without the lock, some of it may be work in progress."""
         with explained("read", self._folder):
             if not self._folder.is_dir():
                 raise ArgumentError(f"{str(self._folder)!r} is no directory.")
@@ -109,18 +109,18 @@ class Inspection:
         return self.reading.findings()
 
     def _is_unborn(self, wrong: set[str]) -> bool:
-        """Whether nothing but record 0, or a part of it, is there: study.json comes after it."""
+        """Return whether nothing but record 0, or a part of it, is there: study.json comes after it."""
         gone = contents.kind_of(self._folder / STUDY) == "nothing"
         lines = self.reading.records + self.reading.tail.count(b"\n")
         return gone and JOURNAL not in wrong and lines <= 1
 
 
 def judge_settings(folder: Path, wrong: bool = False) -> tuple[list[Finding], StudyFile | None]:
-    """What is wrong with study.json; its settings where record 0 proves them.
+    """Return what is wrong with study.json, and its settings where record 0 proves them.
 
     Args:
-        folder: The study's directory.
-        wrong: It is known to be no regular file.
+        folder: Directory of the study.
+        wrong: True if it is known to be no regular file. Default: False.
     """
     if wrong:
         return [], None
@@ -176,7 +176,7 @@ def _of_study(kind: str, what: str) -> Finding:
 
 
 def _in_both(first: Report, second: Report, error: OSError | LockTimeout) -> Report:
-    """What two looks without the lock agree on, and why it was not to be had."""
+    """Return what two looks without the lock agree on, and why the lock could not be taken."""
     seen = {(finding.kind, finding.path, finding.where) for finding in first.findings}
     both = [f for f in second.findings if (f.kind, f.path, f.where) in seen]
     note = Finding("note", "not-locked", LOCK, f"The deciding look could not take the lock. {error}")

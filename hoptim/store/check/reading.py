@@ -40,7 +40,7 @@ class Reading:
         path: The journal.
 
     Attributes:
-        state: What the good records add up to.
+        state: State that the good records add up to.
         tail: The bytes behind the last of them.
         contradictions: Records that cannot follow from the ones before; the state is without them.
     """
@@ -74,7 +74,7 @@ class Reading:
             self.tail, self._explained = tail, None
 
     def _fold_portion(self, data: bytes) -> bool:
-        """Whether there were good lines."""
+        """Fold the good lines at the front of some bytes; return whether there were any."""
         at = self._at
         if not at.offset:
             at.last = self._first_digits(data)
@@ -85,7 +85,7 @@ class Reading:
         return bool(records)
 
     def _make_room(self, records: list[Record]) -> None:
-        """For as many members as there are, where study.json cannot say how many."""
+        """Make room for all members, where study.json cannot say how many there are."""
         asked = [record.get("member") for record in records] if self._settings is None else []
         highest = max((member for member in asked if isinstance(member, int)), default=-1)
         missing = min(highest + 1 - self.state.size, len(asked))
@@ -113,16 +113,16 @@ class Reading:
 
     @property
     def records(self) -> int:
-        """Number of good records."""
+        """Return the number of good records."""
         return self._at.n
 
     @property
     def torn(self) -> bool:
-        """Whether bytes are left that an interrupted append explains."""
+        """Return whether bytes are left that an interrupted append explains."""
         return bool(self.tail and self.records) and fits_an_append(self.tail, self.records)
 
     def findings(self) -> list[Finding]:
-        """What is wrong with the lines, and with what they say."""
+        """Return what is wrong with the lines, and with what they say."""
         if self.torn:
             return [*self.contradictions, self._torn_tail()]
         if not self.records and not self.tail:
@@ -159,7 +159,7 @@ def _fresh(settings: StudyFile | None) -> State:
 
 
 def read_from(path: Path, begin: int = 0, most: int = sys.maxsize) -> bytes:
-    """The bytes of a regular file that is no link, from an offset on."""
+    """Return the bytes of a regular file that is no link, from an offset on."""
     fd = open_regular(path, os.O_RDONLY)
     try:
         parts = []

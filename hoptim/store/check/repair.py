@@ -22,12 +22,12 @@ def repair(folder: Path, timeout: float | None = LOCK_TIMEOUT, single_host: bool
     """Do what the findings of a check offer; leave every other byte alone.
 
     Args:
-        folder: The study's directory.
-        timeout: Seconds to wait for the lock.
-        single_host: As for `StudyLock.of`.
+        folder: Directory of the study.
+        timeout: Seconds to wait for the lock; None waits on. Default: 60.
+        single_host: True if all processes run on this machine, see `StudyLock.of`. Default: False.
 
     Returns:
-        What a check finds afterwards, and what was repaired.
+        Report of a check afterwards, with what was repaired.
 
     Raises:
         ArgumentError: There is no study in the directory.
@@ -54,7 +54,7 @@ def repair(folder: Path, timeout: float | None = LOCK_TIMEOUT, single_host: bool
 
 
 def _ignore(void: bool, records: list[Record]) -> None:
-    """The journal repairs itself as it is read; what it says is of no interest here."""
+    """Take records and do nothing: the journal repairs itself as it is read."""
 
 
 def _repairable(report: Report) -> list[Finding]:
@@ -62,7 +62,7 @@ def _repairable(report: Report) -> list[Finding]:
 
 
 def _copy(folder: Path) -> Path:
-    """A new folder with what makes the study a study."""
+    """Copy study.json and the journal to a new folder, and return it."""
     now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     copies = folder / f"before-repair-{now}-{os.urandom(4).hex()}"
     with explained("copy the study to", copies):

@@ -31,7 +31,7 @@ class Finding:
         path: The file, from the study's directory on.
         where: Line and byte in it, where there is one.
         what: A full sentence.
-        repair: What a repair would do, "none" where nothing is safe or needed.
+        repair: Action of a repair, "none" where nothing is safe or needed.
     """
 
     level: Level
@@ -55,9 +55,9 @@ class Report:
 
     Attributes:
         folder: The directory.
-        records: How many records follow each other from the front.
+        records: Number of records that follow each other from the front.
         findings: Errors first, then leftovers, then notes.
-        repaired: What was found and repaired before this look.
+        repaired: Findings that were repaired before this look.
         copies: Folder that holds what was there before the repair, "" without one.
     """
 
@@ -69,14 +69,14 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing that was found is an error."""
+        """Return whether nothing that was found is an error."""
         return not self.of("error")
 
     def __bool__(self) -> bool:
         return self.ok
 
     def of(self, level: Level) -> list[Finding]:
-        """The findings of one level."""
+        """Return the findings of one level."""
         return [finding for finding in self.findings if finding.level == level]
 
     def __str__(self) -> str:
@@ -89,7 +89,7 @@ class Report:
         return "\n".join([*lines, *map(str, self.findings)])
 
     def to_json(self) -> Mapping[str, Any]:
-        """The report as plain JSON."""
+        """Return the report as plain JSON."""
         return {
             "folder": self.folder,
             "ok": self.ok,

@@ -44,7 +44,7 @@ class StudyLock:
     Attributes:
         folder: Directory of the study.
         mutex: Lock that keeps the threads of this process apart.
-        single_host: Whether the mount's locks need not reach other machines, or are known to.
+        single_host: True once the mount's locks need not be checked, or were found to be shared.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -64,7 +64,7 @@ class StudyLock:
 
         Args:
             folder: Directory of the study.
-            single_host: Whether all processes run on this machine, so that the check of the mount's locks
+            single_host: True if all processes run on this machine, so that the check of the mount's locks
                 is skipped. Default: False.
         """
         key = (os.getpid(), os.path.realpath(folder))
@@ -128,7 +128,7 @@ class StudyLock:
 
     @property
     def fd(self) -> int:
-        """Descriptor of the file `lock` while it is held, else -1."""
+        """Return the descriptor of the file `lock` while it is held, else -1."""
         return -1 if self._inner is None else self._inner
 
     def lock_file(self, fd: int, path: str, timeout: float | None) -> None:

@@ -1,4 +1,4 @@
-"""Mounts whose locks reach no further than this machine, without saying so."""
+"""Mounts whose locks reach no further than this machine, though they seem to work."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hoptim.errors import StoreError
 _TABLE = "/proc/self/mountinfo"
 
 # Kind of file system (a pattern), option (a pattern; "" is any), and what is wrong with it.
-_LIES = (
+_UNSHARED = (
     (r"nfs4?", r"nolock|local_lock=(all|flock)", "its locks are kept by each client for itself"),
     (r"lustre", r"localflock", "its locks are kept by each node for itself"),
     (r"lustre", r"noflock", "it has no flock"),
@@ -28,7 +28,7 @@ class Mount(NamedTuple):
     Attributes:
         point: The folder that it is mounted on.
         kind: Such as "ext4" or "nfs4".
-        options: Those of the mount and of the file system.
+        options: Options of the mount and of the file system.
     """
 
     point: str
@@ -37,7 +37,7 @@ class Mount(NamedTuple):
 
 
 def of(folder: Path) -> Mount | None:
-    """The mount that a folder, or the nearest parent that exists, is on; None where unknown."""
+    """Return the mount that a folder, or its nearest parent that exists, is on; None where unknown."""
     try:
         with open(_TABLE, encoding="utf-8", errors="surrogateescape") as table:
             mounts = [_parse(line) for line in table]
@@ -49,12 +49,12 @@ def of(folder: Path) -> Mount | None:
     return max(enumerate(over), key=lambda at: (len(at[1].point), at[0]))[1] if over else None
 
 
-def lie(folder: Path) -> str | None:
-    """Why locks in a folder exclude nobody on other machines; None when nothing is known against them."""
+def why_unshared(folder: Path) -> str | None:
+    """Return why locks in a folder do not reach other machines; None if nothing is known against them."""
     mount = of(folder)
     if mount is None:
         return None
-    for kind, option, why in _LIES:
+    for kind, option, why in _UNSHARED:
         if re.fullmatch(kind, mount.kind):
             named = sorted(o for o in mount.options if re.fullmatch(option, o)) if option else [""]
             if named:
@@ -64,8 +64,8 @@ def lie(folder: Path) -> str | None:
 
 
 def require_shared_locks(folder: Path) -> None:
-    """Raise `StoreError` if a folder's locks are known to exclude nobody on other machines."""
-    if why := lie(folder):
+    """Raise `StoreError` if a folder's locks are known not to reach other machines."""
+    if why := why_unshared(folder):
         raise StoreError(
             errno.ENOLCK,
             f"The study {str(folder)!r} cannot be shared between machines: {why}, and two workers "
@@ -75,7 +75,7 @@ def require_shared_locks(folder: Path) -> None:
 
 
 def _parse(line: str) -> Mount:
-    """One line of mountinfo: id, parent, device, root, point, options, tags, '-', kind, source, options."""
+    """Parse a line of mountinfo: id, parent, device, root, point, options, tags, -, kind, source, more."""
     front, _, back = line.rstrip("\n").partition(" - ")
     fields, (kind, _, options) = front.split(" "), back.split(" ")
     point = re.sub(r"\\(\d{3})", lambda match: chr(int(match[1], 8)), fields[4])
