@@ -108,7 +108,7 @@ def _bits_to_share(folder: str | os.PathLike[str]) -> int:
 
 
 def _share(path: str | os.PathLike[str] | int, like: str | os.PathLike[str]) -> None:
-    """Give the group what it has on a folder, whatever the umask says."""
+    """Give the group the rights that it has on a folder, whatever the umask says."""
     bits = _bits_to_share(like)
     mode = os.stat(path).st_mode
     if not stat.S_ISDIR(mode):
@@ -169,7 +169,7 @@ def is_hidden_name(found: str, name: str) -> bool:
 
 
 def replace_whole(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file in one step, so that nobody ever sees half of it; a link to a file stays a link.
+    """Write a file in one step, so that half of it is never seen; a link to a file stays a link.
 
     Args:
         path: File to create or replace. A pipe or a device, which nothing may replace, is written to.

@@ -149,7 +149,7 @@ def test_a_pin_that_was_lost_is_noticed(made):
     """Who stood still for so long that his pin was removed hears of it before he uses what he read."""
     with made._session.store.pin(lambda state: [0]) as pin:
         (Path(made.path) / "pins" / pins(made)[0]).unlink()
-        with pytest.raises(CheckpointError, match=r"removed: this process gave no sign of life"):
+        with pytest.raises(CheckpointError, match=r"removed: this process had no heartbeat"):
             pin.require()
 
 

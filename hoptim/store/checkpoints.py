@@ -1,4 +1,4 @@
-"""Checkpoints: published whole under a name of their own, dropped when nobody needs them."""
+"""Files of checkpoints: published whole under names of their own, removed when dropped."""
 
 from __future__ import annotations
 

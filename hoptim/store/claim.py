@@ -10,7 +10,7 @@ from hoptim.store.trial_record import TrialRecord
 
 
 class Held(Protocol):
-    """A trial that somebody holds, and the proof of it."""
+    """A trial that is held, and the proof of the claim."""
 
     @property
     def number(self) -> int:

@@ -35,7 +35,7 @@ class Claims:
         self.prefer: int | None = None
         self._workers, self._options = workers, options
         self._used: weakref.WeakValueDictionary[int, Claim] = weakref.WeakValueDictionary()
-        self._exported: list[Claim] = []  # in use by another process, whatever becomes of ours
+        self._exported: list[Claim] = []  # in use by another process, even when ours is no longer
 
     def may_get(self, state: State) -> bool:
         """Return whether `next` would find something in a state."""
@@ -48,7 +48,7 @@ class Claims:
 
         Args:
             transaction: Takes the records.
-            propose: Gives the fields of a trial that nobody has proposed yet.
+            propose: Function that gives the fields of a trial that is not proposed yet.
         """
         if self._workers.is_lost():
             return None  # others took this process for dead; the next ask begins anew

@@ -27,7 +27,7 @@ def record_tell(transaction: Transaction, claim: Held, ended: Record) -> bool:
         return False
     require_valid(state, claim)
     require_checkpoint(state, claim, ended)
-    # One word per study says whether trials have checkpoints: the first finite tell's.
+    # The first finite tell decides for the whole study whether trials have checkpoints.
     fields = {k: v for k, v in ended.items() if k != "saved" or state.stateful is None}
     transaction.add("tell", trial=claim.number, token=claim.token, **fields)
     return True
@@ -61,7 +61,7 @@ def require_valid(state: State, claim: Held) -> TrialRecord:
     if ended is not None and ended.token == claim.token and ended.failed is None:
         raise AlreadyTold(f"Trial {claim.number} has been told already; nothing was recorded.")
     raise ClaimLost(
-        f"Trial {claim.number} was given to another worker while this one gave no sign of life, "
+        f"Trial {claim.number} was given to another worker while this one had no heartbeat, "
         "or was ended elsewhere. Nothing was recorded; go on with the next trial."
     )
 

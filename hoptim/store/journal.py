@@ -1,4 +1,4 @@
-"""The journal: one append-only file that is the truth about a study."""
+"""The journal: one append-only file with all records of a study."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class FileJournal:
         """Implement `Journal.forget`."""
         self._at = Cursor(line_format.start(self._uuid))  # what is before it has been handed over
         self._void = True
-        self._foreign = True  # whether somebody else's bytes may not be on the disk yet
+        self._foreign = True  # whether bytes of other writers may not be on the disk yet
 
     @property
     def mutex(self) -> threading.RLock:
@@ -121,7 +121,7 @@ class FileJournal:
         note_durable(self._lock.fd, self._at)
 
     def _write(self, data: bytes) -> None:
-        """Put bytes at the end, all of them or none; a full disk has a reserve for that."""
+        """Append bytes, all of them or none; on a full disk, into the room of the reserve."""
         try:
             self._write_once(data)
         except StoreError as error:
@@ -237,7 +237,7 @@ class FileJournal:
             refuse_damage(self.path, at, tail, size)
         except StudyDamaged:
             if not held and self._bytes(fd, at.offset, at.offset + len(tail)) != tail:
-                return  # somebody is writing there at this moment
+                return  # a writer is at work there at this moment
             raise
         if held:
             cut_off(self.path, fd, at.offset, tail)

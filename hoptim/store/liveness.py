@@ -1,4 +1,4 @@
-"""Who is dead: looks at the heartbeat files of other processes."""
+"""Liveness of other processes, judged by their heartbeat files."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Watch:
                 self.remove_dead(name)
 
     def is_proven_dead(self, name: str) -> bool:
-        """Return whether a file's writer is dead beyond doubt, whatever the lease; only under the lock."""
+        """Return whether a file's writer is proven dead before its lease is over; only under the lock."""
         return self._look(name)[2] or self._is_torn(name)
 
     def _is_torn(self, name: str) -> bool:

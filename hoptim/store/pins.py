@@ -1,4 +1,4 @@
-"""Pins: checkpoints that a process is reading, and that nobody drops meanwhile."""
+"""Pins: checkpoints that a process is reading, and that are not dropped meanwhile."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Pin:
                 lost += [] if is_there(path) else [path.name]
         if lost:
             raise CheckpointError(
-                f"The pins {lost} were removed: this process gave no sign of life for so long that others "
+                f"The pins {lost} were removed: this process had no heartbeat for so long that others "
                 "took it for dead, and may have dropped the checkpoints that it was reading. Run the same "
                 "call again."
             )
@@ -142,7 +142,7 @@ class Pin:
 
 
 def drop_unreferenced(transaction: Transaction, keep: Keep | None, pins: Pins | None) -> None:
-    """Drop the checkpoints that nobody may load any more, and nobody is reading, with the last record.
+    """Drop the checkpoints that can no longer be loaded and are not pinned, with the last record.
 
     Args:
         transaction: Takes the drops; without a record nothing is dropped.

@@ -36,7 +36,7 @@ class ProcessIdentity(NamedTuple):
 
     @staticmethod
     def of_parent() -> ProcessIdentity:
-        """Return an identity by which nobody can prove the parent of this process dead."""
+        """Return an identity of the parent of this process that proves no death."""
         return ProcessIdentity(os.uname().nodename, os.getppid(), start="", boot="", space="")
 
     def is_dead(self) -> bool:

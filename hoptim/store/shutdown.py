@@ -22,16 +22,16 @@ class Holder(Protocol):
 _holders: weakref.WeakSet[Holder] = weakref.WeakSet()
 
 
-def release_at_exit(leaver: Holder) -> None:
+def release_at_exit(holder: Holder) -> None:
     """Call `leave` of a holder when this process exits or is asked to stop."""
-    _holders.add(leaver)
+    _holders.add(holder)
     _signals.defer(signal.SIGTERM)
 
 
 def _release_all() -> None:
-    for leaver in list(_holders):
+    for holder in list(_holders):
         with suppress(Exception):  # the lease, or the next worker here, takes back what is left
-            leaver.leave()
+            holder.leave()
 
 
 atexit.register(_release_all)

@@ -93,7 +93,7 @@ class State:
     def due(self, lead: int, prefer: int | None) -> int | None:
         """Return the member to train next, None when nothing is due.
 
-        Due is what nobody holds, is not finished, and is at most `lead` steps ahead of the slowest
+        Due is what is not held, not finished, and at most `lead` steps ahead of the slowest
         unfinished member. The lowest step first; among equals `prefer`, then the lowest member.
         """
         steps = [len(trials) for trials in self.members]
@@ -112,9 +112,9 @@ class State:
         return [trials[step] if step < len(trials) else trials[-1] for trials in self.members if trials]
 
     def unreferenced(self, keep: Callable[[TrialRecord], bool] | None) -> list[int]:
-        """Return the trials whose checkpoint nobody may load any more.
+        """Return the trials whose checkpoint can no longer be loaded.
 
-        Needed are: what an ask could still choose at any step that somebody may ask after, the
+        Needed are: what an ask could still choose, at any step that may still be asked after, the
         parents of open trials, what was proposed to be retained, the best ever (the best latest is
         among the first), what `keep` says.
         """

@@ -111,7 +111,8 @@ class Store:
         """Claim the next trial that is due, None when nothing is.
 
         Args:
-            propose: Called under the lock for a trial that nobody has proposed yet.
+            propose: Function that gives the fields of a trial that is not proposed yet, called under
+                the lock.
         """
         self._membership.join(self.options.lock_timeout)
         self._workers.look_around(self.state)
@@ -175,7 +176,7 @@ class Store:
 
         Args:
             claim: Trial and token; fine if the claim is lost already.
-            unused: True if nobody began it, so that it does not count as an interruption.
+            unused: True if it was not begun, so that it does not count as an interruption.
         """
         self._claims.forget(claim.token)  # should it fail: handed out here again
         with self._transaction() as transaction:
@@ -200,7 +201,7 @@ class Store:
         self._membership.finish()
 
     def mark_exported(self, claim: Held) -> None:
-        """Note that a copy of the claim went to another process: nobody here may be given it again."""
+        """Note that a copy of the claim went to another process, so that it is not given out again here."""
         self._claims.mark_exported(claim.token, self.state)
 
     def resume_claim(self, number: int, token: int) -> Claim:
@@ -238,7 +239,7 @@ class Store:
 
         Raises:
             CheckpointError: A trial has no checkpoint, or it was dropped.
-            ArgumentError: The study is in memory, where nobody else reads checkpoints.
+            ArgumentError: The study is in memory, where checkpoints cannot be shared.
         """
         if self._pins is None:
             raise ArgumentError("A study in memory has no checkpoints that another study could share.")

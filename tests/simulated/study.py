@@ -131,6 +131,8 @@ class Simulation:
         with closing(trials):
             for trial in trials:
                 self._train(process, trial)
+                if self.rng.random() < 0.1:
+                    self._share(study)
                 if self.rng.random() < 0.02:
                     break
 
@@ -171,6 +173,25 @@ class Simulation:
         else:
             if found != weights(trial.parent):
                 self.judge.wrong.append(f"the checkpoint of trial {trial.parent} is not whole")
+
+    def _share(self, study: hoptim.Study) -> None:
+        """Read pinned checkpoints for a while, as a fork does; they must stay whole."""
+        store = study._session.store
+        try:
+            with store.pin(lambda state: state.saved) as pin:
+                pinned = dict(store.state.saved)
+                time.sleep(LEASE * self.rng.uniform(0, 1.5))
+                lost = [
+                    n for n, token in pinned.items() if not is_whole(store.checkpoints.path(n, token), n)
+                ]
+                pin.require()
+                self.judge.wrong += [
+                    f"the pinned checkpoint of trial {number} is not whole" for number in lost
+                ]
+        except hoptim.CheckpointError:  # it stood still for so long that its pins were removed
+            return
+        except Injected as error:
+            raise TrainingFailed from error
 
     def _tell(self, trial: hoptim.Trial, value: float) -> None:
         """Tell; after an error mostly again."""
@@ -221,6 +242,14 @@ def save(path: str, number: int) -> None:
             os.close(fd)
     except OSError as error:  # one that was drawn, or the draft went with the claim
         raise TrainingFailed from error
+
+
+def is_whole(path: str, number: int) -> bool:
+    """Whether the weights of a trial are at a path."""
+    try:
+        return read(path) == weights(number)
+    except FileNotFoundError:
+        return False
 
 
 def read(path: str) -> bytes:

@@ -1,5 +1,5 @@
-"""What is wrong with a study's directory, what can be repaired, and whether a directory is fit for one.
+"""Checks of a study's directory, their repair, and tests of whether a directory is fit for a study.
 
-`inspection` looks at everything, `repair` mends what is safe; `directory` and `between` try a
-directory out, from one machine or several.
+`inspection` looks at everything, `repair` mends what is safe; `directory` and `cross_process` test a
+directory, from one machine or several.
 """

@@ -72,7 +72,7 @@ class Barrier:
         """Publish something, and wait until all have; return what each published.
 
         Raises:
-            StoreError: Somebody did not, or left.
+            StoreError: A member did not, or left.
         """
         self._say(said)
         number = len(self._said)
@@ -81,7 +81,7 @@ class Barrier:
             self._check_left()
             return all(len(self._read(name).get("said", ())) >= number for name in self.members)
 
-        self._wait(came, _PATIENCE, "Somebody who met did not go on")
+        self._wait(came, _PATIENCE, "A member did not go on")
         return {name: self._read(name)["said"][number - 1] for name in self.members}
 
     def leave(self) -> None:
@@ -93,7 +93,7 @@ class Barrier:
             found = [self._read(name) for name in self.members]
             return all(not member or len(member["said"]) >= number for member in found)
 
-        self._wait(gone, _PATIENCE, "Somebody who met did not come to the end")
+        self._wait(gone, _PATIENCE, "A member did not come to the end")
         self.close()
 
     def close(self) -> None:
@@ -114,7 +114,7 @@ class Barrier:
 
     def _check_left(self) -> None:
         if not os.path.lexists(self._path(self.me)):
-            raise StoreError(errno.ENOENT, f"Somebody who met left early and removed {str(self.folder)!r}.")
+            raise StoreError(errno.ENOENT, f"A member left early and removed {str(self.folder)!r}.")
 
     def _say(self, said: dict[str, Any]) -> None:
         self._said.append(said)

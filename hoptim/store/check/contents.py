@@ -1,4 +1,4 @@
-"""What lies in a study's directory, against what its records say should."""
+"""Contents of a study's directory, compared with its records."""
 
 from __future__ import annotations
 
@@ -93,11 +93,11 @@ def _wrong_kind(folder: Path, name: str, kinds: set[str]) -> Iterator[Finding]:
 
 
 class Absent(NamedTuple):
-    """What was looked for and is not there.
+    """Files that a state names and that are not there.
 
     Attributes:
-        saved: Number and token of trials whose checkpoint is recorded.
-        workers: Holders of trials.
+        saved: Number and token of trials whose recorded checkpoint is missing.
+        workers: Holders of trials whose heartbeat file is missing.
     """
 
     saved: set[tuple[int, int]]
@@ -126,7 +126,7 @@ def compare(folder: Path, uuid: str, names: Listing, state: State, missed: Absen
     for trial in state.open.values():
         if trial.worker in missed.workers:
             what = (
-                f"This worker holds trial {trial.number} and shows no sign of life. After the lease the "
+                f"This worker holds trial {trial.number} and has no heartbeat. After the lease the "
                 "next worker that asks takes the trial back."
             )
             yield Finding("leftover", "claim-without-worker", f"{WORKERS}/{trial.worker}", what)
@@ -144,13 +144,13 @@ def compare(folder: Path, uuid: str, names: Listing, state: State, missed: Absen
 
 def _orphans(folder: Path, uuid: str, names: Listing, state: State) -> Iterator[Finding]:
     if any(kind_of(folder / inner) not in ("folder", "nothing") for inner in (CHECKPOINTS, SCRATCH)):
-        return  # whatever a link leads to is not ours to judge
+        return  # what a link leads to is not part of the study
     for path in sorted(Checkpoints(folder, uuid).orphans(state)):
         inner = path.parent.name
         if path.parent == folder:
             continue  # see `odd`, which needs no records for it
         if path.name in names[inner]:  # else it came later, and so did the claim behind it
-            what = "Nobody needs this any more. The next worker that starts removes it."
+            what = "It is no longer referenced. The next worker that starts removes it."
             yield Finding("leftover", "orphan", f"{inner}/{path.name}", what, repair=MOVE)
 
 
@@ -169,5 +169,5 @@ def _worker(folder: Path, name: str, busy: bool) -> Iterator[Finding]:
     except (OSError, ValueError, RecursionError):
         sound = False
     if not sound:
-        what = "No sign of life that can be read; its worker starts just now, or was killed then."
+        what = "This heartbeat cannot be read; its worker starts just now, or was killed then."
         yield Finding("leftover", "unreadable-worker", f"{WORKERS}/{name}", what)

@@ -1,4 +1,4 @@
-"""What processes that share a directory, on one machine or several, see of each other's work."""
+"""Tests of a directory between processes, on one machine or several."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _SECOND = "import sys; from hoptim.store.check.cross_process import second; seco
 
 
 class Verdict(NamedTuple):
-    """What one test says.
+    """Result of one test.
 
     Attributes:
         ok: False if the directory is not fit for a study.
-        what: A sentence.
+        what: Sentence that says what was found.
     """
 
     ok: bool
@@ -147,8 +147,10 @@ def _signs_of_life(barrier: Barrier) -> Verdict:
 
 
 def _counts(barrier: Barrier) -> Verdict:
-    """Count together under one lock; whoever holds it marks that by a file that is created once."""
-    lock = StudyLock.of(barrier.folder, single_host=True)  # a mount that lies is to be caught lying
+    """Count together under one lock; the holder marks that by a file that is created once."""
+    lock = StudyLock.of(
+        barrier.folder, single_host=True
+    )  # so that a mount without shared locks is found out
     counter, inside = _file(barrier, "counter"), _file(barrier, "inside")
     line = barrier.me.encode()[: _LINE - 1].ljust(_LINE - 1) + b"\n"
     barrier.step()

@@ -1,4 +1,4 @@
-"""What was done to a journal: lines that were changed, removed, repeated or exchanged."""
+"""Damage to a journal: lines that were changed, removed, repeated or exchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a directory is fit for a study: locks, links, syncs, and what others see of them."""
+"""Tests of whether a directory is fit for a study: locks, links, syncs, and what others see of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a study's directory is what hoptim wrote there: all that is wrong, not only the first."""
+"""Inspection of a study's directory: everything that is not as hoptim wrote it."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ class Inspection:
         missed = contents.absent(self._folder, self.reading.state)
         self.reading.more(settings)  # a checkpoint that was dropped meanwhile is recorded so by now
         files = list(contents.compare(self._folder, settings.uuid, names, self.reading.state, missed))
-        spare = {finding.path for finding in files if finding.repair != NONE}
-        return [*study, *journal, *files, *(finding for finding in odd if finding.path not in spare)]
+        leftover = {finding.path for finding in files if finding.repair != NONE}
+        return [*study, *journal, *files, *(finding for finding in odd if finding.path not in leftover)]
 
     def _read_journal(self, settings: StudyFile | None, wrong: bool) -> list[Finding]:
         if wrong:

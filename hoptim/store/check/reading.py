@@ -1,4 +1,4 @@
-"""A journal for those who judge it: folded as far as its lines follow, with the bytes behind."""
+"""A journal under inspection: folded as far as its lines follow, with the bytes behind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hoptim.store.tail import fits_an_append
 
 
 def first_record(path: Path) -> Record:
-    """Record 0 of a journal, {} where there is none that proves itself."""
+    """Read record 0 of a journal, {} if there is none that is whole."""
     with suppress(OSError):
         line, end, _ = read_from(path, 0, line_format.LONGEST).partition(b"\n")
         uuid = damage.said(line).get("uuid")
@@ -34,7 +34,7 @@ def first_record(path: Path) -> Record:
 
 
 class Reading:
-    """What can be read of a journal, with or without its lock, believing nothing.
+    """All that can be read of a journal, with or without its lock, trusting none of it.
 
     Args:
         path: The journal.

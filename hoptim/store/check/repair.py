@@ -1,4 +1,4 @@
-"""Repairs what is safe to repair in a study's directory, after copies of everything it could touch."""
+"""Repair of what is safe to repair in a study's directory, after copies of all that it could touch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a look at a study's directory found: damage, leftovers, and what is worth knowing."""
+"""The report of a check: damage, leftovers, and notes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from hoptim._text import counted, printable
 
 Level = Literal["error", "leftover", "note"]
 
-NONE, CUT, MOVE = "none", "cut off and kept aside", "moved aside"  # what a repair would do
+NONE, CUT, MOVE = "none", "cut off and kept aside", "moved aside"  # actions of a repair
 
 
 class Place(NamedTuple):
-    """Where in a file, the line counted from 1 and the byte from 0."""
+    """Place in a file, the line counted from 1 and the byte from 0."""
 
     line: int
     byte: int
@@ -27,10 +27,10 @@ class Finding:
     Attributes:
         level: "error" is damage, or may be; "leftover" is what a process that was killed could not
             finish and the next one copes with; "note" is nothing to act on.
-        kind: A short word for programs, such as "damaged-line".
+        kind: Short name for programs, such as "damaged-line".
         path: The file, from the study's directory on.
         where: Line and byte in it, where there is one.
-        what: A full sentence.
+        what: Full sentence that says what was found.
         repair: Action of a repair, "none" where nothing is safe or needed.
     """
 
@@ -58,7 +58,7 @@ class Report:
         records: Number of records that follow each other from the front.
         findings: Errors first, then leftovers, then notes.
         repaired: Findings that were repaired before this look.
-        copies: Folder that holds what was there before the repair, "" without one.
+        copies: Folder with copies from before the repair, "" without one.
     """
 
     folder: str

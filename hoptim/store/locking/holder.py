@@ -18,7 +18,7 @@ def own_name() -> str:
 
 
 def note_holder(fd: int, name: str) -> None:
-    """Note that somebody holds the lock since now; only a courtesy to those who wait.
+    """Note who holds the lock since now, for those who wait; an error is ignored.
 
     Args:
         fd: Descriptor of the file.

@@ -23,11 +23,11 @@ _UNSHARED = (
 
 
 class Mount(NamedTuple):
-    """Where a folder's file system comes from.
+    """Mount that a folder is on.
 
     Attributes:
-        point: The folder that it is mounted on.
-        kind: Such as "ext4" or "nfs4".
+        point: Folder that it is mounted on.
+        kind: Type of the file system, such as "ext4" or "nfs4".
         options: Options of the mount and of the file system.
     """
 

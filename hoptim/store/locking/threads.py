@@ -70,13 +70,13 @@ class Waiter:
         if self._abandoned and self.fd >= 0:
             with suppress(OSError):
                 os.close(self.fd)
-            self.fd = -1  # the number may be somebody else's from now on
+            self.fd = -1  # the number may be that of another file from now on
 
     def wait(self, seconds: float) -> bool:
         """Return whether the lock came within some seconds; raise what kept it from coming."""
         came = self._got.wait(seconds)
         if self._error is not None:
-            # A new one: this object would keep the frames of whoever gets it, and all that is in them.
+            # A new one: this object would keep the frames that it passes through, and all that is in them.
             raise OSError(self._error.errno, self._error.strerror) from self._error
         return came
 
