@@ -71,7 +71,8 @@ class Membership:
         self.leave()
         if self._workers.watch is None:
             return
-        if self._checkpoints.orphans(self._transactions.refresh()) or self._workers.watch.names():
+        left_behind = self._workers.watch.names() or (self._pins is not None and self._pins.names())
+        if left_behind or self._checkpoints.orphans(self._transactions.refresh()):
             with self._transactions.begin(_LEAVE_WITHIN) as transaction:
                 left = self._left_over(transaction.state)
             self._checkpoints.remove(left)

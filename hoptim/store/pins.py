@@ -58,6 +58,7 @@ class Pins:
         paths = [folder / f"{number}.{saved[number]}.{me}" for number in wanted]
         pin = Pin(paths, self._heartbeat)
         if paths:
+            self.remove_dead()
             with explained("write", folder):
                 make_folder(folder)
                 try:
@@ -74,7 +75,7 @@ class Pins:
             checkpoints: Checkpoints that would be dropped; none costs no look.
         """
         found: set[Checkpoint] = set()
-        for name in self._names() if checkpoints else ():
+        for name in self.names() if checkpoints else ():
             at = checkpoint_of(name)
             if at is None or at not in checkpoints:
                 continue
@@ -88,7 +89,7 @@ class Pins:
         """Remove the pins of processes that are proven dead; only under the lock."""
         self._watch.remove_idle(())
 
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
         """List all pins; over NFS a look-up may miss a new folder for a while, a listing does not."""
         folder = self._folder / PINS
         with explained("read", folder):

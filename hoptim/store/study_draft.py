@@ -17,9 +17,9 @@ from hoptim._files import (
     make_folder,
     open_regular,
     read_front,
+    remove,
     sync,
     sync_tree,
-    try_to_remove,
     write_new,
 )
 from hoptim.errors import ArgumentError
@@ -77,7 +77,7 @@ class StudyDraft:
 
     def close(self) -> None:
         """Remove what has not got its name."""
-        try_to_remove(self.folder)
+        _remove(self.folder)
         fd, self._fd = self._fd, None
         if fd is not None:
             close_read(fd)
@@ -94,10 +94,8 @@ class StudyDraft:
         """Copy what is needed to read the origin, and what it was forked from itself."""
         source, target = origin.path.parent, self.folder / ORIGIN
         with explained("copy the history of", source):
-            begun = target / hidden_name(JOURNAL)
-            self._fd = create(begun)
+            self._fd = create(target / JOURNAL)
             fcntl.flock(self._fd, fcntl.LOCK_EX)
-            os.rename(begun, target / JOURNAL)  # locked before anybody looks
             origin.copy(self._fd)
             write_new(target / STUDY, read_front(source / STUDY, LONGEST))
             if (source / ORIGIN).is_dir():
@@ -113,13 +111,19 @@ class StudyDraft:
         for folder in map(self._target.with_name, names):
             alike = is_hidden_name(folder.name, f"{self._target.name}.fork")
             if alike and folder != self.folder and _is_abandoned(folder):
-                try_to_remove(folder)
+                _remove(folder)
 
 
 def _is_abandoned(folder: Path) -> bool:
-    """Return whether a draft's lock is free; one without a lock yet may just be begun."""
+    """Return whether a draft's lock is free, or it has none and is empty."""
     try:
         fd = open_regular(folder / ORIGIN / JOURNAL, os.O_RDWR)
+    except FileNotFoundError:  # one that was just begun fails, as one of two for a directory must
+        with suppress(OSError):
+            os.rmdir(folder / ORIGIN)
+        with suppress(OSError):
+            os.rmdir(folder)
+        return False
     except OSError:
         return False
     try:
@@ -129,3 +133,13 @@ def _is_abandoned(folder: Path) -> bool:
     finally:
         close_read(fd)
     return True
+
+
+def _remove(folder: Path) -> None:
+    """Remove a draft as far as possible; the lock goes last, so that what stays is found again."""
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            if name != ORIGIN:
+                remove(folder / name)
+        if os.listdir(folder) in ([], [ORIGIN]):
+            remove(folder)

@@ -100,7 +100,7 @@ class Diary:
         self.note("borne", str(error))
         if not isinstance(error, Unsaved):
             text = str(error)
-            if str(self.folder) not in text or os.strerror(fault.argument) not in text:
+            if str(self.folder.parent) not in text or os.strerror(fault.argument) not in text:
                 self.note("wrong", f"no path or no cause in {type(error).__name__}: {text}")
             for kept in self._kept():
                 self.note("wrong", f"{kept} after {type(error).__name__}: {text}")
@@ -181,9 +181,12 @@ def look(diary: Diary) -> None:
             "queue",
             "reserve",
             "workers",
+            "pins",
             "checkpoints",
             "scratch",
         },
+        "pins": set(),
+        "..": {diary.folder.name, "forked"},
         "checkpoints": saved.keys(),
         "scratch": set(),
     }

@@ -15,7 +15,7 @@ from hoptim.store import shutdown, store
 from tests import builders
 from tests.builders import loss
 from tests.traced import tracer
-from tests.traced.diary import Diary, file, folder
+from tests.traced.diary import Diary, file, folder, whole
 
 
 def create(diary: Diary) -> None:
@@ -151,6 +151,30 @@ def beheld(diary: Diary) -> None:
         diary.tell(trial, save=file(trial.number))
 
 
+def fork(diary: Diary) -> None:
+    """Forks the study; the fork is whole or not there, and nothing is left beside it."""
+    target = diary.folder.with_name("forked")
+
+    def fork() -> None:
+        tracer.pause()
+        there = (target / "study.json").exists()
+        tracer.arm()
+        if not there:
+            hoptim.fork(diary.folder, target, steps=2)
+
+    diary.attempt(fork)
+    tracer.pause()
+    new = hoptim.load(target)
+    for trial in new.trials:
+        if trial.checkpoint is None or not whole(trial.checkpoint, int(str(trial.origin))):
+            diary.note("wrong", f"the fork's trial {trial.number} has no whole checkpoint")
+    if len(new.trials) != 2 or not new.check().ok:
+        diary.note("wrong", f"the fork is not whole: {new.check()}")
+    tracer.arm()
+    for _ in diary.trials(diary.open()):  # there are none, and what killed forks left is tidied up
+        pass
+
+
 def due(study: hoptim.Study) -> hoptim.Trial | None:
     """The next trial, None when somebody else has to end one first."""
     with suppress(hoptim.NothingDue):
@@ -247,4 +271,5 @@ SCENARIOS = {
     "odds": Scenario(odds, lambda path: begin(path, 2, 2, leave), (4, 4)),
     "neighbour": Scenario(neighbour, live_beside, (0, 2)),
     "beheld": Scenario(beheld, share),
+    "fork": Scenario(fork, lambda path: begin(path, 4, 2, leave)),
 }
