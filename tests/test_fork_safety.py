@@ -136,13 +136,15 @@ def test_a_draft_that_somebody_works_on_stays(old, tmp_path):
 
 
 def test_only_drafts_of_forks_are_removed(old, tmp_path):
-    """Folders with other names, or without an origin, are nobody's business."""
-    for name in (".new-01234567", ".new.fork-0123456", ".new.fork-01234567"):
+    """Folders with other names, or without an origin and not empty, are left alone; an empty draft goes."""
+    names = (".new-01234567", ".new.fork-0123456", ".new.fork-01234567", ".new.fork-89abcdef")
+    for name in names:
         (tmp_path / name).mkdir()
+    (tmp_path / ".new.fork-01234567" / "mine").touch()
     (tmp_path / ".new-01234567" / "origin").mkdir()
     (tmp_path / ".new-01234567" / "origin" / "journal.jsonl").touch()
     fork(old.path, tmp_path / "new")
-    assert len(drafts(tmp_path)) == 3
+    assert [path.name for path in drafts(tmp_path)] == sorted(names[:3])
 
 
 def test_a_fork_is_durable(old, tmp_path, monkeypatch):
