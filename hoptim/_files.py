@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import re
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -156,16 +155,6 @@ def write_new(path: Path, data: bytes, durable: bool = True) -> None:
         with suppress(OSError):
             path.unlink()
         raise
-
-
-def hidden_name(name: str) -> str:
-    """Return a name for a draft of a file or folder, `.<name>-<8 hex digits>`, different each time."""
-    return f".{name}-{os.urandom(4).hex()}"
-
-
-def is_hidden_name(found: str, name: str) -> bool:
-    """Return whether a name is one that `hidden_name` gives for another."""
-    return re.fullmatch(rf"\.{re.escape(name)}-[0-9a-f]{{8}}", found) is not None
 
 
 def replace_whole(path: str | os.PathLike[str], data: bytes) -> None:

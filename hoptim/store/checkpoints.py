@@ -14,7 +14,6 @@ from hoptim._files import (
     close_read,
     explained,
     flush,
-    hidden_name,
     is_folder,
     is_there,
     make_folder,
@@ -25,7 +24,7 @@ from hoptim._files import (
     try_to_remove,
 )
 from hoptim.errors import CheckpointError
-from hoptim.store.layout import CHECKPOINTS, SCRATCH, STUDY
+from hoptim.store.layout import CHECKPOINTS, SCRATCH, STUDY, hidden_name
 from hoptim.store.linking import link_or_copy
 from hoptim.store.state import State
 

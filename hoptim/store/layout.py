@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 STUDY = "study.json"  # identity and settings, written once
 JOURNAL = "journal.jsonl"  # the records
 LOCK = "lock"  # kernel lock of the study
@@ -15,3 +18,13 @@ LOGS = "logs"  # output of launched workers
 ORIGIN = "origin"  # a fork's copy of the journal that it was forked from
 
 FILES = frozenset({STUDY, JOURNAL, LOCK, QUEUE, RESERVE})
+
+
+def hidden_name(name: str) -> str:
+    """Return a name for a draft of a file or folder, `.<name>-<8 hex digits>`, different each time."""
+    return f".{name}-{os.urandom(4).hex()}"
+
+
+def is_hidden_name(found: str, name: str) -> bool:
+    """Return whether a name is one that `hidden_name` gives for another."""
+    return re.fullmatch(rf"\.{re.escape(name)}-[0-9a-f]{{8}}", found) is not None

@@ -12,8 +12,6 @@ from hoptim._files import (
     close_read,
     create,
     explained,
-    hidden_name,
-    is_hidden_name,
     make_folder,
     open_regular,
     read_front,
@@ -24,7 +22,7 @@ from hoptim._files import (
 )
 from hoptim.errors import ArgumentError
 from hoptim.store.journal import FileJournal
-from hoptim.store.layout import JOURNAL, ORIGIN, STUDY
+from hoptim.store.layout import JOURNAL, ORIGIN, STUDY, hidden_name, is_hidden_name
 from hoptim.store.memory_journal import Journal
 from hoptim.store.study_file import LONGEST
 

@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hoptim._files import explained, hidden_name, make_folder, read_front, sync, try_to_remove, write_new
+from hoptim._files import explained, make_folder, read_front, sync, try_to_remove, write_new
 from hoptim.errors import StudyDamaged, StudyMismatch
 from hoptim.store import line_format
-from hoptim.store.layout import JOURNAL, STUDY, WORKERS
+from hoptim.store.layout import JOURNAL, STUDY, WORKERS, hidden_name
 from hoptim.store.locking.lock import StudyLock
 from hoptim.store.state import FORMAT
 
