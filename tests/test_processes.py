@@ -168,3 +168,24 @@ def test_a_forked_child_outlives_its_parent(tmp_path):
     os.waitpid(parent, 0)
     wait_until(lambda: is_done(tmp_path / "study"))
     assert [t.value for t in hoptim.load(tmp_path / "study").trials] == [1.0]
+
+
+def test_a_child_forked_while_the_lock_is_held_begins_anew(tmp_path):
+    """It writes its own records alone, not those that its parent has decided on and not yet written."""
+    children = []
+
+    def keep(finished):  # called under the lock, with a record that is not written
+        if not children:
+            children.append(os.fork())
+            if not children[0]:
+                made.ask(timeout=30).tell(0.5, save=builders.saving("child"))
+                os._exit(0)
+        return False
+
+    made = study(tmp_path / "s", size=2, steps=6, keep=keep)
+    for _ in range(6):
+        made.ask(timeout=30).tell(0.5, save=builders.saving("parent"))
+    assert os.waitpid(children[0], 0)[1] == 0
+    assert len(made.trials) == 7
+    assert list((tmp_path / "s").glob("*.torn-*")) == []
+    assert made.check().ok
