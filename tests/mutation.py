@@ -35,6 +35,7 @@ STORE = [
     "liveness",
     "checkpoints",
     "state",
+    "endings",
     "pins",
     "fork_safety",
     "trial",
@@ -121,8 +122,8 @@ MUTANTS = {
     "any token will do": Mutant(
         "store/state.py", [("return trial if trial.token == token and trial.worker is not None else None", "return trial")], "state",
     ),
-    "a tell that arrived is not looked up": Mutant("store/endings.py", [('if known is not None and known.id == ended["id"]:', "if False:")], "study"),
-    "a failure that arrived is not looked up": Mutant("store/endings.py", [("if known is not None and known.id == id:", "if False:")], "faults"),
+    "a tell that arrived is not looked up": Mutant("store/endings.py", [('if known is not None and known.id == ended["id"]:', "if False:")], "endings"),
+    "a failure that arrived is not looked up": Mutant("store/endings.py", [("if known is not None and known.id == id:", "if False:")], "endings"),
     "a lost claim of our own is not found": Mutant("store/claims.py", [("if trial.worker == me and trial.token not in self._used:", "if False:")], "study"),
     "parents of open trials are not pinned": Mutant(
         "store/state.py", [("needed = {trial.parent for trial in self.open.values()}", "needed = set()")], "state",
