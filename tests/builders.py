@@ -48,6 +48,14 @@ def train(study: hoptim.Study, saves: bool = False) -> hoptim.Study:
     return study
 
 
+def advance(study: hoptim.Study) -> None:
+    """Let each member do one more step, with a checkpoint."""
+    for _ in range(study.size):
+        trial = study.ask(timeout=0)
+        assert trial is not None
+        trial.tell(trial.params["x"], save=saving(str(trial.number)))
+
+
 def records(path: Path | str) -> list[dict[str, Any]]:
     """A study's records, read independently."""
     return list(reader.read(Path(path) / "journal.jsonl"))

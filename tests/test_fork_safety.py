@@ -14,7 +14,7 @@ import pytest
 
 import hoptim
 from hoptim import _files, fork
-from tests.builders import ROOT, records, saving, study, wait_until
+from tests.builders import ROOT, advance, records, study, wait_until
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="descriptors are named by /proc")
 SLOW = """
@@ -40,13 +40,6 @@ def old(tmp_path):
     made = study(tmp_path / "old", size=2, steps=8)
     advance(made)
     return made
-
-
-def advance(made):
-    """Each member does one more step."""
-    for _ in range(made.size):
-        trial = made.ask(timeout=0)
-        trial.tell(trial.params["x"], save=saving(str(trial.number)))
 
 
 def dropped(made):

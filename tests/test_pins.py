@@ -15,7 +15,7 @@ import pytest
 import hoptim
 from hoptim.errors import CheckpointError
 from hoptim.store import liveness
-from tests.builders import ROOT, records, saving, study, wait_until
+from tests.builders import ROOT, advance, records, saving, study, wait_until
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="deaths are proven by /proc")
 PINNER = """
@@ -33,13 +33,6 @@ def made(tmp_path):
     made = study(tmp_path / "s", size=2, steps=6)
     advance(made)
     return made
-
-
-def advance(made):
-    """Each member does one more step."""
-    for _ in range(made.size):
-        trial = made.ask(timeout=0)
-        trial.tell(trial.params["x"], save=saving(str(trial.number)))
 
 
 def there(made):
