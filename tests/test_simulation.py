@@ -7,11 +7,14 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import filelock
 import pytest
 
 from tests.builders import ROOT, run
+from tests.simulated import install
+from tests.simulated.scheduler import Killed
 from tests.simulation import prepare, simulate
 
 MUTANTS = {  # and how many schedules at most it takes to see each
@@ -99,3 +102,13 @@ def test_a_mutant_is_caught(mutant):
     again = simulated(*command[2:])
     assert again.returncode == 1
     assert found.stdout.splitlines()[-3] in again.stdout
+
+
+def test_a_kill_in_a_finalizer_is_no_error_of_the_schedule():
+    """A process may be killed while an object of its goes; what else a finalizer raises is reported."""
+    reported = []
+    hook = install._unless_killed(reported.append)
+    kill, error = (SimpleNamespace(exc_value=raised) for raised in (Killed(), OSError()))
+    hook(kill)
+    hook(error)
+    assert reported == [error]

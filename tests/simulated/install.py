@@ -24,7 +24,7 @@ from hoptim.session import last_told
 from hoptim.store import shutdown
 from hoptim.store.locking import lock
 from tests.simulated.descriptors import FIRST
-from tests.simulated.scheduler import ROOT
+from tests.simulated.scheduler import ROOT, Killed
 from tests.simulated.system import System
 from tests.simulated.threads import threads
 from tests.simulated.world import World
@@ -67,6 +67,7 @@ load_dependencies()
 def installed(system: System) -> Iterator[None]:
     """Answer calls by a simulated system within the block."""
     changes = [*_of_os(system), *_of_clock(system), *_of_hoptim(system.world)]
+    changes.append((sys, "unraisablehook", _unless_killed(sys.unraisablehook)))
     old = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
     for owner, name, new in changes:
         setattr(owner, name, new)
@@ -75,6 +76,16 @@ def installed(system: System) -> Iterator[None]:
     finally:
         for owner, name, found in old:
             setattr(owner, name, found)
+
+
+def _unless_killed(report: Call) -> Call:
+    """Report what a finalizer raises, but for the end of a process that is killed in one."""
+
+    def hook(unraisable: Any) -> None:
+        if not isinstance(unraisable.exc_value, Killed):
+            report(unraisable)
+
+    return hook
 
 
 def _of_os(system: System) -> Iterator[tuple[Any, str, Any]]:
