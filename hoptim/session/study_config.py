@@ -95,8 +95,7 @@ class StudyConfig(NamedTuple):
         check_whole("seed", seed, 0)
         if size > _MOST_MEMBERS:
             raise ArgumentError(f"size must be at most {_MOST_MEMBERS}, found {size}.")
-        if mode not in ("min", "max"):
-            raise ArgumentError(f"mode must be 'min' or 'max', found {mode!r}.")
+        sign_of(mode)  # raises for any other mode
         entries = [] if start is None else list(start)
         if len(entries) > size:
             raise ArgumentError(f"start has {len(entries)} entries for {size} members.")
