@@ -250,6 +250,13 @@ def test_each_thing_that_does_not_work_is_found(tmp_path, monkeypatch, name):
     assert verdict.what.endswith(".")
 
 
+def test_a_mount_that_may_lie_is_to_be_tested(tmp_path, monkeypatch):
+    """Where locks depend on the set-up, the test of a single machine asks for that of two."""
+    monkeypatch.setattr(mounts, "why_doubtful", lambda _: "It depends")
+    verdict = directory._mount(tmp_path)
+    assert (verdict.ok, "--machines 2: It depends." in verdict.what) == (True, True)
+
+
 def test_no_hard_links_are_no_fault(tmp_path, monkeypatch):
     """hoptim does without hard links, so their absence is only said."""
     monkeypatch.setattr(os, "link", fails(errno.EPERM))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import logging
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,27 @@ LIES = {
     "Lustre without flock": ("lustre", "rw,noflock"),
     "SMB without byte ranges": ("cifs", "rw,vers=3.0,nobrl"),
     "sshfs": ("fuse.sshfs", "rw,user_id=0"),
+    "OCFS2 with local flock": ("ocfs2", "rw,_netdev,localflocks"),
+    "GFS2 with local flock": ("gfs2", "rw,localflocks"),
+    "s3fs": ("fuse.s3fs", "rw,user_id=0"),
+    "gcsfuse": ("fuse.gcsfuse", "rw,user_id=0"),
+    "rclone": ("fuse.rclone", "rw,user_id=0"),
+    "goofys": ("fuse.goofys", "rw,user_id=0"),
+    "mount-s3": ("fuse.mount-s3", "rw,user_id=0"),
+    "mount-s3, as it names itself": ("fuse", "rw,user_id=0", "mountpoint-s3"),
+    "davfs": ("davfs", "rw"),
+    "davfs, as it names itself": ("fuse", "rw,user_id=0", "https://server/dav"),
+}
+DOUBTFUL = {
+    "WSL": ("9p", r"rw,aname=drvfs;path=C:\;uid=1000,trans=fd", r"C:\134"),
+    "9p": ("9p", "rw,trans=virtio,version=9p2000.L"),
+    "Docker Desktop": ("virtiofs", "rw"),
+    "Docker Desktop, gRPC": ("fuse.grpcfuse", "rw"),
+    "Vagrant": ("vboxsf", "rw,nodev"),
+    "bindfs": ("fuse.bindfs", "rw"),
+    "BeeGFS": ("beegfs", "rw,cfgFile=/etc/beegfs/beegfs-client.conf"),
+    "GPFS": ("gpfs", "rw"),
+    "goofys, which names its bucket alone": ("fuse", "rw,user_id=0", "bucket"),
 }
 HONEST = {
     "NFSv4": ("nfs4", "rw,vers=4.2,local_lock=none"),
@@ -29,6 +53,9 @@ HONEST = {
     "SMB": ("cifs", "rw,vers=3.0"),
     "ext4": ("ext4", "rw"),
     "overlay": ("overlay", "rw,lowerdir=/nolock"),
+    "overlay of a container without root": ("fuse.fuse-overlayfs", "rw"),
+    "OCFS2": ("ocfs2", "rw,_netdev"),
+    "CephFS": ("ceph", "rw"),
 }
 
 
@@ -36,12 +63,13 @@ HONEST = {
 def mounted(tmp_path, monkeypatch):
     """Makes the mount table say that the test's folder is on a file system of the caller's choice."""
 
-    def as_(kind: str, options: str, *more: str) -> Path:
+    def as_(kind: str, options: str, source: str = "server:/x", more: Sequence[str] = ()) -> Path:
         point = str(tmp_path).replace(" ", r"\040")
-        line = f"40 22 0:50 / {point} rw,noatime shared:9 master:1 - {kind} server:/x {options}"
+        line = f"40 22 0:50 / {point} rw,noatime shared:9 master:1 - {kind} {source} {options}"
         table = tmp_path / "mountinfo"
         table.write_text("\n".join([ROOT_LINE, line, *more]) + "\n")
         monkeypatch.setattr(mounts, "_TABLE", str(table))
+        monkeypatch.setattr(mounts, "_warned", set())
         return Path(tmp_path)
 
     return as_
@@ -58,9 +86,42 @@ def test_mounts_that_lie_are_refused(mounted, name):
 
 
 @pytest.mark.parametrize("name", HONEST)
-def test_other_mounts_are_fine(mounted, name):
-    """What is not known to lie is taken."""
+def test_other_mounts_are_fine(mounted, name, caplog):
+    """What is not known to lie is taken without a word."""
     study(mounted(*HONEST[name]) / "s").ask()
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("name", DOUBTFUL)
+def test_mounts_that_may_lie_are_warned_of_once(mounted, name, caplog):
+    """A study is made there all the same; one warning names the mount, a test and the way out."""
+    folder = mounted(*DOUBTFUL[name])
+    with caplog.at_level(logging.WARNING, logger="hoptim"):
+        study(folder / "s").ask().tell(1.0)
+        study(folder / "t").ask().tell(1.0)
+    (said,) = caplog.messages
+    assert f"{folder} is mounted as {DOUBTFUL[name][0]}: " in said
+    assert "check-dir" in said
+    assert "single_host=True" in said
+
+
+def test_a_user_who_knows_is_not_warned(mounted, caplog):
+    """Told that all processes run on one machine, hoptim has nothing to warn of."""
+    study(mounted(*DOUBTFUL["WSL"]) / "s", single_host=True).ask()
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(("heading", "cases"), [("## Refused", LIES), ("## Warned of", DOUBTFUL)])
+def test_each_sort_of_mount_is_in_the_docs(heading, cases):
+    """The page of file systems lists each type that is refused or warned of, in the right table."""
+    page = (ROOT / "docs" / "mounts.md").read_text()
+    section = page.partition(heading)[2].partition("\n## ")[0]
+    rows = [row for row in section.splitlines() if row.startswith("| `")]
+    types = {kind for row in rows for kind in re.findall(r"`([^`]+)`", row.split("|")[1])}
+    assert {kind for kind, *_ in cases.values()} <= types
+    for kind in types - {kind for kind, *_ in HONEST.values()}:
+        rules = mounts._UNSHARED if cases is LIES else mounts._DEPENDING
+        assert any(re.fullmatch(rule.kind, kind) for rule in rules), kind
 
 
 def test_single_host_is_the_users_word(mounted):
@@ -89,24 +150,24 @@ def test_the_innermost_and_last_mount_counts(mounted, tmp_path):
     inner = f"41 40 0:51 / {tmp_path}/in rw - nfs x rw,nolock"
     over = f"42 40 0:52 / {tmp_path}/in rw - ext4 x rw"
     beside = f"43 40 0:53 / {tmp_path}/inner rw - nfs x rw,nolock"
-    mounted("ext4", "rw", inner)
+    mounted("ext4", "rw", more=[inner])
     assert mounts.why_unshared(tmp_path / "in" / "deep" / "s") is not None
     assert mounts.why_unshared(tmp_path / "s") is None
-    mounted("ext4", "rw", inner, over, beside)
+    mounted("ext4", "rw", more=[inner, over, beside])
     assert mounts.why_unshared(tmp_path / "in" / "s") is None
     assert mounts.why_unshared(tmp_path / "inner") is not None
 
 
 def test_a_link_leads_to_the_mount_that_counts(mounted, tmp_path):
     """Where a path really is decides, not how it is spelt."""
-    mounted("ext4", "rw", f"41 40 0:51 / {tmp_path}/far rw - nfs x rw,nolock")
+    mounted("ext4", "rw", more=[f"41 40 0:51 / {tmp_path}/far rw - nfs x rw,nolock"])
     (tmp_path / "near").symlink_to(tmp_path / "far")
     assert mounts.why_unshared(tmp_path / "near" / "s") is not None
 
 
 def test_names_with_spaces_are_read(mounted, tmp_path):
     """The kernel writes blanks in names as octal numbers."""
-    mounted("ext4", "rw", rf"41 40 0:51 / {tmp_path}/my\040data rw - nfs x rw,nolock")
+    mounted("ext4", "rw", more=[rf"41 40 0:51 / {tmp_path}/my\040data rw - nfs x rw,nolock"])
     assert mounts.why_unshared(tmp_path / "my data") is not None
 
 

@@ -85,6 +85,8 @@ def _mount(folder: Path) -> Verdict:
     found = mounts.of(folder)
     if found is None:
         return Verdict(True, "What is mounted here cannot be told.")
+    if why := mounts.why_doubtful(folder):
+        return Verdict(True, f"Locks may not reach other machines, so test with --machines 2: {why}.")
     options = ",".join(sorted(found.options))
     return Verdict(True, f"It is on {found.kind}, mounted on {found.point} with {options}.")
 
