@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Unpack
 
+from hoptim._paths import study_folder
 from hoptim.optimizers.base import Optimizer
 from hoptim.options import OptionKeywords, Options
 from hoptim.session.generation import bring_over, choose_members, generation_step
@@ -71,7 +71,7 @@ def fork(
     (8, 10, 8, 2)
     """
     chosen_options = Options.of(options)
-    old, target = Session.open(path, chosen_options), Path(new_path).absolute()
+    old, target = Session.open(path, chosen_options), study_folder(new_path)
     chosen: list[TrialRecord] = []
 
     def choose(state: State) -> list[int]:

@@ -6,10 +6,10 @@ import os
 import shutil
 import zlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Unpack
 
 from hoptim._arguments import number_of
+from hoptim._paths import user_path
 from hoptim.errors import CheckpointError, ClaimLost
 from hoptim.options import OptionKeywords, Options
 from hoptim.session.handle import resume
@@ -104,10 +104,10 @@ def tell(
     session = Session.open(path, Options.of(options))
     trial = resume(session, number, token, _id(token, repr(float(value))))
     worker = _worker(session, trial)
-    if checkpoint is None or Path(checkpoint).absolute() == trial.draft:
-        trial.tell(value, checkpoint=None if checkpoint is None else trial.draft, metrics=metrics)
+    source = None if checkpoint is None else user_path(checkpoint).absolute()
+    if source is None or source == trial.draft:
+        trial.tell(value, checkpoint=source, metrics=metrics)
     else:
-        source = Path(checkpoint)
         if not source.exists():
             raise CheckpointError(
                 f"Trial {number}: there is no checkpoint at {str(source)!r}. The claim is kept; tell again."

@@ -147,6 +147,28 @@ def test_where_no_study_is_one_sentence_says_so(tmp_path, look, capsys):
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", sorted(commands.commands))
+def test_a_url_is_no_directory(command, tmp_path, monkeypatch, capsys):
+    """Every command refuses a URL in one sentence that says what to do, and makes nothing of that name."""
+    monkeypatch.chdir(tmp_path)
+    more = {"run": ["true"], "fork": ["new"], "plot": ["-o", "a.png"], "report": ["-o", "a.html"]}
+    claim = ["0", "--token", "1"]
+    more |= {"beat": claim, "tell": [*claim, "--value", "1"], "fail": [*claim, "--why", "x"]}
+    assert main([command, "s3://bucket/run", *more.get(command, [])]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("hoptim: 's3://bucket/run' is a URL.")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("output", ["s3://bucket/a.csv", "~/a.csv"])
+def test_the_name_of_an_output_is_a_path_as_people_write_it(folder, output, tmp_path, monkeypatch, capsys):
+    """A URL is refused and `~` is expanded, also where a command writes a file."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    status = main(["export", str(folder), "-o", output])
+    assert (status, os.listdir(tmp_path)) == ((2, []) if "s3" in output else (0, ["a.csv"]))
+
+
 def test_studies_one_level_down_are_named(folder, capsys):
     """Who gives the folder of several studies is told theirs."""
     assert main(["best", str(folder.parent)]) == 2

@@ -17,13 +17,14 @@ import hoptim
 PACKAGE = Path(hoptim.__file__).parent
 FILES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
 MODULES = {name.removesuffix(".py") for name in FILES}
-GROUND = {"errors", "_arguments", "_text"}
+GROUND = {"errors", "_arguments", "_paths", "_text"}
 SYSTEM = {"_files", "_signals"}  # calls of the operating system; never for optimizers, which are pure
 FACE = {"__init__", "errors", "trial", "options", "study"}  # what any user may name
 MAY_SEE = {  # room, a folder or a file at the top: the rooms that it may import from, all above it
     "errors": set(),
     "_text": set(),
     "_arguments": {"errors"},
+    "_paths": {"errors"},
     "_signals": set(),
     "_files": {"errors", "_signals"},
     "trial": {"errors"},

@@ -7,10 +7,10 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple, overload
 
 from hoptim._files import explained, replace_whole
+from hoptim._paths import user_path
 from hoptim.errors import ArgumentError, HoptimError
 from hoptim.space.dimensions import Dimension
 from hoptim.space.space import Space
@@ -183,7 +183,7 @@ class Schedule(Sequence[Interval]):
             StoreError: The file cannot be written.
         """
         text = self.to_csv() if _is_csv(path) else json.dumps(self.to_json(), indent=1) + "\n"
-        replace_whole(path, text.encode())
+        replace_whole(user_path(path), text.encode())
 
     @classmethod
     def load(
@@ -200,7 +200,7 @@ class Schedule(Sequence[Interval]):
             StoreError: The file cannot be read.
         """
         with explained("read", path):
-            text = Path(path).read_text(encoding="utf-8")
+            text = user_path(path).read_text(encoding="utf-8")
         if _is_csv(path):
             if space is None:
                 raise ArgumentError(

@@ -31,7 +31,7 @@ def check(ctx: click.Context, folder: Path, repair: bool, single_host: bool, as_
     from hoptim.store.check import repair as repairing
 
     look = repairing.repair if repair else inspection.check
-    report = look(folder.absolute(), single_host=single_host)
+    report = look(folder, single_host=single_host)
     if as_json:
         print_json(report.to_json())
     else:
@@ -60,7 +60,7 @@ def check_dir(ctx: click.Context, folder: Path, machines: int, minutes: float, a
     from hoptim.store.check import directory
 
     found = []
-    with closing(directory.examine(folder.absolute(), machines, minutes * 60)) as verdicts:
+    with closing(directory.examine(folder, machines, minutes * 60)) as verdicts:
         for verdict in verdicts:
             found.append(verdict)
             if not as_json:

@@ -14,7 +14,7 @@ from hoptim.cli.output import print_json
 
 @click.command()
 @options.folder
-@click.argument("new", metavar="NEW", type=options.PATH)
+@click.argument("new", metavar="NEW", type=options.FOLDER)
 @click.option(
     "--at-step", type=int, metavar="N",
     help="Step whose generation to begin with. Default: the last that all members finished.",

@@ -8,10 +8,26 @@ from typing import Any
 import click
 
 import hoptim
+from hoptim._paths import study_folder, user_path
 
-PATH: Any = click.Path(path_type=Path)
 
-folder = click.argument("folder", metavar="DIR", type=PATH)
+class _Path(click.Path):
+    """Path as the library takes it from a user."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        return user_path(value)
+
+
+class _StudyFolder(click.Path):
+    """Directory of a study, as the library takes it from a user."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        return study_folder(value)
+
+
+PATH, FOLDER = _Path(), _StudyFolder()
+
+folder = click.argument("folder", metavar="DIR", type=FOLDER)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 output = click.option(
     "-o", "--output", type=PATH, metavar="FILE", help="Write to a file instead of standard output."

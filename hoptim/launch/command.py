@@ -15,6 +15,7 @@ from typing import Any
 
 from hoptim._arguments import check_whole
 from hoptim._files import explained, make_folder
+from hoptim._paths import study_folder
 from hoptim.errors import ArgumentError
 from hoptim.launch.logged_process import LoggedProcess
 from hoptim.launch.summary import LaunchSummary, WorkerSummary
@@ -54,9 +55,10 @@ def run_command(folder: Path, command: Sequence[str], workers: int, restarts: in
     check_whole("restarts", restarts, 0)
     if not command:
         raise ArgumentError("There is no command to run: write it behind `--`.")
-    folder = Path(os.path.realpath(folder))  # the user's own link is as good as its target
+    folder = study_folder(folder)
     with explained("make", folder / "logs"):
-        make_folder(folder / "logs", parents=True)
+        make_folder(Path(os.path.realpath(folder)), parents=True)  # links above it are the user's own
+        make_folder(folder / "logs")
 
     def start(slot: Slot[LoggedProcess]) -> LoggedProcess:
         variables = {"HOPTIM_STUDY": str(folder), "HOPTIM_WORKER": str(slot.number)}

@@ -9,6 +9,7 @@ from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 
 import hoptim
+from hoptim._paths import user_path
 
 _DPI = 150
 
@@ -34,4 +35,4 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         OSError: The file cannot be written.
     """
     check_format(path)
-    figure.savefig(path, dpi=_DPI)
+    figure.savefig(user_path(path), dpi=_DPI)

@@ -12,6 +12,7 @@ from string import Template
 
 from hoptim import Study
 from hoptim._files import replace_whole
+from hoptim._paths import user_path
 from hoptim.report.data import data_of
 
 _HERE = Path(__file__).parent
@@ -42,7 +43,7 @@ def write(study: Study, path: str | os.PathLike[str]) -> None:
     ...     os.listdir(folder)
     ['report.html']
     """
-    replace_whole(path, page(study).encode())
+    replace_whole(user_path(path), page(study).encode())
 
 
 def page(study: Study) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hoptim._arguments import check_whole
 from hoptim._files import explained, is_folder
+from hoptim._paths import study_folder
 from hoptim.analysis.lineage import EARLY, Exploit, Family
 from hoptim.analysis.progress import early_collapse
 from hoptim.errors import ArgumentError, StudyMismatch
@@ -104,7 +105,7 @@ class Session:
         if path is None:
             config = StudyConfig.of(arguments)
             return cls(None, StudyFile(os.urandom(16).hex(), config.to_json(), int(steps)), config, options)
-        folder = Path(path).absolute()
+        folder = study_folder(path)
         found = study_file.read(folder)
         config = StudyConfig.of(arguments, None if found is None else found.identity)
         if found is None:
@@ -136,7 +137,7 @@ class Session:
             ArgumentError: There is no study in the directory.
             StudyMismatch: `space` or `optimizer` is not the recorded one.
         """
-        folder = Path(path).absolute()
+        folder = study_folder(path)
         found = study_file.read(folder)
         if found is None:
             raise ArgumentError(f"There is no study in {str(folder)!r}: study.json is missing.")

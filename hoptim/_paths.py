@@ -1,0 +1,75 @@
+"""Paths as users write them: `~` is expanded, a URL is refused, a study's own link is followed once."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from hoptim.errors import ArgumentError
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # a Path has lost the second slash
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path of the user's, with `~` and `~name` expanded.
+
+    Args:
+        path: Path of a file or folder, there or not.
+
+    Raises:
+        ArgumentError: No path, a URL, or the home folder of nobody.
+    """
+    try:
+        text = os.fspath(path)
+    except TypeError:
+        text = None
+    if not isinstance(text, str) or "\0" in text:
+        raise ArgumentError(
+            f"A path must be a str without NUL or a pathlib.Path, found {path!r}."
+        )
+    if url := _URL.match(text):
+        raise ArgumentError(f"{text!r} is a URL. {_instead(url[1].lower())}")
+    found = Path(os.path.expanduser(text))
+    if text.startswith("~") and found.parts[0].startswith("~"):
+        raise ArgumentError(
+            f"{text!r} begins with the home folder of a user who cannot be found. Write the path from / "
+            "on; a folder of that name has ./ in front."
+        )
+    return found
+
+
+def study_folder(path: str | os.PathLike[str]) -> Path:
+    """Return the absolute path of a study's directory; where that is a link, the path it leads to.
+
+    The link is followed once, when a study is opened: whoever turns it to another directory later does
+    not move a run that goes on. Links above the directory stay, since another machine may have others.
+
+    Args:
+        path: Directory, there or not.
+
+    Raises:
+        ArgumentError: See `user_path`; or the link leads to itself, or the working directory is gone.
+    """
+    try:
+        folder = user_path(path).absolute()
+    except FileNotFoundError:
+        raise ArgumentError(
+            f"{str(path)!r} cannot be found: the working directory was removed. Change to another one."
+        ) from None
+    if os.path.islink(folder):
+        target = Path(os.path.realpath(folder))
+        if os.path.islink(target):
+            raise ArgumentError(f"{str(folder)!r} is a link that leads to itself. Remove it.")
+        return target
+    return folder
+
+
+def _instead(scheme: str) -> str:
+    """Return a sentence that says what to write instead of a URL."""
+    if scheme == "file":
+        return "Write the path alone, without 'file://'."
+    return (
+        "hoptim needs a file system, with locks and appends: use a local or shared directory, and copy what "
+        f"is to be at {scheme}:// there afterwards. A folder of that name has ./ in front."
+    )
