@@ -25,9 +25,7 @@ def user_path(path: str | os.PathLike[str]) -> Path:
     except TypeError:
         text = None
     if not isinstance(text, str) or "\0" in text:
-        raise ArgumentError(
-            f"A path must be a str without NUL or a pathlib.Path, found {path!r}."
-        )
+        raise ArgumentError(f"A path must be a str without NUL or a pathlib.Path, found {path!r}.")
     if url := _URL.match(text):
         raise ArgumentError(f"{text!r} is a URL. {_instead(url[1].lower())}")
     found = Path(os.path.expanduser(text))
@@ -70,6 +68,6 @@ def _instead(scheme: str) -> str:
     if scheme == "file":
         return "Write the path alone, without 'file://'."
     return (
-        "hoptim needs a file system, with locks and appends: use a local or shared directory, and copy what "
-        f"is to be at {scheme}:// there afterwards. A folder of that name has ./ in front."
+        "hoptim needs a file system, with locks and appends: use a local or shared directory, and copy "
+        f"what is to be at {scheme}:// there afterwards. A folder of that name has ./ in front."
     )

@@ -145,6 +145,29 @@ def fail(
     _leave(session, worker)
 
 
+def release(
+    path: str | os.PathLike[str], number: int, token: int, **options: Unpack[OptionKeywords]
+) -> None:
+    """Hand a trial back that nobody began to train; it counts neither as failed nor as interrupted.
+
+    Nothing happens if the trial was given to another worker, or has ended.
+
+    Args:
+        path: Directory of the study.
+        number: Number of the trial.
+        token: Token that `ask` gave.
+        **options: Options of this process, as for `Study`; see `Options`.
+
+    Raises:
+        StoreError: The release could not be recorded; the claim is kept.
+    """
+    session = Session.open(path, Options.of(options))
+    claim = session.store.resume_claim(number, token)
+    worker = _worker(session, claim)
+    session.store.release(claim, unused=True)
+    _leave(session, worker)
+
+
 def _worker(session: Session, held: Held) -> str | None:
     """Return the worker of a claim, None when the claim is no longer valid."""
     found = session.store.state.held(held.number, held.token)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -99,6 +100,15 @@ def run(script: str, *arguments: object, **environment: str) -> subprocess.Popen
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+
+
+def redirected(words: Iterable[object], to: str = "", **how: Any) -> subprocess.CompletedProcess[str]:
+    """The command line in a shell, with its standard streams as redirections say, or a descriptor."""
+    line = shlex.join([sys.executable, "-W", "error", "-m", "hoptim", *map(str, words)])
+    how = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how}
+    return subprocess.run(
+        ["sh", "-c", f"exec {line} {to}"], cwd=ROOT, text=True, check=False, timeout=120, **how
     )
 
 

@@ -20,7 +20,7 @@ pytest.importorskip("click", reason="the command line needs the extra 'cli'")
 import hoptim
 from hoptim.__main__ import main
 from hoptim.cli.app import SECTIONS, commands
-from tests.builders import ROOT, run, study, train
+from tests.builders import ROOT, redirected, run, study, train
 
 LOOKS = [
     ["status"], ["watch"], ["best"], ["best", "--ever"], ["schedule"], ["export"], ["check"], ["lineage"],
@@ -220,16 +220,66 @@ def test_wrong_usage_is_status_2(folder, wrong, capsys):
 
 
 @pytest.mark.parametrize("look", [["status"], ["watch"], ["best"], ["export"], ["lineage"], ["schedule"]])
-def test_a_reader_that_went_away_is_silent(folder, look):
+def test_a_reader_that_went_away_is_silent(folder, unread, look):
     """As in `| head`: the first word that nobody reads ends the command, without a word on stderr."""
+    ran = redirected([*look, folder], stdout=unread)
+    assert (ran.returncode, ran.stderr) == (141, "")
+
+
+PRINTING = [
+    ["status"], ["watch"], ["watch", "--json"], ["best"], ["schedule"], ["schedule", "--csv"], ["export"],
+    ["lineage"], ["lineage", "--exploits"], ["check"], ["check-dir"],
+]  # fmt: skip
+
+
+@pytest.fixture
+def unread():
+    """A pipe that nobody reads any more."""
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-W", "error", "-m", "hoptim", *look, str(folder)]
-    ran = subprocess.run(
-        command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=120
-    )
+    yield writing
     os.close(writing)
-    assert (ran.returncode, ran.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("command", [*PRINTING, ["--help"], ["best", "--help"]], ids=" ".join)
+def test_output_that_cannot_be_written_is_status_1(folder, command):
+    """A full disk behind standard output is one line on stderr and status 1, without a traceback."""
+    ran = redirected([*command, *([] if "--help" in command else [folder])], ">/dev/full")
+    line = "hoptim: The output could not be written: No space left on device.\n"
+    assert (ran.returncode, ran.stderr) == (1, line)
+
+
+@pytest.mark.parametrize("command", [["status"], ["best"], ["export"], ["watch", "--json"]], ids=" ".join)
+def test_a_closed_output_is_status_1(folder, command):
+    """A standard output that is closed is no silent success: one line on stderr and status 1."""
+    ran = redirected([*command, folder], ">&-")
+    line = "hoptim: The output could not be written: Bad file descriptor.\n"
+    assert (ran.returncode, ran.stderr) == (1, line)
+
+
+def test_what_acts_and_cannot_say_so_is_status_1(folder, tmp_path, unread):
+    """A fork whose answer nobody reads is made, and says so on stderr, unlike a look that is cut short."""
+    ran = redirected(["fork", folder, tmp_path / "new"], stdout=unread)
+    assert (ran.returncode, ran.stderr) == (1, "hoptim: The output could not be written: Broken pipe.\n")
+    assert hoptim.load(tmp_path / "new").size == 4
+
+
+def test_errors_that_cannot_be_printed_keep_their_status(folder, tmp_path):
+    """A closed or full standard error changes no exit status."""
+    for to in ("2>/dev/full", "2>&-"):
+        assert redirected(["status", tmp_path], to).returncode == 2
+        assert redirected(["dance"], to).returncode == 2
+        assert redirected(["best", folder], to).returncode == 0
+
+
+def test_no_file_gets_the_number_of_a_closed_stream(tmp_path):
+    """With all standard streams closed, what is written to them reaches no file of the study."""
+    study(tmp_path / "s", steps=1)
+    code = "import os, sys; os.write(1, b'x'); os.write(2, b'x')"
+    ran = redirected(["run", tmp_path / "s", "--json", "--", sys.executable, "-c", code], "<&- >&- 2>&-")
+    assert ran.returncode == 1
+    assert hoptim.load(tmp_path / "s").check().findings == ()
+    assert (tmp_path / "s" / "logs" / "worker-0.log").read_bytes().endswith(b"\nxx")
 
 
 @pytest.mark.parametrize("form", [["--json"], []])

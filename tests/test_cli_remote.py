@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -15,8 +16,10 @@ pytest.importorskip("rich", reason="the command line needs the extra 'cli'")
 pytest.importorskip("click", reason="the command line needs the extra 'cli'")
 
 import hoptim
+from hoptim import remote
 from hoptim.__main__ import main
-from tests.builders import ROOT, recompute, study, train
+from hoptim.cli import remote as cli_remote
+from tests.builders import ROOT, recompute, records, redirected, study, train
 
 HOSTILE = "'; touch {}; echo $(touch {}) `touch {}` \" \\ \n*"
 WRAPPER = """#!/bin/sh
@@ -159,6 +162,58 @@ def test_the_lines_for_a_shell_are_data(tmp_path, capsys):
     assert (parent, number, found, flag, none) == ("", "0", text, "true", "")
     assert 1e-5 <= float(lr) <= 1.0
     assert sorted(os.listdir(tmp_path)) == [folder.name]
+
+
+@pytest.mark.parametrize("form", [[], ["--shell"]], ids=["JSON", "shell"])
+@pytest.mark.parametrize("to", [">/dev/full", ">&-", "an unread pipe"])
+def test_a_trial_that_cannot_be_printed_is_handed_back(folder, form, to):
+    """A claim that nobody comes to know of is released as unused; one line on stderr, status 1."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    more = {} if ">" in to else {"stdout": writing}
+    ran = redirected(["ask", folder, *form], "" if more else to, **more)
+    os.close(writing)
+    assert re.fullmatch(
+        r"hoptim: Trial 0 could not be printed: [\w ]+\. It was handed back\.\n", ran.stderr
+    )
+    assert ran.returncode == 1
+    last = records(folder)[-1]
+    assert (last["op"], last["trial"], last["unused"]) == ("release", 0, True)
+    assert os.listdir(folder / "workers") == []
+    assert hoptim.load(folder).status().interruptions == 0
+
+
+def test_a_value_that_a_shell_cannot_hold_is_handed_back(tmp_path, capfd):
+    """Half a surrogate cannot be printed for a shell; the trial is released and asked for as JSON."""
+    study(tmp_path, space={"text": hoptim.Choice(["\ud800"])})
+    assert main(["ask", str(tmp_path), "--shell"]) == 1
+    out, err = capfd.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "surrogates not allowed. It was handed back." in err
+    assert main(["ask", str(tmp_path)]) == 0
+    assert json.loads(capfd.readouterr().out)["number"] == 0
+
+
+def test_a_trial_that_can_neither_be_printed_nor_handed_back_stays_claimed(folder, capfd, monkeypatch):
+    """The message says that the claim is kept, and why, where the release fails as well."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise hoptim.StoreError(28, "The disk is full.")
+
+    monkeypatch.setattr(remote, "release", fail)
+    monkeypatch.setattr(cli_remote, "print_line", fail)
+    assert main(["ask", str(folder)]) == 1
+    assert "It stays claimed until its lease ends" in capfd.readouterr().err
+    assert [running.number for running in hoptim.load(folder).status().running] == [0]
+
+
+@pytest.mark.parametrize("command", ["beat", "tell", "fail"])
+def test_what_prints_nothing_needs_no_output(folder, call, command):
+    """A heartbeat, a value and a failure are recorded with a closed standard output, and status 0."""
+    trial = asked(call)
+    more = {"beat": [], "tell": ["--value", "1"], "fail": ["--why", "x"]}[command]
+    ran = redirected([command, folder, trial["number"], "--token", trial["token"], *more], ">&-")
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 def test_names_that_a_shell_cannot_tell_apart_are_refused_before_the_claim(tmp_path, capsys):

@@ -23,7 +23,7 @@ OPENINGS: dict[str, Callable[[str], object]] = {  # of the study in a directory
     "beat": lambda path: remote.beat(path, 0, 1),
     "tell": lambda path: remote.tell(path, 0, 1, 0.5),
     "fail": lambda path: remote.fail(path, 0, 1, "why"),
-    "run": lambda path: run_command(path, ["true"], 1),
+    "run": lambda path: run_command(Path(path), ["true"], 1),
 }
 URLS = ["s3://bucket/run", "gs://bucket/run", "postgresql://host/run", "https://host/run", "login:/run"]
 
@@ -101,7 +101,7 @@ def test_a_url_is_refused_where_files_are_written(home):
 
 
 def test_a_file_url_and_a_folder_with_a_colon(home):
-    """The error for a file:// says to leave that out; a folder whose name ends in a colon has ./ in front."""
+    """The error for file:// says to leave that out; a folder with a colon in its name has ./ in front."""
     with pytest.raises(hoptim.ArgumentError, match="Write the path alone"):
         study("file:///tmp/run")
     assert study("./a:/run").path == str(home.parent / "a:" / "run")

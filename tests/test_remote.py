@@ -78,6 +78,19 @@ def test_failing_hands_the_trial_out_again(folder):
     assert hoptim.load(folder).trials[0].failed == "no memory"
 
 
+def test_a_trial_that_nobody_began_is_handed_back(folder):
+    """A release counts for nothing, leaves no heartbeat behind, and may come twice or too late."""
+    first = remote.ask(folder)
+    for _ in range(2):
+        remote.release(folder, first["number"], first["token"])
+    assert os.listdir(folder / "workers") == []
+    again = remote.ask(folder)
+    assert (again["number"], again["attempt"]) == (first["number"], 1)
+    remote.release(folder, first["number"], first["token"])
+    remote.tell(folder, again["number"], again["token"], 0.5)
+    assert hoptim.load(folder).trials[0].interruptions == 0
+
+
 def test_a_lost_claim_is_refused(folder):
     """Beats and tells with an older token say that the trial went to somebody else."""
     trial = remote.ask(folder)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
+from click.exceptions import Exit
 
 import hoptim
 from hoptim.cli.best import best
@@ -17,7 +18,7 @@ from hoptim.cli.export import export
 from hoptim.cli.fork import fork
 from hoptim.cli.launch import run
 from hoptim.cli.lineage import lineage
-from hoptim.cli.output import print_error
+from hoptim.cli.output import discard, discarded_if_failing, open_closed_streams, print_error
 from hoptim.cli.picture import plot, report
 from hoptim.cli.remote import ask, beat, fail, tell
 from hoptim.cli.schedule import schedule
@@ -30,6 +31,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Train from a shell or another language": (ask, beat, tell, fail),
     "Look after the files": (check, check_dir),
 }
+_LOOKS = {None, *(command.name for command in SECTIONS["Look at a run"])}  # None: the help
 _INTERRUPTED, _NO_READER = 130, 141  # as a shell has it for SIGINT and SIGPIPE
 
 
@@ -48,17 +50,33 @@ class _Commands(click.Group):
         for stream in (sys.stdout, sys.stderr):  # a terminal may lack letters of a name
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
-        try:
+        with _exit_statuses(ctx):
             super().invoke(ctx)
             sys.stdout.flush()
-        except HoptimError as error:
-            print_error(error)
-            ctx.exit(2 if isinstance(error, (ArgumentError, MissingExtra)) else 1)
-        except KeyboardInterrupt:
-            ctx.exit(_INTERRUPTED)
-        except BrokenPipeError:  # as in `hoptim export DIR | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
-            ctx.exit(_NO_READER)
+
+    def make_context(self, *args: Any, **named: Any) -> click.Context:
+        with _exit_statuses():  # --help and --version print here
+            return super().make_context(*args, **named)
+
+
+@contextmanager
+def _exit_statuses(ctx: click.Context | None = None) -> Iterator[None]:
+    """Print an error on one line of standard error, and turn it into its exit status."""
+    try:
+        yield
+    except HoptimError as error:
+        print_error(error)
+        raise Exit(2 if isinstance(error, (ArgumentError, MissingExtra)) else 1) from None
+    except KeyboardInterrupt:
+        raise Exit(_INTERRUPTED) from None
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        discard(sys.stdout)
+        if isinstance(error, BrokenPipeError) and (ctx is None or ctx.invoked_subcommand in _LOOKS):
+            raise Exit(_NO_READER) from None  # as in `hoptim export DIR | head`: its reader has enough
+        print_error(f"The output could not be written: {error.strerror or error}.")
+        raise Exit(1) from None
 
 
 @click.group(
@@ -90,10 +108,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Words of the command line without the program's name; None takes those of the process.
     """
+    open_closed_streams()
     try:
         status = commands.main(arguments, standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        with discarded_if_failing(sys.stderr):
+            error.show()
         return error.exit_code
     except click.Abort:
         return _INTERRUPTED

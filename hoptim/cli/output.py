@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ TRIAL_KEYS = (
     "number", "member", "step", "age", "parent", "origin", "value", "params", "metrics", "checkpoint",
     "seed", "attempt", "interruptions", "failed", "worker", "asked", "claimed", "ended",
 )  # fmt: skip
+_STREAMS = (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
 
 
 def print_json(value: Any) -> None:
@@ -47,10 +49,38 @@ def brief(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
 
 
-def print_error(error: Exception) -> None:
+def print_error(error: Exception | str) -> None:
     """Print an error to standard error, line by line; nothing of it can steer a terminal."""
     text = "\n".join(map(printable, str(error).split("\n")))
-    click.echo(f"hoptim: {text}", err=True)
+    with discarded_if_failing(sys.stderr):
+        click.echo(f"hoptim: {text}", err=True)
+
+
+def open_closed_streams() -> None:
+    """Occupy the standard streams that are closed, so that no file of a study is given their numbers.
+
+    Writing to such an output is then an error like that of a full disk, and not overlooked.
+    """
+    for name, mode, flags in _STREAMS:
+        if getattr(sys, name) is None:
+            fd = os.open(os.devnull, flags)  # the lowest number that is free
+            setattr(sys, name, os.fdopen(fd, mode, closefd=False))
+
+
+@contextmanager
+def discarded_if_failing(stream: TextIO) -> Iterator[None]:
+    """Give up a stream that fails in the block, where there is nobody left to tell."""
+    try:
+        yield
+    except OSError:
+        discard(stream)
+
+
+def discard(stream: TextIO) -> None:
+    """Let what a stream still holds go nowhere, or the interpreter would fail on it at its end."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from typing import Any
 import click
 
 from hoptim.cli import options
-from hoptim.cli.output import print_error, print_line
-from hoptim.errors import ArgumentError, NothingDue
+from hoptim.cli.output import discard, print_error, print_line
+from hoptim.errors import ArgumentError, HoptimError, NothingDue
 
 _ALL_DONE, _NOTHING_DUE = 3, 4
 
@@ -60,12 +61,20 @@ def ask(
         ctx.exit(_NOTHING_DUE)
     if trial is None:
         ctx.exit(_ALL_DONE)
-    if shell:
-        click.echo(
-            os.fsencode("\n".join(_assignments(trial, names)))
-        )  # a path is bytes, whatever the locale
-    else:
-        print_line(trial)
+    try:
+        if shell:  # a path is bytes, whatever the locale
+            click.echo(os.fsencode("\n".join(_assignments(trial, names))))
+        else:
+            print_line(trial)
+    except BaseException as error:
+        handed_back = _hand_back(folder, trial, single_host)
+        if isinstance(error, OSError):
+            discard(sys.stdout)
+        elif not isinstance(error, UnicodeError):
+            raise
+        why = error.strerror if isinstance(error, OSError) else error
+        print_error(f"Trial {trial['number']} could not be printed: {why}. {handed_back}")
+        ctx.exit(1)
 
 
 @click.command()
@@ -132,6 +141,17 @@ def fail(folder: Path, number: int, token: int, why: str, no_retry: bool, single
     from hoptim import remote
 
     remote.fail(folder, number, token, why, not no_retry, single_host=single_host)
+
+
+def _hand_back(folder: Path, trial: Mapping[str, Any], single_host: bool) -> str:
+    """Release a trial that nobody came to know of; return a sentence on its claim."""
+    from hoptim import remote
+
+    try:
+        remote.release(folder, trial["number"], trial["token"], single_host=single_host)
+    except HoptimError as error:
+        return f"It stays claimed until its lease ends, since it could not be handed back: {error}"
+    return "It was handed back."
 
 
 def _names(params: Iterable[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +19,7 @@ _GAP = 2  # columns between two of a table
 class _Screen(Console):
     def on_broken_pipe(self) -> None:
         """Raise the error again, for the group of commands to handle; rich would exit."""
-        raise BrokenPipeError
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def console() -> Console:

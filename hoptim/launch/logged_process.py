@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import stat
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,8 @@ class LoggedProcess:
     Args:
         command: Program and arguments; no shell reads it.
         variables: Environment variables to set besides those of this process.
-        log: Log file; output is appended behind a line with time, title and command.
+        log: Log file in a folder of the study's directory; output is appended behind a line with time,
+            title and command. It is open to nobody who may not read that directory.
         title: Words for that line.
 
     Raises:
@@ -77,12 +79,17 @@ class LoggedProcess:
 
 
 def _append_to(path: Path) -> int:
-    """Open a log at its end; raise if a link is in its place."""
+    """Open a log at its end, for nobody who may not read the study; raise if a link is in its place."""
     flags = os.O_WRONLY | os.O_APPEND
     try:
-        return create(path, flags)
+        log = create(path, flags)
     except FileExistsError:
-        return open_regular(path, flags)
+        log = open_regular(path, flags)
+    mode, study = os.fstat(log).st_mode, os.stat(path.parent.parent).st_mode
+    if mode & ~study & 0o066:
+        with suppress(PermissionError):  # another user's log, whose mode is theirs to choose
+            os.fchmod(log, stat.S_IMODE(mode) & (study | 0o700))
+    return log
 
 
 def _last_line(path: Path) -> str:
