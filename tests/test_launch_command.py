@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -183,6 +184,28 @@ def test_a_log_that_leads_elsewhere_is_refused(folder):
     with pytest.raises(hoptim.StoreError, match=r"worker-0\.log"):
         run_command(folder, ["true"], 1)
     assert (folder / "target").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("study", "log"),
+    [(0o700, 0o600), (0o750, 0o640), (0o755, 0o644), (0o2770, 0o660), (0o711, 0o600)],
+    ids=oct,
+)
+def test_a_log_is_open_to_nobody_who_may_not_read_the_study(tmp_path, study, log):
+    """A command line may hold a password: logs have the mode of the study's directory, old ones too."""
+    folder = tmp_path / "private"
+    folder.mkdir()
+    folder.chmod(study)
+    before = os.umask(0o022)
+    try:
+        run_command(folder, ["true", "--password=x"], 1)
+        found = folder / "logs" / "worker-0.log"
+        assert stat.S_IMODE(found.stat().st_mode) == log
+        found.chmod(0o666)
+        run_command(folder, ["true", "--password=x"], 1)
+        assert stat.S_IMODE(found.stat().st_mode) == log
+    finally:
+        os.umask(before)
 
 
 def test_it_works_beside_the_main_thread(folder):

@@ -40,8 +40,9 @@ def run(
     """Start a command several times here, and keep it running.
 
     Each worker finds DIR in HOPTIM_STUDY and its number in HOPTIM_WORKER, and its output goes to
-    DIR/logs. Ctrl-C is passed on, so that trials are handed back; a second one kills. Exit status: 0 all
-    ended well; 1 some worker was given up; 130 after Ctrl-C.
+    DIR/logs, behind a line with COMMAND and its arguments. Ctrl-C is passed on, so that trials are
+    handed back; a second one kills. Exit status: 0 all ended well; 1 some worker was given up; 130
+    after Ctrl-C.
     """
     from hoptim.launch.command import run_command
 
