@@ -103,7 +103,7 @@ def test_a_url_is_refused_where_files_are_written(home):
 def test_a_file_url_and_a_folder_with_a_colon(home):
     """The error for file:// says to leave that out; a folder with a colon in its name has ./ in front."""
     with pytest.raises(hoptim.ArgumentError, match="Write the path alone"):
-        study("file:///tmp/run")
+        study("file:///scratch/run")
     assert study("./a:/run").path == str(home.parent / "a:" / "run")
 
 
