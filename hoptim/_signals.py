@@ -1,4 +1,8 @@
-"""Ctrl-C and SIGTERM that arrive within a store operation wait for its end; none is left half done."""
+"""Ctrl-C and SIGTERM that arrive within a store operation wait for its end; none is left half done.
+
+In a forked child signals act as if hoptim were absent, but for its own store operations, until it asks
+for trials itself.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ class _Here(threading.local):
     """What the store is doing in this thread; signals are handled in the main thread alone."""
 
     depth = 0
+    mask: set[int] | None = None  # of this thread while it forks
     waiting: list[int]
     wrapped: dict[int, Any]  # handlers that were set after ours, for the time of an operation
 
@@ -20,8 +25,11 @@ class _Here(threading.local):
         self.waiting, self.wrapped = [], {}
 
 
+STOPS = (signal.SIGTERM, signal.SIGHUP)  # what asks a process to stop, besides Ctrl-C
+
 _here = _Here()
 _theirs: dict[int, Any] = {}  # the handlers that were there before ours
+_unwinding: set[int] = set()  # signals that end this process by `SystemExit`
 
 
 class signals_deferred:
@@ -69,14 +77,18 @@ def defer(number: int) -> None:
     """Defer a signal from now on to the end of store operations; then its own handler decides.
 
     SIGTERM without a handler then ends the process by `SystemExit(143)`, so that the training loop
-    unwinds and its trial is handed on.
+    unwinds and its trial is handed on. An ignored signal stays ignored, also in programs that are started.
     """
-    if number in _theirs or threading.current_thread() is not threading.main_thread():
-        return  # once: a later handler of the user's may itself call ours
-    found = signal.getsignal(number)
-    if found is not None:  # None: set by C code, leave it alone
-        _theirs[number] = found
+    if threading.current_thread() is not threading.main_thread():
+        return
+    _unwinding.add(number)
+    found = _here.wrapped.get(number, signal.getsignal(number))
+    if found is None or (number in _theirs and found != _theirs[number]):
+        return  # set by C code, or ours, or a later one of the user's, which may itself call ours
+    _theirs[number] = found
+    if found != signal.SIG_IGN:
         signal.signal(number, _on_signal)
+        _here.wrapped.pop(number, None)
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
@@ -119,12 +131,36 @@ def _act(number: int, frame: FrameType | None) -> None:
     if callable(handler):
         handler(number, frame)
     elif handler == signal.SIG_DFL:
-        raise SystemExit(128 + number)
+        if number in _unwinding:
+            raise SystemExit(128 + number)
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+
+
+# Python forgets what a forked child is sent before its handlers can run, where the default would kill it:
+# a pool that is closed right after it was made would wait for ever. So that is blocked until the child has
+# the default again. Other handlers are Python's as much as ours, and lose what Python loses.
+
+
+def _before_fork() -> None:
+    killing = [number for number, handler in _theirs.items() if handler == signal.SIG_DFL]
+    _here.mask = signal.pthread_sigmask(signal.SIG_BLOCK, killing) if killing else None
 
 
 def _after_fork() -> None:
-    """Forget, in a forked child, what was sent to its parent."""
+    if _here.mask is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _here.mask)
+
+
+def _after_fork_in_child() -> None:
+    _here.depth = 0
     _here.waiting.clear()
+    _unwinding.clear()
+    _unwrap()
+    for number, handler in _theirs.items():
+        if signal.getsignal(number) is _on_signal:
+            signal.signal(number, handler)
+    _after_fork()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)

@@ -28,6 +28,15 @@ def template(tmp_path_factory):
 
 
 @pytest.fixture
+def hang_up_arrives():
+    """Started by nohup, the suite would hand on that it ignores SIGHUP."""
+    before = signal.getsignal(signal.SIGHUP)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture
 def folder(template, tmp_path):
     """A copy of a study that is under way, to be damaged."""
     return shutil.copytree(template, tmp_path / "study")

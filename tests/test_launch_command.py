@@ -23,6 +23,8 @@ from tests.builders import ROOT, records, run, wait_until
 
 TRAIN = (sys.executable, str(ROOT / "tests" / "launched.py"), "train")
 
+pytestmark = pytest.mark.usefixtures("hang_up_arrives")
+
 WAIT = "i=0; while [ $((i += 1)) -lt 2400 ]; do sleep 0.05; done"  # should the test fail, not for ever
 
 
@@ -84,15 +86,6 @@ def test_a_worker_that_fails_is_given_up(folder, caplog):
         f"Worker 1 failed and is given up: {said}",
     ]
     assert [worker.ending for worker in summary.workers] == ["finished", "ended with exit status 3"]
-
-
-@pytest.fixture(autouse=True)
-def hang_up_arrives():
-    """Started by nohup, the suite would hand on that it ignores SIGHUP."""
-    before = signal.getsignal(signal.SIGHUP)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

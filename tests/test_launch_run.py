@@ -224,9 +224,13 @@ def test_what_cannot_be_sent_is_refused(folder):
         hoptim.run(lambda study: None, launched.made(folder), 1)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143)])
+@pytest.mark.usefixtures("hang_up_arrives")
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+)
 def test_a_signal_stops_this_machines_workers(tmp_path, number, status):
-    """Ctrl-C and SIGTERM: the workers hand back their trials and end in silence, then it passes on."""
+    """Ctrl-C, SIGTERM and SIGHUP: the workers hand back their trials in silence, then it passes on."""
     made = launched.made(tmp_path, gate=True)
     runner = run("launched.py", "run", tmp_path, 2)
     wait_until(lambda: len(launched.holders(made)) == 2, launched.LIMIT)

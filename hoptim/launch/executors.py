@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,7 +63,8 @@ def train_with(
         StudyFailed: Every member's last trial failed for good.
     """
     if executor is None:
-        _signals.defer(signal.SIGTERM)  # else it would end this process and leave its workers
+        for number in _signals.STOPS:  # else they would end this process and leave its workers
+            _signals.defer(number)
         with Processes() as processes:
             supervisor = _supervise(processes, train, study, workers, restarts)
     else:

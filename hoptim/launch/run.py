@@ -45,8 +45,8 @@ def run(
             to the last error as the executor gave it.
         StudyFailed: Every member's last trial failed for good.
 
-    Ctrl-C or SIGTERM stops this machine's workers, which hand back their trials; workers of a given
-    executor are left to it.
+    Ctrl-C, SIGTERM or SIGHUP stops this machine's workers, which hand back their trials; workers of a
+    given executor are left to it.
 
     >>> import tempfile
     >>> from concurrent.futures import ThreadPoolExecutor

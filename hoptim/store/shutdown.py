@@ -1,10 +1,9 @@
-"""Release of a process's trials when it exits, or is asked to by SIGTERM."""
+"""Release of a process's trials when it exits, or is asked to by SIGTERM or SIGHUP."""
 
 from __future__ import annotations
 
 import atexit
 import os
-import signal
 import weakref
 from contextlib import suppress
 from typing import Protocol
@@ -25,7 +24,8 @@ _holders: weakref.WeakSet[Holder] = weakref.WeakSet()
 def release_at_exit(holder: Holder) -> None:
     """Call `leave` of a holder when this process exits or is asked to stop."""
     _holders.add(holder)
-    _signals.defer(signal.SIGTERM)
+    for number in _signals.STOPS:
+        _signals.defer(number)
 
 
 def _release_all() -> None:
