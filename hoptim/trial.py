@@ -90,6 +90,10 @@ class Keeper(Protocol):
     def ended(self) -> str | None:
         """Return how the trial ended, such as "told"; None while it is in hand."""
 
+    @property
+    def inherited(self) -> bool:
+        """Return True in a forked child, whose parent has the trial."""
+
     def tell(self, trial: Trial, value: Any, outcome: Outcome) -> None:
         """End the trial with a value."""
 
@@ -115,6 +119,9 @@ class Trial:
 
     A trial is plain data and pickles; told from another process, it opens its study by path, with the
     options of the process that claimed it.
+
+    A forked child ends its parent's trial only in words: its `tell`, `fail` or `release` counts as the
+    parent's. Neither the end of a `with trial:` in the child nor its exit records anything.
 
     Attributes:
         number: Number of the trial, counted from 0 in the order of proposals.
@@ -250,8 +257,11 @@ class Trial:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        """Record an exception as a failed attempt and let it pass; an interrupt only releases."""
-        if error is None or self.ended is not None:
+        """Record an exception as a failed attempt and let it pass; an interrupt only releases.
+
+        In a forked child nothing is recorded: its parent trains on.
+        """
+        if error is None or self.ended is not None or self.keeper.inherited:
             # The trial belongs to somebody else now: the loop goes on with its next one.
             return isinstance(error, ClaimLost)
         if isinstance(error, Exception):

@@ -41,6 +41,7 @@ STORE = [
     "trial",
     "study",
     "processes",
+    "forked",
     "chaos",
     "damage",
     "planted",

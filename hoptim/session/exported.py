@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -91,6 +92,15 @@ class ExportedKeeper:
     id: str
     how: str | None
     _opened: Keeper | None = None
+    _process: int = field(default_factory=os.getpid)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _process=os.getpid())
+
+    @property
+    def inherited(self) -> bool:
+        """Return True in a forked child of the process that the copy was sent to."""
+        return self._process != os.getpid()
 
     @property
     def ended(self) -> str | None:

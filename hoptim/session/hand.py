@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 
 from hoptim.store.claim import Claim
 from hoptim.trial import Trial
@@ -17,8 +18,15 @@ class Hand:
             deadline, before which a trial might not end.
         lent: Trial that the user has, None before the first.
         ahead: Claim that nobody has begun yet.
+        process: Process that holds them; a forked child does not.
     """
 
     claims_ahead: bool = False
     lent: Trial | None = None
     ahead: Claim | None = None
+    process: int = field(default_factory=os.getpid)
+
+    @property
+    def inherited(self) -> bool:
+        """Return True in a forked child, where all of this is the parent's."""
+        return self.process != os.getpid()

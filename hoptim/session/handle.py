@@ -83,12 +83,20 @@ class Handle:
         self._session, self._hand = session, hand
         self._store, self._checkpoints = session.store, session.store.checkpoints
         self._id = id or os.urandom(4).hex()
+        self._process = os.getpid()
+
+    @property
+    def inherited(self) -> bool:
+        """Return True in a forked child of the process that was lent the trial."""
+        return self._process != os.getpid()
 
     def tell(self, trial: Trial, value: Any, outcome: Outcome) -> None:
         """End the trial with a value."""
         self._session.last_told.forget()
         record = _ending(trial, value, outcome) | {"id": self._id}
-        hand = self._hand if self._hand is not None and self._hand.claims_ahead else None
+        hand = self._hand
+        if hand is not None and (hand.inherited or not hand.claims_ahead):
+            hand = None
         with self._noting_its_end():
             self._publish(trial, outcome, record)
             with signals_deferred():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -25,9 +24,9 @@ log = logging.getLogger("hoptim")
 _SAY_EVERY = 60.0  # seconds between two messages about a loop that waits
 _PAUSES = (0.005, 0.5)  # seconds between looks while nothing is due: first and longest
 
-# Hands of loops, by study, process and thread. One that an interrupt left hanging is kept alive by its
-# traceback, as in a notebook; the next loop there takes back what it held.
-_hands: dict[tuple[StudyKey, int, int], Hand] = {}
+# Hands of loops, by study and thread. One that an interrupt left hanging is kept alive by its traceback, as
+# in a notebook; the next loop there takes back what it held.
+_hands: dict[tuple[StudyKey, int], Hand] = {}
 
 
 class Loop:
@@ -44,12 +43,11 @@ class Loop:
 
     def trials(self, deadline: Deadline | None = None) -> Iterator[Trial]:
         """Yield trials until all is done, or until none would end before a deadline."""
-        hand = Hand(claims_ahead=deadline is None)  # else claimed whatever the time
-        pid = os.getpid()
-        self._end(_hands.get(self._here(), Hand()))
-        _hands[self._here()] = hand
+        hand = self._begin(deadline)
         try:
             while True:
+                if hand.inherited:  # a forked child goes on with its parent's loop
+                    hand = self._begin(deadline)
                 with signals_deferred():  # no claim gets lost between the store and this hand
                     hand.ahead = hand.ahead or self._next(None, deadline)
                     if hand.ahead is None:
@@ -58,6 +56,8 @@ class Loop:
                     trial = lend(self._session, claim, hand)
                 self._session.asked(trial)
                 yield trial
+                if hand.inherited:
+                    continue
                 if trial.ended is None and self._store.holds(trial):  # else a copy told it elsewhere
                     raise NotTold(
                         f"Trial {trial.number} was neither told nor failed before the loop went on. Call "
@@ -65,8 +65,7 @@ class Loop:
                     )
                 hand.lent = None
         finally:
-            if pid == os.getpid():
-                self._end(hand)
+            self._end(hand)
 
     def ask(self, timeout: float | None, deadline: Deadline | None = None) -> Trial | None:
         """Return the next trial, None when all is done or none would end before a deadline.
@@ -90,19 +89,26 @@ class Loop:
             self._end(hand)  # interrupted on its way out
             raise
 
+    def _begin(self, deadline: Deadline | None) -> Hand:
+        """Return the hand of a new loop, after that of an earlier one in this thread was emptied."""
+        self._end(_hands.get(self._here(), Hand()))
+        _hands[self._here()] = hand = Hand(claims_ahead=deadline is None)  # else claimed whatever the time
+        return hand
+
     def _end(self, hand: Hand) -> None:
         """Hand back what a loop has in hand; interrupted before it began, the next loop does it."""
         with signals_deferred():
-            if hand.lent is not None and hand.lent.ended is None:
-                hand.lent.release()
-            if hand.ahead is not None:
-                self._session.hand_back(hand.ahead, unused=True)
+            if not hand.inherited:
+                if hand.lent is not None and hand.lent.ended is None:
+                    hand.lent.release()
+                if hand.ahead is not None:
+                    self._session.hand_back(hand.ahead, unused=True)
             hand.lent = hand.ahead = None  # a trial refers to its hand: the circle would keep its claim
             if _hands.get(self._here()) is hand:
                 del _hands[self._here()]
 
-    def _here(self) -> tuple[StudyKey, int, int]:
-        return self._session.key, os.getpid(), threading.get_ident()
+    def _here(self) -> tuple[StudyKey, int]:
+        return self._session.key, threading.get_ident()
 
     def _next(self, timeout: float | None, deadline: Deadline | None = None) -> Claim | None:
         """Claim the next trial, None when all is done; signals act while it waits, and only then."""

@@ -131,7 +131,7 @@ class RankTrial(Trial):
     def _leave(self) -> None:
         """Release the trial unless it has ended; the loop goes on or ends."""
         if self.ended is None:
-            if self._ranks is not None and self._ranks.rank == 0:
+            if self._ranks is not None and self._ranks.rank == 0 and not self.keeper.inherited:
                 self.release()
             self._end("released")
 
