@@ -6,11 +6,9 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from hoptim._signals import signals_deferred
 from hoptim.errors import HoptimError, StoreError
 
 
@@ -71,49 +69,24 @@ def is_there(path: str | os.PathLike[str]) -> bool:
     return True
 
 
-def sync_tree(path: Path) -> None:
-    """Make a file, or a folder with all that is in it, survive a power cut."""
-    for inner in _inside(path):
-        sync(inner)
-
-
-def share_tree(path: Path) -> None:
-    """Let the group read and replace a file or a folder, where the folder that it is in lets it write."""
-    if _bits_to_share(path.parent):
-        for inner in _inside(path):
-            with suppress(PermissionError):  # not ours, so already as its owner wants it
-                _share(inner, path.parent)
-
-
-def _inside(path: Path) -> Iterator[str]:
-    """Give a file, or what is in a folder from the inside out; no links."""
-    if path.is_dir():
-        for folder, _, names in os.walk(path, topdown=False, onerror=_raise):
-            paths = (os.path.join(folder, name) for name in names)
-            yield from (inner for inner in paths if not os.path.islink(inner))
-            yield folder
-    else:
-        yield str(path)
-
-
-def _raise(error: OSError) -> None:
-    raise error
-
-
-def _bits_to_share(folder: str | os.PathLike[str]) -> int:
+def shared_bits(folder: str | os.PathLike[str] | int) -> int:
     """Return the mode bits of a shared folder that go to what is made in it; 0 when it is not shared."""
     mode = os.stat(folder).st_mode
     return mode & (stat.S_IRWXG | stat.S_ISGID) if mode & stat.S_IWGRP else 0
 
 
-def _share(path: str | os.PathLike[str] | int, like: str | os.PathLike[str]) -> None:
-    """Give the group the rights that it has on a folder, whatever the umask says."""
-    bits = _bits_to_share(like)
-    mode = os.stat(path).st_mode
+def share(fd: int, bits: int) -> None:
+    """Give the group the rights that `shared_bits` found on the folder above, whatever the umask says.
+
+    Args:
+        fd: Descriptor of a file or folder: another one may have its name by now.
+        bits: Mode bits.
+    """
+    mode = os.fstat(fd).st_mode
     if not stat.S_ISDIR(mode):
         bits &= stat.S_IRGRP | stat.S_IWGRP
     if bits & ~mode:
-        os.chmod(path, stat.S_IMODE(mode) | bits)
+        os.fchmod(fd, stat.S_IMODE(mode) | bits)
 
 
 def write_all(fd: int, data: bytes, offset: int) -> None:
@@ -127,7 +100,7 @@ def create(path: str | os.PathLike[str], flags: int = os.O_RDWR) -> int:
     """Open a file that must not exist yet, as shared as its folder is."""
     fd = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
-        _share(fd, os.path.dirname(path) or ".")
+        share(fd, shared_bits(os.path.dirname(path) or "."))
     except BaseException:
         close_read(fd)
         with suppress(OSError):
@@ -177,7 +150,8 @@ def replace_whole(path: str | os.PathLike[str], data: bytes) -> None:
         try:
             os.replace(draft, target)
         except BaseException:
-            try_to_remove(draft)
+            with suppress(OSError):
+                draft.unlink()
             raise
 
 
@@ -212,7 +186,11 @@ def make_folder(path: Path, parents: bool = False) -> None:
             make_folder(path.parent, parents)
         path.mkdir(exist_ok=True)
         with suppress(PermissionError):  # a parent that may be entered but not read
-            _share(path, path.parent)
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                share(fd, shared_bits(path.parent))
+            finally:
+                close_read(fd)
             sync(path.parent)
 
 
@@ -225,26 +203,3 @@ def is_folder(path: Path) -> bool:
     if not stat.S_ISDIR(mode):
         raise NotADirectoryError(errno.ENOTDIR, "Not a directory, but a link or file")
     return True
-
-
-def try_to_remove(path: str | Path, folder: int | None = None) -> None:
-    """Remove as `remove`; what cannot be removed now is left for a later worker to find."""
-    with suppress(OSError):
-        remove(path, folder)
-
-
-def remove(path: str | Path, folder: int | None = None) -> None:
-    """Remove a file, a link or a whole folder, whatever is there; nothing there is fine.
-
-    Args:
-        path: File, link or folder.
-        folder: Descriptor of the folder that it is in; None for a path of its own.
-    """
-    with suppress(FileNotFoundError):
-        if stat.S_ISDIR(os.lstat(path, dir_fd=folder).st_mode):
-            import shutil  # seldom needed, and slow to import
-
-            with signals_deferred():  # an interrupt between its close and its note of it closes twice
-                shutil.rmtree(path, ignore_errors=True, dir_fd=folder)
-        else:
-            os.unlink(path, dir_fd=folder)

@@ -34,6 +34,7 @@ STORE = [
     "study_file",
     "liveness",
     "checkpoints",
+    "tree",
     "state",
     "endings",
     "pins",
@@ -87,7 +88,7 @@ MUTANTS = {
     "the folder above is not synced": Mutant(
         "store/journal.py", [("                    sync(self.path.parent.parent)", "                    pass")], "journal",
     ),
-    "a checkpoint's bytes are not synced": Mutant("store/checkpoints.py", [("                sync_tree(draft)\n", "")], "checkpoints"),
+    "a checkpoint's bytes are not synced": Mutant("store/tree.py", [("                flush(fd)\n", "")], "checkpoints"),
     "a checkpoint's name is not synced": Mutant(
         "store/checkpoints.py",
         [("            if self._durable:\n                flush(fd)\n", "")], "checkpoints",
@@ -140,7 +141,7 @@ MUTANTS = {
         "store/pins.py", [("if self._watch.is_proven_dead(name) or self._watch.is_dead(name):", "if False:")], "pins",
     ),
     "a pin that was lost is not noticed": Mutant("store/pins.py", [("                lost += [] if is_there(path) else [path.name]", "                pass")], "pins"),
-    "a fork is not synced": Mutant("store/study_draft.py", [("            sync(self.folder)\n", ""), ("            sync_tree(target)\n", "")], "fork_safety"),
+    "a fork is not synced": Mutant("store/study_draft.py", [("            sync(self.folder)\n", ""), ("                settle(ORIGIN, fd, \"The fork\")\n", "                pass\n")], "fork_safety"),
     "a fork's name is not synced": Mutant("store/study_draft.py", [("                sync(self._target.parent)", "                pass")], "fork_safety"),
     "a draft that somebody works on is removed": Mutant("store/study_draft.py", [("        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "        pass\n")], "fork_safety"),
     "what waits to be continued is not kept": Mutant(
@@ -174,6 +175,11 @@ MUTANTS = {
     "a failed look proves a death": Mutant("store/process_identity.py", [("            return False  # a look that failed proves nothing", "            return True")], "liveness"),
     "a folder that is a link is followed": Mutant("_files.py", [("    if not stat.S_ISDIR(mode):\n        raise", "    if not stat.S_ISDIR(mode) and not stat.S_ISLNK(mode):\n        raise")], "planted"),
     "a journal that is a link is followed": Mutant("_files.py", [("flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)\n    try", "flags | os.O_CLOEXEC | os.O_NONBLOCK)\n    try")], "journal"),
+    "a name that became a link is followed": Mutant("store/tree.py", [("os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK", "os.O_RDONLY | os.O_NONBLOCK")], "tree"),
+    "a folder is shared by its path": Mutant(
+        "_files.py",
+        [("os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)", "os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)")], "tree",
+    ),
     "the reserve is not given up": Mutant("store/reserve.py", [("            os.unlink(self._path)\n", "            raise OSError\n")], "reserve"),
     "names change by path": Mutant(
         "store/checkpoints.py",

@@ -99,23 +99,3 @@ def test_only_regular_files_are_read(tmp_path):
     for name in ("link", "pipe", "."):
         with pytest.raises(OSError):
             _files.read_front(tmp_path / name, 4)
-
-
-def test_sync_tree_passes_links_and_pipes(tmp_path):
-    """A checkpoint folder with odd files in it neither hangs nor fails."""
-    inner = tmp_path / "a" / "b"
-    inner.mkdir(parents=True)
-    (inner / "file").write_bytes(b"x")
-    (inner / "dangling").symlink_to("nowhere")
-    _files.sync_tree(tmp_path / "a")
-    _files.sync_tree(inner / "file")
-
-
-def test_remove_takes_files_folders_links_and_nothing(tmp_path):
-    """remove takes away whatever is there, and a link without what it points to."""
-    (tmp_path / "folder" / "deep").mkdir(parents=True)
-    (tmp_path / "kept").mkdir()
-    (tmp_path / "link").symlink_to("kept")
-    for name in ("folder", "link", "nothing"):
-        _files.remove(tmp_path / name)
-    assert [path.name for path in tmp_path.iterdir()] == ["kept"]

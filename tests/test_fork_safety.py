@@ -24,12 +24,11 @@ def link(*_, **__):
     raise OSError(18, "Invalid cross-device link")
 
 def copy(source, target):
-    open(target, "w").close()
     print("copying", flush=True)
     sys.stdin.readline()
     return real(source, target)
 
-os.link, shutil.copyfile, real = link, copy, shutil.copyfile
+os.link, shutil.copyfileobj, real = link, copy, shutil.copyfileobj
 hoptim.fork(sys.argv[1], sys.argv[2])
 """
 
@@ -69,16 +68,16 @@ def test_others_tell_while_a_fork_copies(old, tmp_path, monkeypatch):
     def link(*_, **__):
         raise OSError(18, "Invalid cross-device link")
 
-    def copy(source, target, copyfile=shutil.copyfile):
+    def copy(source, target, copyfileobj=shutil.copyfileobj):
         if not told.is_set():
             thread = threading.Thread(target=lambda: (advance(old), told.set()))
             thread.start()
             thread.join(30)
         assert told.is_set(), "a tell waited for the copy"
-        return copyfile(source, target)
+        return copyfileobj(source, target)
 
     monkeypatch.setattr(os, "link", link)
-    monkeypatch.setattr(shutil, "copyfile", copy)
+    monkeypatch.setattr(shutil, "copyfileobj", copy)
     new = fork(old.path, tmp_path / "new")
     assert told.is_set()
     assert [t.origin for t in new.trials] == [0, 1]
@@ -177,7 +176,7 @@ def test_a_fork_that_cannot_be_written_leaves_nothing(old, tmp_path, monkeypatch
             raise OSError(28, "No space left on device")
 
         broken.setattr(os, "link", refuse)
-        broken.setattr(shutil, "copyfile", refuse)
+        broken.setattr(shutil, "copyfileobj", refuse)
         with pytest.raises(hoptim.StoreError, match="No space left"):
             fork(old.path, tmp_path / "new")
     assert drafts(tmp_path) == []

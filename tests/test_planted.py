@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import hoptim
-from hoptim._files import remove
+from hoptim.store.tree import remove
 from tests.builders import append, saving, study, train
 from tests.hostile import Hangs, outcome, snapshot, within
 

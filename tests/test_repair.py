@@ -74,10 +74,10 @@ def test_copies_are_durable_before_anything_changes(folder, monkeypatch):
     def noted(name: str) -> Callable[..., object]:
         real = getattr(os, name)
 
-        def call(what: int | str, *more: object) -> object:
+        def call(what: int | str, *more: object, **where: object) -> object:
             at = os.readlink(f"/proc/self/fd/{what}") if isinstance(what, int) else str(what)
             calls.append(f"{name} {Path(at).name.split('-2')[0]}")
-            return real(what, *more)
+            return real(what, *more, **where)
 
         return call
 

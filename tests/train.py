@@ -79,9 +79,10 @@ def _instrument(killer: Killer) -> None:
     """Make the middle of telling a place to die in."""
     publish, write = checkpoints.Checkpoints.publish, _files.write_all
 
-    def published(self: checkpoints.Checkpoints, number: int, token: int) -> None:
-        publish(self, number, token)
+    def published(self: checkpoints.Checkpoints, number: int, token: int) -> Extent:
+        extent = publish(self, number, token)
         killer.at("published")
+        return extent
 
     def torn(fd: int, data: bytes, offset: int) -> None:
         killer.at("unwritten")

@@ -10,23 +10,12 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from hoptim._files import (
-    close_read,
-    explained,
-    flush,
-    is_folder,
-    is_there,
-    make_folder,
-    remove,
-    share_tree,
-    sync,
-    sync_tree,
-    try_to_remove,
-)
+from hoptim._files import close_read, explained, flush, is_folder, make_folder, sync
 from hoptim.errors import CheckpointError
 from hoptim.store.layout import CHECKPOINTS, SCRATCH, STUDY, hidden_name
 from hoptim.store.linking import link_or_copy
 from hoptim.store.state import State
+from hoptim.store.tree import Extent, make_folder_in, measure, opened, remove, settle, try_to_remove
 
 
 class Checkpoints:
@@ -57,17 +46,18 @@ class Checkpoints:
     def draft(self, number: int, token: int) -> Path:
         """Return the private path for the checkpoint of a claim."""
         self._drafted.add(token)
-        self._descriptor()
         draft = self._folder(CHECKPOINTS) / self._draft(number, token)
         with explained("look at", draft):
-            if draft.is_symlink():  # not ours, and it leads elsewhere
-                try_to_remove(draft)
+            if stat.S_ISLNK(self._mode(draft.name)):  # not ours, and it leads elsewhere
+                remove(draft.name, self._descriptor())
         return draft
 
     def scratch(self, number: int) -> Path:
         """Return the private folder of a trial, made when first asked for."""
-        self._made(SCRATCH)
-        return self._made(f"{SCRATCH}/{self._study}-{number}")
+        scratch = self._made(SCRATCH) / f"{self._study}-{number}"
+        with explained("make", scratch), opened(scratch.parent) as folder:
+            make_folder_in(folder, scratch.name)
+        return scratch
 
     def write(self, number: int, token: int, save: Callable[[str], object]) -> None:
         """Let the user's function write the draft of a claim.
@@ -77,50 +67,53 @@ class Checkpoints:
         """
         draft = self.draft(number, token)
         with explained("remove", draft):
-            remove(draft)  # of an earlier try that did not end
+            remove(draft.name, self._descriptor())  # of an earlier try that did not end
         save(str(draft))
         with explained("find", draft):
-            saved = is_there(draft)
-        if not saved:
-            near = [p.name[len(draft.name) :] for p in draft.parent.glob(f"{draft.name}*")]
+            mode = self._mode(draft.name)
+        if not mode:
+            found = os.listdir(self._descriptor())
+            near = [name.removeprefix(draft.name) for name in found if name.startswith(draft.name)]
             hint = (
                 f" It wrote a name that ends in {near[0]!r}: pass it an open file instead." if near else ""
             )
             for suffix in near:
-                remove(draft.with_name(draft.name + suffix))
+                remove(draft.name + suffix, self._descriptor())
             raise CheckpointError(
                 f"Trial {number}: save(path) returned, but nothing is at the path it was given.{hint} "
                 "The claim is kept; tell again with a save that writes exactly there."
             )
 
-    def publish(self, number: int, token: int) -> None:
+    def publish(self, number: int, token: int) -> Extent:
         """Give the draft of a claim its public name; whole and durable when this returns.
 
         Only after a look at the journal that came after `draft`: it proves whose folder this is.
 
+        Returns:
+            Size of the checkpoint.
+
         Raises:
-            CheckpointError: There is no draft, or it is a link.
+            CheckpointError: There is no draft, it is a link, or has a pipe, a socket or a device in it.
         """
         draft, final = self.draft(number, token), Path(self.path(number, token))
+        fd = self._descriptor()
         with explained("publish", final):
-            if not is_there(draft) and is_there(final):
-                flush(self._descriptor())
-                return  # an earlier tell with an unknown outcome came this far
-            mode = os.lstat(draft).st_mode if is_there(draft) else 0
+            mode = self._mode(draft.name)
+            if not mode and self._mode(final.name):
+                flush(fd)
+                return measure(final.name, fd)  # an earlier tell with an unknown outcome came this far
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise CheckpointError(
                 f"Trial {number}: a checkpoint must be a file or folder at trial.draft, and none is at "
                 f"{str(draft)!r}. The claim is kept; write it there and tell again."
             )
         with explained("publish", final):
-            if self._durable:
-                share_tree(draft)
-                sync_tree(draft)
+            extent = settle(draft.name, fd, f"Trial {number}", self._durable)
             self._discard(final.name)
-            fd = self._descriptor()
             os.replace(draft.name, final.name, src_dir_fd=fd, dst_dir_fd=fd)
             if self._durable:
                 flush(fd)
+        return extent
 
     def adopt(self, source: str, number: int, token: int) -> None:
         """Publish another study's checkpoint as that of a trial: linked, else copied; then durable.
@@ -136,9 +129,9 @@ class Checkpoints:
         """
         draft = self.draft(number, token)
         with explained("remove", draft):
-            remove(draft)
+            remove(draft.name, self._descriptor())
         with explained("share", source):
-            link_or_copy(source, draft)
+            link_or_copy(source, draft.name, self._descriptor())
         self.publish(number, token)
 
     def forget(self, number: int, token: int, ended: bool) -> None:
@@ -155,7 +148,7 @@ class Checkpoints:
             try_to_remove(Path(scratch))
         if token in self._drafted:
             self._drafted.remove(token)
-            try_to_remove(self._draft(number, token), self._descriptor())
+            try_to_remove(self._root / CHECKPOINTS / self._draft(number, token), self._descriptor())
 
     def drop(self, dropped: Iterable[tuple[int, int]]) -> None:
         """Remove what was published or drafted; only after the record that says so is durable."""
@@ -197,7 +190,13 @@ class Checkpoints:
             os.rename(name, trash, src_dir_fd=fd, dst_dir_fd=fd)
         except FileNotFoundError:
             return
-        try_to_remove(trash, fd)
+        try_to_remove(self._folder(CHECKPOINTS) / trash, fd)
+
+    def _mode(self, name: str) -> int:
+        """Return the mode of what has a name among the checkpoints, 0 where nothing has."""
+        with suppress(FileNotFoundError):
+            return os.lstat(name, dir_fd=self._descriptor()).st_mode
+        return 0
 
     def _draft(self, number: int, token: int) -> str:
         return f".draft-{self._study}-{number}.{token}"

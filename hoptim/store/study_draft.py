@@ -12,19 +12,20 @@ from hoptim._files import (
     close_read,
     create,
     explained,
+    is_folder,
     make_folder,
     open_regular,
     read_front,
-    remove,
     sync,
-    sync_tree,
     write_new,
 )
 from hoptim.errors import ArgumentError
 from hoptim.store.journal import FileJournal
 from hoptim.store.layout import JOURNAL, ORIGIN, STUDY, hidden_name, is_hidden_name
+from hoptim.store.linking import link_or_copy
 from hoptim.store.memory_journal import Journal
 from hoptim.store.study_file import LONGEST
+from hoptim.store.tree import opened, remove, settle
 
 
 class StudyDraft:
@@ -96,11 +97,11 @@ class StudyDraft:
             fcntl.flock(self._fd, fcntl.LOCK_EX)
             origin.copy(self._fd)
             write_new(target / STUDY, read_front(source / STUDY, LONGEST))
-            if (source / ORIGIN).is_dir():
-                import shutil  # seldom needed, and slow to import
-
-                shutil.copytree(source / ORIGIN, target / ORIGIN)
-            sync_tree(target)
+            if is_folder(source / ORIGIN):
+                with opened(target) as fd:
+                    link_or_copy(source / ORIGIN, ORIGIN, fd, link=False)
+            with opened(self.folder) as fd:
+                settle(ORIGIN, fd, "The fork")
 
     def _remove_abandoned(self) -> None:
         """Remove drafts for the same directory whose process was killed."""

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hoptim._files import explained, make_folder, read_front, sync, try_to_remove, write_new
+from hoptim._files import explained, make_folder, read_front, sync, write_new
 from hoptim.errors import StudyDamaged, StudyMismatch
 from hoptim.store import line_format
 from hoptim.store.layout import JOURNAL, STUDY, WORKERS, hidden_name
@@ -161,7 +161,8 @@ def _write(folder: Path, settings: StudyFile) -> StudyFile:
             raise
         os.rename(draft, path)  # a file system without hard links
     finally:
-        try_to_remove(draft)
+        with suppress(OSError):
+            draft.unlink()
     sync(folder)
     return settings
 

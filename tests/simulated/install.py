@@ -32,11 +32,11 @@ from tests.simulated.world import World
 Call = Callable[..., Any]
 
 BY_PATH = (
-    "open", "stat", "lstat", "unlink", "remove", "rmdir", "mkdir", "listdir", "scandir", "utime", "chmod",
+    "open", "stat", "lstat", "unlink", "remove", "rmdir", "mkdir", "listdir", "scandir", "utime",
     "readlink",
 )  # fmt: skip
 BY_PATHS = ("link", "rename", "replace")
-BY_DESCRIPTOR = ("close", "read", "pread", "write", "pwrite", "ftruncate", "fsync", "fstat")
+BY_DESCRIPTOR = ("close", "read", "pread", "write", "pwrite", "ftruncate", "fsync", "fstat", "fchmod")
 OURS = (ROOT, "/proc/self/ns/pid")
 LATE = ("csv", "filelock", "hashlib", "numpy.random", "shutil", "tempfile")  # imported where they are used
 UNUSED = {"__main__", "benchmarks", "cli", "launch", "plot", "report", "testing", "torch"}  # by a schedule

@@ -38,11 +38,11 @@ class System(Files):
         if self.world.mutant != "nobeat":
             self._changed(node)
 
-    def chmod(self, path: str, mode: int) -> None:
-        self.world.call("chmod", path, self._chmod, path, mode)
+    def fchmod(self, fd: int, mode: int) -> None:
+        descriptor = self._at(fd)
+        self.world.call("fchmod", descriptor.path, self._fchmod, descriptor.file, mode)
 
-    def _chmod(self, path: str, mode: int) -> None:
-        node = self.fs.find(path)
+    def _fchmod(self, node: Any, mode: int) -> None:
         node.mode = stat.S_IFMT(node.mode) | mode
 
     def unlink(self, path: str) -> None:

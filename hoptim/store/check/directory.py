@@ -12,11 +12,12 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from pathlib import Path
 
-from hoptim._files import explained, make_folder, remove, sync, write_new
+from hoptim._files import explained, make_folder, sync, write_new
 from hoptim.errors import ArgumentError
 from hoptim.store.check.cross_process import Verdict, append, together
 from hoptim.store.locking import mounts
 from hoptim.store.locking.lock import StudyLock
+from hoptim.store.tree import remove
 
 _ROUNDS = 200  # that are timed
 _HOLD = (
@@ -53,8 +54,9 @@ def examine(folder: Path, machines: int = 1, seconds: float = 300.0) -> Generato
             make_folder(shared)
         yield from together(shared, machines, seconds)
     finally:
-        remove(alone)
-        remove(shared)
+        for each in (alone, shared):
+            with suppress(OSError):  # another machine is still at work in it
+                remove(each)
 
 
 # -- alone -------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from hoptim.store.check.report import CUT, MOVE, NONE, Finding, Report
 from hoptim.store.journal import FileJournal
 from hoptim.store.layout import JOURNAL, STUDY
 from hoptim.store.line_format import Record
+from hoptim.store.tree import opened
 
 
 def repair(folder: Path, timeout: float | None = LOCK_TIMEOUT, single_host: bool = False) -> Report:
@@ -76,13 +77,13 @@ def _copy(folder: Path) -> Path:
 def _move(folder: Path, copies: Path, names: Iterable[str]) -> None:
     """Rename, so that a kill leaves each thing in one place or the other; nothing is overwritten."""
     touched = {copies, folder}
-    for name in names:
-        target = copies / name
-        with explained("move aside", folder / name):
+    for source, target in ((folder / name, copies / name) for name in names):
+        with explained("move aside", source):
             make_folder(target.parent)
-            with suppress(FileNotFoundError):  # its worker was about to remove it
-                os.rename(folder / name, target)
-        touched |= {target.parent, (folder / name).parent}
+            with opened(source.parent) as old, opened(target.parent) as new, suppress(FileNotFoundError):
+                # its worker may have removed it
+                os.rename(source.name, target.name, src_dir_fd=old, dst_dir_fd=new)
+        touched |= {target.parent, source.parent}
     for path in touched:
         with explained("sync", path):
             sync(path)

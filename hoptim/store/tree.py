@@ -1,0 +1,229 @@
+"""Trees of files in a study's directory: walked by descriptor, as others may swap a name for a link."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from hoptim._files import close_read, flush, share, shared_bits
+from hoptim.errors import CheckpointError
+from hoptim.store.layout import hidden_name
+
+log = logging.getLogger("hoptim")
+
+_DEEPEST = 100  # folders in folders, each of which takes a descriptor
+_SPECIAL = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Size of a file, or of a folder with all that is in it.
+
+    Attributes:
+        size: Bytes of all files.
+        files: Number of files; a link is one of no bytes.
+    """
+
+    size: int
+    files: int
+
+    def __add__(self, other: Extent) -> Extent:
+        return Extent(self.size + other.size, self.files + other.files)
+
+
+@contextmanager
+def opened(path: str | Path, folder: int | None = None) -> Iterator[int]:
+    """Open a file or folder, no link, for the block; never waits, whatever is there.
+
+    Args:
+        path: File or folder.
+        folder: Descriptor of the folder that it is in; None for a path of its own.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        yield fd
+    finally:
+        close_read(fd)
+
+
+def make_folder_in(folder: int, name: str) -> None:
+    """Make a folder, no link, in an open one if it is not there; its name is durable when this returns.
+
+    Args:
+        folder: Descriptor of the folder above.
+        name: Name to give.
+    """
+    try:
+        os.mkdir(name, dir_fd=folder)
+    except FileExistsError:
+        if stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
+            return
+        raise
+    with opened(name, folder) as fd:
+        share(fd, shared_bits(folder))
+    flush(folder)
+
+
+def settle(name: str, folder: int, owner: str, durable: bool = True) -> Extent:
+    """Make a draft ready for its name: durable, shared as its folder is, no link led through its old name.
+
+    Args:
+        name: File or folder.
+        folder: Descriptor of the folder that it is in.
+        owner: Words for errors that say whose draft it is.
+        durable: True if it is to survive a power cut, and to be shared. Default: True.
+
+    Returns:
+        Size of what was settled.
+
+    Raises:
+        CheckpointError: It has a pipe, a socket or a device in it, or too many folders in folders.
+    """
+    return _Draft(name, folder, owner, durable).settle(name, folder, ())
+
+
+class _Draft:
+    """A file or folder that is being settled; see `settle`."""
+
+    def __init__(self, name: str, folder: int, owner: str, durable: bool) -> None:
+        self._owner, self._durable = owner, durable
+        self._root, self._bits = os.lstat(name, dir_fd=folder), shared_bits(folder)
+
+    def settle(self, name: str, folder: int, above: tuple[str, ...]) -> Extent:
+        """Settle a part of the draft from the inside out; return its size.
+
+        Args:
+            name: File, folder or link.
+            folder: Descriptor of the folder that it is in.
+            above: Names of the folders from the draft down to it.
+        """
+        mode = os.lstat(name, dir_fd=folder).st_mode
+        if stat.S_ISLNK(mode):
+            self._relink(name, folder, len(above) - 1)
+            return Extent(0, 1)
+        self._require_plain(mode, (*above, name))
+        with opened(name, folder) as fd:
+            status = os.fstat(fd)
+            self._require_plain(status.st_mode, (*above, name))  # another one may have its name now
+            extent = Extent(status.st_size, 1)
+            if stat.S_ISDIR(status.st_mode):
+                inner = (self.settle(each, fd, (*above, name)) for each in os.listdir(fd))
+                extent = sum(inner, Extent(0, 0))
+            if self._durable:
+                with suppress(PermissionError):  # not ours, so already as its owner wants it
+                    share(fd, self._bits)
+                flush(fd)
+        return extent
+
+    def _require_plain(self, mode: int, path: tuple[str, ...]) -> None:
+        where = "/".join(path[1:]) or path[0]
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            kind = _SPECIAL.get(stat.S_IFMT(mode), "a device")
+            raise CheckpointError(
+                f"{self._owner}: {where!r} in the checkpoint is {kind}; only files, folders and links can "
+                "be published. The claim is kept; remove it and tell again."
+            )
+        if len(path) > _DEEPEST:
+            raise CheckpointError(
+                f"{self._owner}: {where[:80]!r}... in the checkpoint is more than {_DEEPEST} folders deep. "
+                "The claim is kept; save fewer folders in folders and tell again."
+            )
+
+    def _relink(self, name: str, folder: int, depth: int) -> None:
+        """Lead a link around the draft's own name, which is about to change."""
+        target = os.readlink(name, dir_fd=folder)
+        inside = self._inside(target, folder)
+        if inside is None or (new := "../" * depth + inside or ".") == target:
+            return
+        fresh = hidden_name("link")
+        os.symlink(new, fresh, dir_fd=folder)
+        os.replace(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+    def _inside(self, target: str, folder: int) -> str | None:
+        """Return what of a link's text is behind the draft, None if the link does not lead through it."""
+        parts = target.split("/")
+        for count in range(1, len(parts) + 1):
+            with suppress(OSError):
+                passed = os.stat("/".join(parts[:count]) or "/", dir_fd=folder)
+                if os.path.samestat(passed, self._root):
+                    return "/".join(parts[count:])
+        return None
+
+
+def measure(name: str, folder: int) -> Extent:
+    """Return the size of a file or folder, as `settle` does, and change nothing.
+
+    Args:
+        name: File or folder.
+        folder: Descriptor of the folder that it is in.
+    """
+    status = os.lstat(name, dir_fd=folder)
+    if not stat.S_ISDIR(status.st_mode):
+        return Extent(status.st_size if stat.S_ISREG(status.st_mode) else 0, 1)
+    with opened(name, folder) as fd:
+        return sum((measure(each, fd) for each in os.listdir(fd)), Extent(0, 0))
+
+
+def remove(path: str | Path, folder: int | None = None, depth: int = 0) -> None:
+    """Remove a file, a link or a whole folder, whatever is there; nothing there is fine.
+
+    Args:
+        path: File, link or folder.
+        folder: Descriptor of the folder that it is in; None for a path of its own.
+        depth: Folders above that are being removed, too. Default: 0.
+
+    Raises:
+        OSError: Some of it cannot be removed; the rest is gone.
+    """
+    with suppress(FileNotFoundError):
+        if not stat.S_ISDIR(os.lstat(path, dir_fd=folder).st_mode):
+            os.unlink(path, dir_fd=folder)
+            return
+        if depth > _DEEPEST:
+            raise OSError(errno.ELOOP, f"More than {_DEEPEST} folders deep")
+        with opened(path, folder) as fd:
+            _empty(fd, depth)
+        os.rmdir(path, dir_fd=folder)
+
+
+def try_to_remove(path: Path, folder: int | None = None) -> None:
+    """Remove what is in a folder of the study; the rest is left for a later worker to find.
+
+    Args:
+        path: File or folder.
+        folder: Descriptor of the folder that it is in. Default: None, which opens that; a link is refused.
+    """
+    try:
+        if folder is not None:
+            remove(path.name, folder)
+        else:
+            with opened(path.parent) as parent:
+                remove(path.name, parent)
+    except OSError as error:
+        log.warning(
+            "Could not remove all of %r: %s. Nothing needs it any more; the next worker that starts tries "
+            "again. Should it stay, let its owner remove it.",
+            str(path), error,
+        )  # fmt: skip
+
+
+def _empty(fd: int, depth: int) -> None:
+    """Remove what is in a folder; one of our own that is read-only is made writable."""
+    mode = os.fstat(fd).st_mode
+    if mode & stat.S_IRWXU != stat.S_IRWXU:
+        with suppress(PermissionError):
+            os.fchmod(fd, stat.S_IMODE(mode) | stat.S_IRWXU)
+    failed = None
+    for name in os.listdir(fd):
+        try:
+            remove(name, fd, depth + 1)
+        except OSError as error:
+            failed = error
+    if failed is not None:
+        raise failed
