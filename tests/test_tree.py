@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,8 +17,7 @@ from hoptim.store.check.repair import _move
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
-from hoptim.store.tree import Extent, measure, opened, remove, settle
-from tests.builders import study
+from hoptim.store.tree import remove
 
 CALLS = (
     "open", "stat", "lstat", "fstat", "chmod", "fchmod", "fsync", "listdir", "scandir", "mkdir", "link",

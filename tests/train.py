@@ -17,6 +17,7 @@ from pathlib import Path
 import hoptim
 from hoptim import _files
 from hoptim.store import checkpoints, journal
+from hoptim.store.tree import Extent
 from tests.builders import loss, study
 
 
