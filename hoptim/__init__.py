@@ -1,5 +1,6 @@
 """hoptim: population based training that leaves the training loop to you."""
 
+from hoptim import _log  # noqa: F401 - from here on the log is safe for a terminal
 from hoptim.analysis.lineage import Exploit, Family, Lineage
 from hoptim.analysis.schedule import Schedule
 from hoptim.errors import (

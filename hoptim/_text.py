@@ -27,6 +27,19 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def printable_lines(text: str) -> str:
+    r"""Return text as `printable` does, except that its line breaks stay.
+
+    Args:
+        text: Message of several lines, such as an error's, or a table.
+
+    >>> print(printable_lines("one\n\x1b[2Jtwo"))
+    one
+    \x1b[2Jtwo
+    """
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def counted(count: int, what: str) -> str:
     """Return a number of things in words, such as "no trials", "1 trial" or "2 trials".
 

@@ -24,9 +24,18 @@
             `-- NoCheckpoint              a stateful study needs one with every finite value
 """
 
+from hoptim._text import printable_lines
+
 
 class HoptimError(Exception):
-    """Base of all errors that hoptim raises on purpose."""
+    """Base of all errors that hoptim raises on purpose.
+
+    Names, paths and notes in a message may come from files that others wrote; `str(error)`, which
+    tracebacks print, holds nothing that steers a terminal. `error.args` holds the message as it was.
+    """
+
+    def __str__(self) -> str:
+        return printable_lines(super().__str__())
 
 
 class ArgumentError(HoptimError, ValueError):

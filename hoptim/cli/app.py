@@ -12,6 +12,7 @@ import click
 from click.exceptions import Exit
 
 import hoptim
+from hoptim._text import printable_lines
 from hoptim.cli.best import best
 from hoptim.cli.check import check, check_dir
 from hoptim.cli.export import export
@@ -112,8 +113,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status = commands.main(arguments, standalone_mode=False)
     except click.ClickException as error:
+        text = io.StringIO()
+        error.show(text)
         with discarded_if_failing(sys.stderr):
-            error.show()
+            click.echo(printable_lines(text.getvalue()), err=True, nl=False)
         return error.exit_code
     except click.Abort:
         return _INTERRUPTED

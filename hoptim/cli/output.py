@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import click
 
 from hoptim._files import replace_whole
-from hoptim._text import json_number, printable
+from hoptim._text import json_number, printable, printable_lines
 from hoptim.space.space import Space
 from hoptim.trial import FinishedTrial
 
@@ -51,9 +51,13 @@ def brief(value: Any) -> str:
 
 def print_error(error: Exception | str) -> None:
     """Print an error to standard error, line by line; nothing of it can steer a terminal."""
-    text = "\n".join(map(printable, str(error).split("\n")))
     with discarded_if_failing(sys.stderr):
-        click.echo(f"hoptim: {text}", err=True)
+        click.echo(f"hoptim: {printable_lines(str(error))}", err=True)
+
+
+def print_exact(text: str) -> None:
+    """Print text to the last bit, paths as the bytes that they are; at a terminal, such that it is safe."""
+    click.echo(printable_lines(text) if sys.stdout.isatty() else os.fsencode(text))
 
 
 def open_closed_streams() -> None:
@@ -85,17 +89,21 @@ def discard(stream: TextIO) -> None:
 
 @contextmanager
 def written(path: Path | None) -> Iterator[TextIO]:
-    """Yield where output goes: standard output, or a text that becomes a file once it is complete.
+    """Yield where exact output goes: standard output, or a text that becomes a file once it is complete.
 
     Args:
-        path: The file, replaced in one step; None for standard output.
+        path: The file, replaced in one step; None for standard output. A terminal is shown the text once
+            it is complete, with what could steer it escaped.
 
     Raises:
         StoreError: The file cannot be written.
     """
-    if path is None:
+    if path is None and not sys.stdout.isatty():
         yield sys.stdout
         return
     text = io.StringIO()
     yield text
+    if path is None:
+        click.echo(printable_lines(text.getvalue()), nl=False)
+        return
     replace_whole(path, text.getvalue().encode(errors="surrogateescape"))  # names of files, as they are

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import sys
@@ -14,7 +13,7 @@ from typing import Any
 import click
 
 from hoptim.cli import options
-from hoptim.cli.output import discard, print_error, print_line
+from hoptim.cli.output import discard, print_error, print_exact, print_line
 from hoptim.errors import ArgumentError, HoptimError, NothingDue
 
 _ALL_DONE, _NOTHING_DUE = 3, 4
@@ -62,8 +61,8 @@ def ask(
     if trial is None:
         ctx.exit(_ALL_DONE)
     try:
-        if shell:  # a path is bytes, whatever the locale
-            click.echo(os.fsencode("\n".join(_assignments(trial, names))))
+        if shell:
+            print_exact("\n".join(_assignments(trial, names)))
         else:
             print_line(trial)
     except BaseException as error:

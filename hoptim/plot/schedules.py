@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import hoptim
+from hoptim._text import printable
 from hoptim.plot import style
 from hoptim.plot.scale import scale_of
 from hoptim.plot.trial_table import Floats, TrialTable
@@ -76,7 +77,7 @@ def ordinates(table: TrialTable, name: str, dim: hoptim.Dimension) -> Floats:
 
 def shortened(label: object, letters: int = _LETTERS) -> str:
     """Return a label cut to a number of letters, so that it leaves room for the picture."""
-    whole = str(label)
+    whole = printable(str(label))
     return whole if len(whole) <= letters else f"{whole[: letters - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 

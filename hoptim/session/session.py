@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hoptim._arguments import check_whole
 from hoptim._files import explained, is_folder
 from hoptim._paths import study_folder
+from hoptim._text import printable
 from hoptim.analysis.lineage import EARLY, Exploit, Family
 from hoptim.analysis.progress import early_collapse
 from hoptim.errors import ArgumentError, StudyMismatch
@@ -155,7 +156,7 @@ class Session:
             self.store.extend(steps)
 
     def __repr__(self) -> str:
-        where, steps = self.path or "in memory", self.store.state.steps
+        where, steps = printable(self.path or "in memory"), self.store.state.steps
         return f"<hoptim.Study {where}: {self.config.size} members, {steps} steps>"
 
     # -- looking ---------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hoptim._files import explained, is_folder, read_front
+from hoptim._text import printable
 from hoptim.store.heartbeat import BEATS_PER_LEASE
 from hoptim.store.layout import WORKERS
 from hoptim.store.process_identity import ProcessIdentity
@@ -127,7 +128,7 @@ class Watch:
 def display_name(worker: str) -> str:
     """Return a worker's name for display: process and host."""
     host, pid, _ = [*worker.rsplit(".", 2), "?", "?"][:3]
-    return f"process {pid} on {host}"
+    return printable(f"process {pid} on {host}")
 
 
 def _seconds(value: Any) -> float:

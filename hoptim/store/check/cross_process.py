@@ -14,6 +14,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from hoptim._files import explained, flush, write_all
+from hoptim._text import printable
 from hoptim.errors import HoptimError, StoreError
 from hoptim.store.check.barrier import Barrier
 from hoptim.store.locking.lock import StudyLock
@@ -36,7 +37,7 @@ class Verdict(NamedTuple):
     what: str
 
     def __str__(self) -> str:
-        return f"{'ok ' if self.ok else 'BAD'} {self.what}"
+        return f"{'ok ' if self.ok else 'BAD'} {printable(self.what)}"
 
 
 def together(folder: Path, machines: int, seconds: float) -> Iterator[Verdict]:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hoptim._files import read_front
+from hoptim._text import printable
 
 _LENGTH = 120  # bytes
 
@@ -38,6 +39,6 @@ def holder(path: str) -> str:
     try:
         text = read_front(Path(path), _LENGTH).decode(errors="replace")
         since, _, name = text.strip().partition(" ")
-        return f"{name} since {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(int(since)))}"
+        return f"{printable(name)} since {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(int(since)))}"
     except (OSError, ValueError, OverflowError):
         return "an unknown process"
