@@ -13,6 +13,7 @@
     |-- StoreError (OSError)              the file system refused; retry once that is cured
     |-- LockTimeout (TimeoutError)        the study's lock stayed taken; retry
     |-- NothingDue (TimeoutError)         no trial became due in time; retry
+    |-- DeadlineNear                      no trial would end before the deadline; later processes go on
     |-- NoResult                          nothing has finished with a finite value yet
     |-- MissingExtra (ImportError)        an optional dependency is not installed; names the extra
     `-- TrialError
@@ -76,6 +77,10 @@ class LockTimeout(HoptimError, TimeoutError):
 
 class NothingDue(HoptimError, TimeoutError):
     """`ask(timeout=...)` found no trial that is due. Retry is safe."""
+
+
+class DeadlineNear(HoptimError):
+    """`ask(deadline=...)` found no trial that would end in time. Ask in another job."""
 
 
 class NoResult(HoptimError):

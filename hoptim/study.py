@@ -248,9 +248,10 @@ class Study:
     def until(self, deadline: float | datetime, margin: float = 30.0) -> Iterator[Trial]:
         """Yield trials as the loop over the study does, but none that would end after a deadline.
 
-        A trial is expected to take as long as the longest of the study's latest; the first ones, of
-        which nothing is known, are handed out up to the deadline. What is left is for the next process:
-        `study.done` tells whether there is any.
+        The first trial is expected to take the median time of the study's latest; while that is not
+        known, it is handed out up to the deadline. Each further one is expected to take the median of
+        this process's own latest plus three median absolute deviations. What is left is for the next
+        process: `study.done` tells whether there is any.
 
         Args:
             deadline: Seconds since 1970, such as Slurm's SLURM_JOB_END_TIME, or an aware datetime.
@@ -270,12 +271,12 @@ class Study:
 
         Args:
             timeout: Seconds to wait for one that is due. Default: None, which waits on.
-            deadline: Point in time as for `until`, before which the trial must end; None is returned
-                when none would. Default: none.
+            deadline: Point in time as for `until`, before which the trial must end. Default: none.
             margin: Seconds to spare, as for `until`. Default: 30.
 
         Raises:
             NothingDue: Nothing became due in time.
+            DeadlineNear: No trial would end before the deadline.
             StudyFailed: Every member's last trial failed for good.
         """
         return self._loop.ask(timeout, None if deadline is None else Deadline(deadline, margin))

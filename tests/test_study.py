@@ -11,7 +11,6 @@ import os
 import pickle
 import threading
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -721,46 +720,3 @@ def test_a_new_loop_takes_back_what_a_hanging_one_held(tmp_path):
         lost.tell(1.0)
     train(again)
     assert again.done
-
-
-def test_no_trial_is_handed_out_that_would_end_too_late(path):
-    """Up to a deadline trials come while the longest of late would still fit; then the loop just ends."""
-    made = study(path, size=2, steps=30)
-    now = time.time()
-    assert list(made.until(now - 1, margin=0)) == []
-    assert list(made.until(now + 20, margin=30)) == []
-    count = 0
-    for count, trial in enumerate(made.until(time.time() + 5, margin=0), 1):
-        time.sleep(0.002)
-        trial.tell(loss(trial))
-        if count == 7:  # the longest of late now takes longer than what is left
-            made._session.store.state.finished[trial.number].claimed -= 10
-    assert count == 7
-    assert not made.done
-    assert made._session.store.state.open == {}
-    assert [t.number for t in train(made).trials] == list(range(60))
-
-
-def test_a_deadline_long_ahead_ends_with_the_study(path):
-    """Where time is plenty, the loop up to a deadline is the loop over the study."""
-    made = study(path)
-    for trial in made.until(datetime.now(UTC) + timedelta(hours=1)):
-        trial.tell(loss(trial))
-    assert made.done
-    same = train(study(None))
-    assert [(t.params, t.value) for t in made.trials] == [(t.params, t.value) for t in same.trials]
-
-
-@pytest.mark.parametrize("wrong", ["tomorrow", None, datetime(2030, 1, 1)])
-def test_a_deadline_is_a_point_in_time(wrong):
-    """A text, nothing, or a time without a zone is refused before anything is handed out."""
-    with pytest.raises(ArgumentError, match="deadline"):
-        study(None).until(wrong)
-
-
-def test_asking_up_to_a_deadline_returns_nothing_when_it_is_near(path):
-    """One by one, too, no trial is handed out that would end too late, and nothing is claimed."""
-    made = study(path)
-    assert made.ask(deadline=time.time() + 10) is None
-    assert made._session.store.state.open == {}
-    assert made.ask(deadline=time.time() + 10, margin=1).number == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,7 +84,7 @@ class Handle:
         self._session, self._hand = session, hand
         self._store, self._checkpoints = session.store, session.store.checkpoints
         self._id = id or os.urandom(4).hex()
-        self._process = os.getpid()
+        self._process, self._began = os.getpid(), time.monotonic()
 
     @property
     def inherited(self) -> bool:
@@ -110,6 +111,8 @@ class Handle:
                 self._session.last_told.remember(trial.number)
                 if hand is not None:
                     hand.ahead = ahead
+        if self._claim is not None and not self.inherited:  # else it began elsewhere
+            self._session.durations.note(time.monotonic() - self._began)
         self._session.told(trial)
 
     def fail(self, trial: Trial, why: str, retry: bool) -> None:

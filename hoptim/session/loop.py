@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from hoptim._signals import signals_allowed, signals_deferred
-from hoptim.errors import NothingDue, NotTold, StoreError, StudyFailed
+from hoptim.errors import DeadlineNear, NothingDue, NotTold, StoreError, StudyFailed
 from hoptim.session.deadline import Deadline
 from hoptim.session.hand import Hand
 from hoptim.session.handle import lend
@@ -49,7 +49,10 @@ class Loop:
                 if hand.inherited:  # a forked child goes on with its parent's loop
                     hand = self._begin(deadline)
                 with signals_deferred():  # no claim gets lost between the store and this hand
-                    hand.ahead = hand.ahead or self._next(None, deadline)
+                    try:
+                        hand.ahead = hand.ahead or self._next(None, deadline)
+                    except DeadlineNear:
+                        return
                     if hand.ahead is None:
                         return
                     claim, hand.ahead = hand.ahead, None
@@ -68,11 +71,15 @@ class Loop:
             self._end(hand)
 
     def ask(self, timeout: float | None, deadline: Deadline | None = None) -> Trial | None:
-        """Return the next trial, None when all is done or none would end before a deadline.
+        """Return the next trial, None when all is done.
 
         Args:
             timeout: Seconds to wait for one that is due; None waits on.
             deadline: Point in time. Default: none.
+
+        Raises:
+            NothingDue: Nothing became due in time.
+            DeadlineNear: No trial would end before the deadline.
         """
         hand = Hand()
         try:
@@ -115,8 +122,8 @@ class Loop:
         began = said = time.monotonic()
         pause, longest = _PAUSES
         while not (state := self._store.refresh()).done:
-            if deadline is not None and deadline.is_near(state):
-                return None
+            if deadline is not None:
+                deadline.require(self._session.durations.next(state))
             if (claim := self._session.claim()) is not None:
                 return claim
             now = time.monotonic()

@@ -18,6 +18,7 @@ from hoptim.errors import ArgumentError, StudyMismatch
 from hoptim.optimizers.base import Optimizer
 from hoptim.options import Options
 from hoptim.session.callbacks import Callbacks
+from hoptim.session.deadline import Durations
 from hoptim.session.last_told import LastTold
 from hoptim.session.present import Presenter
 from hoptim.session.propose import Proposer
@@ -59,6 +60,7 @@ class Session:
         propose: Proposer of trials that nobody has proposed yet.
         callbacks: Callbacks of this process.
         last_told: Memory of whose weights this process holds.
+        durations: Durations of trials, from which that of the next is estimated.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Session:
         # A copy of the directory has the same uuid, and is another study.
         self.key = found.uuid, "" if folder is None else os.path.realpath(folder)
         self.last_told = LastTold(self.key)
+        self.durations = Durations()
         self._warned = False
 
     # -- opening ---------------------------------------------------------------------------------

@@ -12,7 +12,15 @@ from typing import Any
 
 import torch.distributed as dist
 
-from hoptim.errors import AlreadyTold, ArgumentError, ClaimLost, NothingDue, NotTold, TrialError
+from hoptim.errors import (
+    AlreadyTold,
+    ArgumentError,
+    ClaimLost,
+    DeadlineNear,
+    NothingDue,
+    NotTold,
+    TrialError,
+)
 from hoptim.study import Study
 from hoptim.torch.group import Group
 from hoptim.trial import Save, Trial
@@ -183,6 +191,8 @@ class _Leader:
         """Return the next trial as JSON for the other ranks; "wait" if none is due, None at the end."""
         try:
             trial = self.study.ask(_LOOK_FOR, self._deadline)
+        except DeadlineNear:
+            return None
         except NothingDue as error:
             if time.monotonic() - self._said > _WARN_EVERY:
                 self._said = time.monotonic()
