@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
 import signal
 import stat
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -167,6 +169,26 @@ def test_wrong_counts_are_refused(folder, change):
     """Counts that cannot work are named."""
     with pytest.raises(hoptim.ArgumentError, match=next(iter(change))):
         run_command(folder, **{"command": ["true"], "workers": 1, **change})
+
+
+def test_a_restart_that_fails_leaves_the_others_alone(folder, monkeypatch):
+    """When no process can be forked for a while, the healthy worker goes on and the other comes back."""
+    monkeypatch.setattr(restarts, "_LONGEST", 0.1)
+    start, started, errors = subprocess.Popen, [], [BlockingIOError(errno.EAGAIN, "again")] * 6
+
+    def popen(*words, **options):
+        started.append(words)
+        if len(started) > 2 and errors:
+            raise errors.pop()
+        return start(*words, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    first = f"if mkdir {folder}/once; then exit 3; fi; touch {folder}/go"
+    other = f"i=0; while [ ! -e {folder}/go ] && [ $((i += 1)) -lt 2400 ]; do sleep 0.05; done"
+    summary = run_command(folder, shell(f'if [ "$HOPTIM_WORKER" = 0 ]; then {first}; else {other}; fi'), 2)
+    assert errors == []
+    assert [(worker.starts, worker.status) for worker in summary.workers] == [(2, 0), (1, 0)]
+    assert summary.status == 0
 
 
 def test_a_log_that_leads_elsewhere_is_refused(folder):

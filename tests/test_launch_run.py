@@ -145,6 +145,22 @@ def test_an_executor_that_takes_no_more_is_an_error(tmp_path):
     assert isinstance(raised.value.__cause__, RuntimeError)
 
 
+def test_a_look_that_fails_ends_no_workers(tmp_path, monkeypatch):
+    """A study that cannot be read for a moment is looked at again; its workers train on."""
+    done, errors = hoptim.Study.done, [hoptim.StoreError(5, "The disk is gone.")] * 3
+
+    def look(study: hoptim.Study) -> bool:
+        if errors:
+            raise errors.pop()
+        return bool(done.fget(study))
+
+    made = launched.made(tmp_path)
+    monkeypatch.setattr(hoptim.Study, "done", property(look))
+    with ThreadPoolExecutor() as threads:
+        assert hoptim.run(launched.train, made, 2, threads).done
+    assert errors == []
+
+
 def test_restarts_are_bounded_and_wait_ever_longer():
     """1, 2, 4 .. 60 seconds, then never; whoever worked long begins anew."""
     restarts = Restarts(8)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 
 import pytest
 
-from hoptim.errors import WorkersFailed
+from hoptim.errors import StoreError, WorkersFailed
 from hoptim.launch import supervisor as supervising
 from hoptim.launch.supervisor import Slot, Supervisor
 
@@ -60,6 +61,55 @@ def test_a_failed_worker_waits_before_it_starts_again(clock):
     clock.now += 0.1
     assert supervised.look()
     assert (slot.starts, slot.running) == (2, True)
+
+
+def failing(workers: int, errors: list[Exception], restarts: int = 1) -> Supervisor[Run]:
+    """A supervisor whose starts, behind the first of each worker, raise some errors before they work."""
+
+    def start(slot: Slot[Run]) -> Run:
+        if slot.starts > 1 and errors:
+            raise errors.pop()
+        return Run()
+
+    return Supervisor[Run](start, workers, restarts, progress=lambda: 0)
+
+
+def test_a_start_that_fails_stops_nobody_and_is_tried_again(clock, caplog):
+    """While another worker runs, a start that fails is tried again, ever later, as often as it takes."""
+    errors: list[Exception] = [StoreError(28, "The disk is full.") for _ in range(9)]
+    supervised = failing(2, errors)
+    supervised.look()
+    first, second = supervised.slots
+    latest(first).end(WorkersFailed("It ended."))
+    tried = []
+    for _ in range(400):
+        before = len(errors)
+        assert supervised.look()
+        tried += [clock.now] if len(errors) < before else []
+        clock.now += 1
+    assert [after - before for before, after in itertools.pairwise(tried)] == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert (first.starts, first.running, second.starts, second.running) == (2, True, 1, True)
+    assert "Worker 0 could not be started and is tried again in 1 s: " in caplog.text
+
+
+def test_starts_that_fail_end_a_launch_when_nothing_can_run(clock):
+    """Once no other worker runs, a start that keeps failing is given up like a worker that does."""
+    supervised = failing(2, [StoreError(28, "The disk is full.") for _ in range(99)], restarts=3)
+    supervised.look()
+    for run in supervised.running():
+        run.end(WorkersFailed("It ended."))
+    for _ in range(20):
+        supervised.look()
+        clock.now += 1
+    assert not supervised.look()
+    assert [str(slot.error) for slot in supervised.slots] == ["[Errno 28] The disk is full."] * 2
+
+
+@pytest.mark.usefixtures("clock")
+def test_what_never_started_is_an_error_at_once():
+    """The very first start that fails is a mistake of the user's: it is raised, and nothing tried again."""
+    with pytest.raises(ZeroDivisionError):
+        Supervisor[Run](lambda slot: 1 // 0, 2, 3).look()
 
 
 @pytest.mark.usefixtures("clock")

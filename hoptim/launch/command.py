@@ -30,10 +30,12 @@ _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def run_command(folder: Path, command: Sequence[str], workers: int, restarts: int = 3) -> LaunchSummary:
     """Start a command several times and keep it running.
 
-    A worker that ends with status 0 has finished. One that ends otherwise is started again, after 1 s,
-    2 s, 4 s and so on up to a minute. SIGINT, SIGTERM and SIGHUP are passed on, and nothing is started
-    any more; a second Ctrl-C kills. If this process is killed its workers go on: each is a session of
-    its own and writes its log itself, which begins with the command and its arguments.
+    A worker that ends with status 0 has finished. One that ends otherwise is started again, after 1 s, 2
+    s, 4 s and so on up to a minute. So is one that cannot be started for lack of memory, processes or disk
+    space; that counts as a restart only while no other worker runs. SIGINT, SIGTERM and SIGHUP are passed
+    on, and nothing is started any more; a second Ctrl-C kills. If this process is killed its workers go
+    on: each is a session of its own and writes its log itself, which begins with the command and its
+    arguments.
 
     Args:
         folder: Directory of the study, which need not exist yet. Each worker finds it in

@@ -6,11 +6,13 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from hoptim import _signals
-from hoptim.errors import ArgumentError, WorkersFailed
+from hoptim.errors import ArgumentError, StoreError, WorkersFailed
 from hoptim.launch.failure import last_line
 from hoptim.launch.processes import Processes
 from hoptim.launch.slurm import Requeued
@@ -91,12 +93,26 @@ def _supervise(
                 f"The executor takes no more workers: {last_line(error)}. The study is as it was."
             ) from error
 
-    supervisor = Supervisor(submit, workers, restarts, progress=lambda: study.results().finished)
+    supervisor = Supervisor(submit, workers, restarts, progress=partial(_finished, study))
     pause, longest = _PAUSES
-    while not study.done and supervisor.look():
+    while not _is_done(study) and supervisor.look():
         time.sleep(pause)
         pause = min(1.5 * pause, longest)
     return supervisor
+
+
+def _is_done(study: Study) -> bool:
+    """Tell whether a study is done; a look that fails must not end workers that train."""
+    with suppress(StoreError):
+        return study.done
+    return False
+
+
+def _finished(study: Study) -> int:
+    """Return how many trials have ended, 0 if that cannot be read at the moment."""
+    with suppress(StoreError):
+        return study.results().finished
+    return 0
 
 
 def _log_late_errors(supervisor: Supervisor[Future]) -> None:

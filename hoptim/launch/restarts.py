@@ -15,10 +15,11 @@ class Restarts:
 
     Attributes:
         count: Restarts in a row so far.
+        tries: Starts in a row that failed while other workers ran.
     """
 
     def __init__(self, most: int) -> None:
-        self.most, self.count = most, 0
+        self.most, self.count, self.tries = most, 0, 0
 
     def delay(self, lived: float) -> float | None:
         """Count a restart and return the seconds to wait before it, None if the worker is given up.
@@ -31,4 +32,13 @@ class Restarts:
         if self.count >= self.most:
             return None
         self.count += 1
-        return float(min(_FIRST * 2 ** (self.count - 1), _LONGEST))
+        return _wait(self.count)
+
+    def retry(self) -> float:
+        """Count a start that failed and return the seconds to wait before the next one."""
+        self.tries += 1
+        return _wait(self.tries)
+
+
+def _wait(times: int) -> float:
+    return float(min(_FIRST * 2 ** min(times - 1, 30), _LONGEST))

@@ -58,7 +58,8 @@ class Supervisor(Generic[Run]):
     """Keeps workers running until each has ended well or was given up.
 
     Args:
-        start: Called with a slot to start its worker; an error that it raises ends the launch.
+        start: Function of a slot that starts its worker. An error that it raises ends the launch if no
+            worker was ever started; else it is called again later.
         workers: Number of workers.
         restarts: Restarts in a row after which a worker is given up.
         progress: Returns a measure of what all workers have achieved; only a worker that ran while it
@@ -103,8 +104,15 @@ class Supervisor(Generic[Run]):
     def _begin(self, slot: Slot[Run]) -> None:
         slot.due, slot.starts = None, slot.starts + 1
         slot.since, slot.progress = time.monotonic(), self._progress()
-        slot.run = self._start(slot)
-        slot.running = True
+        try:
+            slot.run = self._start(slot)
+        except Exception as error:
+            slot.starts -= 1
+            if not any(each.starts for each in self.slots):
+                raise
+            self._retry(slot, error)
+        else:
+            slot.running, slot.restarts.tries = True, 0
 
     def _note_end(self, slot: Slot[Run], run: Run) -> None:
         slot.running = False
@@ -113,6 +121,18 @@ class Supervisor(Generic[Run]):
         except Exception as error:
             if not self._closed:
                 self._plan_restart(slot, error)
+
+    def _retry(self, slot: Slot[Run], error: Exception) -> None:
+        """Plan another start after one that failed; when nothing runs, that counts as a restart."""
+        if not self.running():
+            self._plan_restart(slot, error)
+            return
+        wait = slot.restarts.retry()
+        slot.due = time.monotonic() + wait
+        log.warning(
+            "Worker %d could not be started and is tried again in %g s: %s",
+            slot.number, wait, self._brief(error),
+        )  # fmt: skip
 
     def _plan_restart(self, slot: Slot[Run], error: Exception) -> None:
         now = time.monotonic()
