@@ -7,6 +7,7 @@
     |   `-- SpaceError                    a dimension or a set of hyperparameters
     |-- OptimizerError                    an optimizer broke its contract, or none is at hand
     |-- StudyMismatch                     the directory holds another study than the one asked for
+    |-- NewerFormat                       a later version of hoptim wrote the study
     |-- StudyDamaged                      bytes that nobody acknowledged, or files that vanished
     |-- StudyFailed                       every member's last trial failed for good
     |-- WorkersFailed                     workers that `run` launched failed too often, or were lost
@@ -57,6 +58,10 @@ class StudyMismatch(HoptimError):
 
 class StudyDamaged(HoptimError):
     """The study's files are not what hoptim wrote; the message names file, line and offset."""
+
+
+class NewerFormat(HoptimError):
+    """A later version of hoptim wrote the study, which this one cannot read; update hoptim."""
 
 
 class StudyFailed(HoptimError):

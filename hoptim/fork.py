@@ -92,7 +92,7 @@ def fork(
         rest = max(state.steps - generation_step(old, state, at_step), 1)
         new = Session.create(draft.folder, arguments, rest if steps is None else steps, chosen_options)
         checkpoints = {
-            record.number: old.store.checkpoints.path(record.number, state.saved[record.number])
+            record.number: old.store.checkpoints.path(state.saved[record.number].name)
             for record in chosen
             if record.finite and state.stateful
         }

@@ -105,7 +105,7 @@ def tell(
     trial = resume(session, number, token, _id(token, repr(float(value))))
     worker = _worker(session, trial)
     source = None if checkpoint is None else user_path(checkpoint).absolute()
-    if source is None or source == trial.draft:
+    if source is None or session.store.checkpoints.draft_at(source) is not None:
         trial.tell(value, checkpoint=source, metrics=metrics)
     else:
         if not source.exists():

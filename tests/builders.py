@@ -63,9 +63,14 @@ def records(path: Path | str) -> list[dict[str, Any]]:
 
 
 def stripped(path: Path | str) -> list[dict[str, Any]]:
-    """Records without what differs between equal runs: ids, times, worker names, digests."""
-    own = ("id", "time", "worker", "uuid", "study")
+    """Records without what differs between equal runs: ids, times, names of workers and checkpoints."""
+    own = ("id", "time", "worker", "uuid", "study", "checkpoint")
     return [{k: v for k, v in record.items() if k not in own} for record in records(path)]
+
+
+def named(number: int, token: int) -> dict[str, Any]:
+    """The field with which a tell names its checkpoint."""
+    return {"checkpoint": {"name": f"{number}.{token}-0123abcd", "size": 3, "files": 1}}
 
 
 def recompute(path: Path | str) -> int:

@@ -171,14 +171,15 @@ def levels(disk: Disk, levels: int, moments: int) -> int:
 def readonly(disk: Disk) -> None:
     """Remount the disk read-only in the middle of a trial, and of another one's save."""
     told: Told = []
+    turned: list[str] = []
     mine = study(disk.study, size=MEMBERS, steps=STEPS)
     for trial in mine:
         value, refused = loss(trial), 0
 
         def save(path: str, turns: bool = trial.number == 9) -> None:
             save_pages(1)(path)
-            if turns and not Path(f"{path}-turned").exists():
-                Path(f"{path}-turned").touch()
+            if turns and not turned:
+                turned.append(path)
                 disk.remount("ro")
 
         if trial.number == 5:
@@ -192,8 +193,6 @@ def readonly(disk: Disk) -> None:
                 assert len(mine.trials) == trial.number  # reading goes on meanwhile
                 disk.remount("rw")
         assert refused == (trial.number in (5, 9)), (trial.number, refused)
-    for turned in disk.study.glob("checkpoints/*-turned"):
-        turned.unlink()
     _print_verdict(judge(disk.study, told))
 
 

@@ -40,6 +40,7 @@ STORE = [
     "pins",
     "fork_safety",
     "trial",
+    "two_tellers",
     "study",
     "processes",
     "forked",
@@ -91,7 +92,8 @@ MUTANTS = {
     "a checkpoint's bytes are not synced": Mutant("store/tree.py", [("                flush(fd)\n", "")], "checkpoints"),
     "a checkpoint's name is not synced": Mutant(
         "store/checkpoints.py",
-        [("            if self._durable:\n                flush(fd)\n", "")], "checkpoints",
+        [("                flush(fd)\n        return published", "                pass\n        return published")],
+        "checkpoints",
     ),
     "the name of the checkpoints' folder is not synced": Mutant(
         "store/checkpoints.py", [("                    sync(folder.parent)", "                    pass")], "checkpoints",
@@ -124,8 +126,25 @@ MUTANTS = {
     "any token will do": Mutant(
         "store/state.py", [("return trial if trial.token == token and trial.worker is not None else None", "return trial")], "state",
     ),
-    "a tell that arrived is not looked up": Mutant("store/endings.py", [('if known is not None and known.id == ended["id"]:', "if False:")], "endings"),
+    "a tell that arrived is not looked up": Mutant("store/endings.py", [('known is None or known.id != ended["id"]', "True")], "endings"),
     "a failure that arrived is not looked up": Mutant("store/endings.py", [("if known is not None and known.id == id:", "if False:")], "endings"),
+    "tellers of one claim publish under one name": Mutant(
+        "store/draft.py", [("os.urandom(4).hex()", '"00000000"')], "two_tellers",
+    ),
+    "copies of a trial share a draft": Mutant(
+        "session/handle.py",
+        [("Draft.new(trial.number, trial.token), os.getpid()", 'Draft(trial.number, trial.token, "00000000"), os.getpid()')],
+        "two_tellers",
+    ),
+    "what a tell names is withdrawn by another teller": Mutant(
+        "session/handle.py", [("if saved is None or name != saved.name", "")], "two_tellers",
+    ),
+    "another value of the same teller is acknowledged": Mutant(
+        "store/endings.py", [("if repr(told) == repr((number(ended[\"value\"], True), metrics(ended, True))):", "if True:")], "two_tellers",
+    ),
+    "another failure of the same teller is acknowledged": Mutant(
+        "store/endings.py", [("if said == why:", "if True:")], "two_tellers",
+    ),
     "a lost claim of our own is not found": Mutant("store/claims.py", [("if trial.worker == me and trial.token not in self._used:", "if False:")], "study"),
     "parents of open trials are not pinned": Mutant(
         "store/state.py", [("needed = {trial.parent for trial in self.open.values()}", "needed = set()")], "state",
@@ -136,7 +155,7 @@ MUTANTS = {
           "needed = {trial.parent for trial in self.open.values() if trial.worker}")],
         "state",
     ),
-    "a pinned checkpoint is dropped": Mutant("store/pins.py", [("pinned = pins.pinned(unreferenced.items()) if pins is not None else set()", "pinned = set()")], "pins"),
+    "a pinned checkpoint is dropped": Mutant("store/pins.py", [("pinned = pins.pinned(unreferenced.values()) if pins is not None else set()", "pinned = set()")], "pins"),
     "a dead process's pin holds for ever": Mutant(
         "store/pins.py", [("if self._watch.is_proven_dead(name) or self._watch.is_dead(name):", "if False:")], "pins",
     ),
@@ -145,18 +164,17 @@ MUTANTS = {
     "a fork's name is not synced": Mutant("store/study_draft.py", [("                sync(self._target.parent)", "                pass")], "fork_safety"),
     "a draft that somebody works on is removed": Mutant("store/study_draft.py", [("        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "        pass\n")], "fork_safety"),
     "what waits to be continued is not kept": Mutant(
-        "store/state.py", [("                    self.retained.add(trial.number)", "                    pass")], "state",
+        "store/state.py", [("                self.retained.add(trial.number)", "                pass")], "state",
     ),
     "what was continued is kept for ever": Mutant(
         "store/state.py", [("        self.retained.discard(parent)\n", "")], "state",
     ),
     "a checkpoint is published after its tell": Mutant(
         "session/handle.py",
-        [("                self._checkpoints.publish(trial.number, trial.token)\n        except Exception",
-          "                pass\n        except Exception"),
-         ('                self.ended = "told"\n                self._session',
-          '                self.ended = "told"\n                if "saved" in record:\n'
-          "                    self._checkpoints.publish(trial.number, trial.token)\n                self._session")],
+        [("            return self._store.publish(draft)", "            return self._checkpoints.seal(draft, draft.name)"),
+         ('                self.ended = "told"\n                self._withdraw',
+          '                self.ended = "told"\n                if published is not None:\n'
+          "                    self._checkpoints.publish(Draft.of(published.name))\n                self._withdraw")],
         "faults",
     ),
     "checkpoints go before the record that says so": Mutant(

@@ -16,7 +16,9 @@ import pytest
 
 import hoptim
 from hoptim.store.checkpoints import Checkpoints
+from hoptim.store.draft import Draft
 from hoptim.store.process_identity import ProcessIdentity
+from hoptim.store.published import Published
 from tests import reader
 from tests.builders import ROOT, acknowledged, append, loss, records, run, saving, study, wait_until
 
@@ -163,9 +165,10 @@ def test_a_claim_lost_while_publishing_leaves_nothing(tmp_path, monkeypatch):
     """A checkpoint that was published just when the claim was lost goes again; no tell names it."""
     publish = Checkpoints.publish
 
-    def slowly(self: Checkpoints, number: int, token: int) -> None:
-        publish(self, number, token)
-        append(tmp_path, {"op": "reclaim", "trial": number, "token": token, "final": False})
+    def slowly(self: Checkpoints, draft: Draft) -> Published:
+        published: Published = publish(self, draft)
+        append(tmp_path, {"op": "reclaim", "trial": draft.number, "token": draft.token, "final": False})
+        return published
 
     monkeypatch.setattr(Checkpoints, "publish", slowly)
     with pytest.raises(hoptim.ClaimLost):

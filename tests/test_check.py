@@ -50,7 +50,7 @@ STUDIES: dict[str, tuple[Callable[[str], str], set[str]]] = {
     "another seed": (lambda text: edited(text, _seed=1), {"study-edited"}),
     "a huge size": (lambda text: edited(text, _size=10**15), {"study-edited"}),
     "another uuid": (lambda text: edited(text, uuid="f" * 32), {"study-other-journal"}),
-    "another format": (lambda text: edited(text, format=2), {"study-format"}),
+    "another format": (lambda text: edited(text, format=3), {"study-format"}),
     "a list": (lambda _: "[]", {"study-format"}),
     "empty": (lambda _: "", {"study-unreadable"}),
     "no JSON": (lambda text: text[:-9], {"study-unreadable"}),

@@ -77,15 +77,19 @@ def test_sixteen_creators_with_four_settings_make_one_study(tmp_path, folder, ro
 # -- another study than the one asked for ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("record", [{"format": 2}, {"format": 0}, {"format": "1"}, {"format": None}])
-def test_another_format_is_refused(folder, record):
-    """A journal of another format is refused with both numbers, and not written to."""
+LATER = pytest.param(3, hoptim.NewerFormat, "format 3 .*reads formats up to 2. Update hoptim")
+FORMATS = [LATER, *((found, hoptim.StudyDamaged, "format is") for found in (0, "1", None, True, 2.0))]
+
+
+@pytest.mark.parametrize(("found", "error", "said"), FORMATS)
+def test_another_format_is_refused(folder, found, error, said):
+    """A journal of a later format wants another hoptim, one of none is damaged; neither is written to."""
     train(study(folder, steps=1))
     path = folder / "journal.jsonl"
     first = json.loads(path.read_bytes().splitlines()[0][9:])
-    path.write_bytes(line_format.encode(first | record, line_format.start(first["uuid"])))
+    path.write_bytes(line_format.encode(first | {"format": found}, line_format.start(first["uuid"])))
     before = path.read_bytes()
-    with pytest.raises(hoptim.StudyDamaged, match=r"format .*reads 1"):
+    with pytest.raises(error, match=said):
         study(folder, steps=1).ask()
     assert path.read_bytes() == before
 

@@ -118,21 +118,21 @@ def test_a_pin_of_another_host_lasts_for_its_lease(made, monkeypatch):
     """Without a beat for a lease of looks it goes; the beats of a living one keep it."""
     clock = [1000.0]
     monkeypatch.setattr(liveness.time, "monotonic", lambda: clock[0])
-    token = made._session.store.state.saved[0]
+    name = made._session.store.state.saved[0].name
     about = {"host": "far", "pid": 1, "start": "5", "boot": "b", "space": "x", "lease": 30.0}
     folder = Path(made.path) / "pins"
     folder.mkdir()
-    pin = folder / f"0.{token}.far.1.abcdef"
+    pin = folder / f"{name}.far.1.abcdef"
     pin.write_text(json.dumps(about))
-    pins, at = made._session.store._pins, (0, token)
+    pins = made._session.store._pins
     for i in range(40):
         os.utime(pin, ns=(i // 5, i // 5))
-        assert pins.pinned({at}) == {at}
+        assert pins.pinned({name}) == {name}
         clock[0] += 15.0
     os.utime(pin, ns=(99, 99))
     looks = []
     for _ in range(8):
-        looks.append(bool(pins.pinned({at})))
+        looks.append(bool(pins.pinned({name})))
         clock[0] += 20.0  # a beat of the default lease, which is longer
     assert looks == [True] * 6 + [False] * 2
     assert not pin.exists()
@@ -169,14 +169,14 @@ def test_names_that_are_no_pins_keep_nothing(made, name):
 
 def test_planted_links_are_not_followed(made, tmp_path):
     """A pin that is a link is no pin for long, its target stays; a folder that is a link is refused."""
-    token = made._session.store.state.saved[0]
+    name = made._session.store.state.saved[0].name
     target = tmp_path / "precious"
     target.write_text("{}")
     folder = Path(made.path) / "pins"
     folder.mkdir()
-    link = folder / f"0.{token}.far.1.abcdef"
+    link = folder / f"{name}.far.1.abcdef"
     link.symlink_to(target)
-    assert made._session.store._pins.pinned({(0, token)}) == {(0, token)}  # nothing is proven
+    assert made._session.store._pins.pinned({name}) == {name}  # nothing is proven
     link.unlink()
     folder.rmdir()
     folder.symlink_to(tmp_path)

@@ -9,17 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hoptim.errors import StudyDamaged
+from hoptim.store.published import Published
 from hoptim.store.seeds import trial_seed
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
+from tests.builders import named
 
 
 class Log:
     """Builds records one by one and folds them."""
 
-    def __init__(self, size=3, steps=4, sign=1):
-        self.state = State(StudyShape(size, steps, 0, sign))
-        self.put("create", format=1)
+    def __init__(self, size=3, steps=4, sign=1, format=2, names=None):
+        self.state = State(StudyShape(size, steps, 0, sign, names))
+        self.put("create", format=format)
 
     def put(self, op, **fields):
         """Fold one record; gives its number."""
@@ -40,8 +42,8 @@ class Log:
     def told(self, member, value=1.0, parent=None, saved=False, **more):
         """A member's next trial from claim to end."""
         number, token = self.ask(member, parent, **more)
-        first = {"saved": True} if saved else {}
-        self.put("tell", trial=number, token=token, value=value, **first)
+        saved = saved or (self.state.stateful and math.isfinite(float(value)))
+        self.put("tell", trial=number, token=token, value=value, **(named(number, token) if saved else {}))
         return number
 
 
@@ -160,11 +162,11 @@ def test_what_may_still_be_loaded_is_not_droppable():
     assert log.state.unreferenced(None) == []  # member 1 may still ask after step 0
     b1, token = log.ask(1, parent=b0)
     assert log.state.unreferenced(None) == []  # b0 is a parent in use, a0 the best ever
-    log.put("tell", trial=b1, token=token, value=3.0)
+    log.put("tell", trial=b1, token=token, value=3.0, **named(b1, token))
     assert log.state.unreferenced(None) == [b0]
     assert log.state.unreferenced(lambda entry: entry.number == b0) == []
     a2, token = log.ask(0, parent=a1)
-    log.put("tell", trial=a2, token=token, value=0.05, drops=[b0])
+    log.put("tell", trial=a2, token=token, value=0.05, drops=[b0], **named(a2, token))
     b2, _ = log.ask(1, parent=a2)
     # b1 stays: until b2 ends it is what member 0 would find of its neighbour
     assert log.state.unreferenced(None) == [a0, a1]
@@ -183,7 +185,7 @@ def test_the_parent_of_an_open_trial_stays(end):
         log.put(end, trial=b1, token=token, **({"final": False} if end == "reclaim" else {}))
     assert a0 not in log.state.unreferenced(None)
     _, token = (b1, token) if end is None else log.ask(1)
-    log.put("tell", trial=b1, token=token, value=6.0)
+    log.put("tell", trial=b1, token=token, value=6.0, **named(b1, token))
     assert a0 in log.state.unreferenced(None)
 
 
@@ -198,7 +200,7 @@ def test_what_is_retained_stays_until_a_trial_has_continued_from_it():
     assert other in log.state.unreferenced(None)
     number, token = log.ask(0, parent=waits)
     assert waits not in log.state.unreferenced(None)
-    log.put("tell", trial=number, token=token, value=5.0)
+    log.put("tell", trial=number, token=token, value=5.0, **named(number, token))
     assert waits in log.state.unreferenced(None)
 
 
@@ -231,7 +233,7 @@ def test_kept_checkpoints_are_bounded_and_cover_every_choice(events):
             held.append(log.ask(member, choices[roll % len(choices)] if choices else None))
         elif held:
             number, token = held.pop(roll % len(held))
-            log.put("tell", trial=number, token=token, value=float(roll), saved=True)
+            log.put("tell", trial=number, token=token, value=float(roll), **named(number, token))
             for spare in log.state.unreferenced(None):
                 del log.state.saved[spare]
         assert len(log.state.saved) <= 4 * (lead + 1) + 2 * len(held) + 1
@@ -257,7 +259,6 @@ CONTRADICTIONS = {
     "ask of an unknown trial": ("ask", {"trial": 5, "worker": "w"}),
     "second create": ("create", {"format": 1}),
     "drop of what is not there": ("tell", {"trial": 0, "token": 1, "value": 1.0, "drops": [0]}),
-    "unknown op": ("merge", {}),
     "ask that retains perhaps": (
         "ask",
         {
@@ -294,6 +295,80 @@ def test_contradictions_are_refused_with_the_record(name):
     op, fields = CONTRADICTIONS[name]
     with pytest.raises(StudyDamaged, match=r"(?i)record 2"):
         log.put(op, **fields)
+
+
+CHECKPOINTS = {
+    "no object": "0.1-0123abcd",
+    "of another trial": {"name": "1.1-0123abcd", "size": 1, "files": 1},
+    "of another claim": {"name": "0.7-0123abcd", "size": 1, "files": 1},
+    "without a nonce": {"name": "0.1", "size": 1, "files": 1},
+    "of another folder": {"name": "../0.1-0123abcd", "size": 1, "files": 1},
+    "without a size": {"name": "0.1-0123abcd", "files": 1},
+    "of a size that is none": {"name": "0.1-0123abcd", "size": "1", "files": 1},
+    "of a negative size": {"name": "0.1-0123abcd", "size": -1, "files": 1},
+    "with a digest that is none": {"name": "0.1-0123abcd", "size": 1, "files": 1, "sha256": "x"},
+}
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_a_tell_names_a_checkpoint_of_its_own_claim(name):
+    """A name that could lead elsewhere, or an object that is none, is refused with the record."""
+    log = Log()
+    log.ask(0)
+    with pytest.raises(StudyDamaged, match="Record 2"):
+        log.put("tell", trial=0, token=1, value=1.0, checkpoint=CHECKPOINTS[name])
+
+
+def test_format_1_goes_on_as_it_was():
+    """Its tells name no checkpoint, the first says it for all; fields of format 2 mean nothing in it."""
+    log = Log(format=1)
+    for member in range(2):
+        log.ask(member)
+    log.put("tell", trial=0, token=1, value=1.0, saved=True, checkpoint="a field of somebody's")
+    log.put("tell", trial=1, token=2, value=2.0)
+    assert log.state.saved == {0: Published("0.1"), 1: Published("1.2")}
+    number, token = log.ask(0)
+    for fields in ({"value": None}, {"value": 1.0, "metrics": {"a": [1]}}):
+        with pytest.raises(StudyDamaged):
+            log.put("tell", trial=number, token=token, **fields)
+
+
+def test_format_2_has_room_for_what_format_1_had_not():
+    """A trial without a value, metrics of any JSON, params that leave out what does not apply, deaths."""
+    log = Log(names=("x", "y"))
+    number, token = log.ask(0, x=[0.5, 0.5])
+    found = {"text": "a", "none": None, "list": [1, {"b": 2}], "truth": True, "n": 3, "far": "-inf"}
+    log.put("tell", trial=number, token=token, value=None, metrics=found, **named(number, token))
+    trial = log.state.finished[number]
+    assert (trial.finite, log.state.best_ever, log.state.stateful) == (False, None, True)
+    assert trial.metrics == found | {"far": -math.inf}
+    assert list(log.state.saved) == [number]
+    number, token = log.ask(1, x=[0.5, 0.5])
+    log.put("reclaim", trial=number, token=token, final=False, died=True)
+    assert (log.state.open[1].deaths, log.state.open[1].interruptions) == (1, 1)
+    for params in ({"z": 1.0}, {"x": 1.0, "y": 1.0, "z": 1.0}):
+        with pytest.raises(StudyDamaged, match="params"):
+            log.ask(2, params=params, x=[0.5, 0.5])
+
+
+def test_a_lost_checkpoint_is_dropped_by_a_record_of_its_own():
+    """A record of nothing but drops takes checkpoints away; one that drops nothing is none."""
+    log = Log()
+    number = log.told(0, saved=True)
+    log.put("drop", drops=[number])
+    assert log.state.saved == {}
+    for drops in ([], [number]):
+        with pytest.raises(StudyDamaged):
+            log.put("drop", drops=drops)
+
+
+def test_a_stop_has_a_reason_and_an_end():
+    """What is stopped says why, until a record takes it back."""
+    log = Log()
+    log.put("stop", why="a budget")
+    assert log.state.stopped == "a budget"
+    log.put("stop", why=None)
+    assert log.state.stopped is None
 
 
 def test_seeds_depend_on_study_and_number_alone():

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from hoptim.errors import StoreError, StudyDamaged, StudyMismatch
+from hoptim.errors import NewerFormat, StoreError, StudyDamaged, StudyMismatch
 from hoptim.store import study_file
 from tests import reader
 
@@ -23,7 +23,7 @@ def test_created_settings_are_read_back(tmp_path):
     assert study_file.read(folder) == made
     assert (made.identity, made.steps) == (IDENTITY, 10)
     (zero,) = reader.read(folder / "journal.jsonl")
-    assert (zero["op"], zero["uuid"], zero["format"]) == ("create", made.uuid, 1)
+    assert (zero["op"], zero["uuid"], zero["format"]) == ("create", made.uuid, 2)
 
 
 def test_the_second_creator_gets_what_the_first_made(tmp_path):
@@ -111,12 +111,12 @@ def test_an_unreadable_study_json_is_refused(tmp_path, content):
 
 
 def test_a_later_format_is_refused(tmp_path):
-    """A study of another format is refused with both numbers."""
+    """A study of a later format is refused with both numbers, and not called damaged."""
     study_file.create(tmp_path, IDENTITY, 3)
     path = tmp_path / "study.json"
     content = json.loads(path.read_text())
-    path.write_text(json.dumps({**content, "format": 2}))
-    with pytest.raises(StudyDamaged, match="format 2, this hoptim reads 1"):
+    path.write_text(json.dumps({**content, "format": 3}))
+    with pytest.raises(NewerFormat, match=r"format 3 .* up to 2. Update hoptim"):
         study_file.read(tmp_path)
 
 

@@ -15,6 +15,7 @@ import pytest
 import hoptim
 from hoptim.store.check.repair import _move
 from hoptim.store.checkpoints import Checkpoints
+from hoptim.store.draft import Draft
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
 from hoptim.store.tree import remove
@@ -98,26 +99,29 @@ def swapped(name: Path, target: Path, at: int, back: bool) -> Iterator[list[str]
         yield calls
 
 
+DRAFT = Draft(0, 1, "0123abcd")
+
+
 def publish(place: Path) -> Callable[[], object]:
     """Publish a draft."""
     checkpoints = Checkpoints(place, "study")
-    checkpoints.write(0, 1, save)
-    return lambda: checkpoints.publish(0, 1)
+    checkpoints.write(DRAFT, save)
+    return lambda: checkpoints.publish(DRAFT)
 
 
 def drop(place: Path) -> Callable[[], object]:
     """Drop what was published."""
     checkpoints = Checkpoints(place, "study")
-    checkpoints.write(0, 1, save)
-    checkpoints.publish(0, 1)
-    return lambda: checkpoints.drop([(0, 1)])
+    checkpoints.write(DRAFT, save)
+    checkpoints.publish(DRAFT)
+    return lambda: checkpoints.drop([DRAFT.name])
 
 
 def tidy(place: Path) -> Callable[[], object]:
     """Remove what killed processes left."""
     checkpoints = Checkpoints(place, "study")
-    checkpoints.write(0, 1, save)
-    checkpoints.publish(0, 1)
+    checkpoints.write(DRAFT, save)
+    checkpoints.publish(DRAFT)
     checkpoints.scratch(0)
     return lambda: checkpoints.remove(checkpoints.orphans(State(StudyShape(2, 2, 0, 1))))
 
@@ -125,7 +129,7 @@ def tidy(place: Path) -> Callable[[], object]:
 def end(place: Path) -> Callable[[], object]:
     """End a trial, with its draft and its scratch folder."""
     checkpoints = Checkpoints(place, "study")
-    checkpoints.write(0, 1, save)
+    checkpoints.write(DRAFT, save)
     (checkpoints.scratch(0) / "note").write_text("x")
     return lambda: checkpoints.forget(0, 1, ended=True)
 
@@ -133,15 +137,15 @@ def end(place: Path) -> Callable[[], object]:
 def begin(place: Path) -> Callable[[], object]:
     """Make the folders of a claim."""
     checkpoints = Checkpoints(place, "study")
-    return lambda: (checkpoints.scratch(0), checkpoints.draft(0, 1))
+    return lambda: (checkpoints.scratch(0), checkpoints.draft(DRAFT))
 
 
 def adopt(place: Path) -> Callable[[], object]:
     """Share a checkpoint of another study."""
     drop(place)
-    source, target = str(place / "checkpoints" / "0.1"), place.parent / "fork"
+    source, target = str(place / "checkpoints" / DRAFT.name), place.parent / "fork"
     target.mkdir()
-    return lambda: Checkpoints(target, "study").adopt(source, 0, 1)
+    return lambda: Checkpoints(target, "study").adopt(source, DRAFT)
 
 
 def repair(place: Path) -> Callable[[], object]:

@@ -17,7 +17,8 @@ from pathlib import Path
 import hoptim
 from hoptim import _files
 from hoptim.store import checkpoints, journal
-from hoptim.store.tree import Extent
+from hoptim.store.draft import Draft
+from hoptim.store.published import Published
 from tests.builders import loss, study
 
 
@@ -80,10 +81,10 @@ def _instrument(killer: Killer) -> None:
     """Make the middle of telling a place to die in."""
     publish, write = checkpoints.Checkpoints.publish, _files.write_all
 
-    def published(self: checkpoints.Checkpoints, number: int, token: int) -> Extent:
-        extent = publish(self, number, token)
+    def published(self: checkpoints.Checkpoints, draft: Draft) -> Published:
+        found = publish(self, draft)
         killer.at("published")
-        return extent
+        return found
 
     def torn(fd: int, data: bytes, offset: int) -> None:
         killer.at("unwritten")

@@ -117,7 +117,7 @@ def _lost(records: list[dict[str, Any]], said: list[list[Any]], study: Path) -> 
     for _, number, token in _of(said, "lost"):
         if token not in taken or token in ended:
             wrong.append(f"claim {token} of trial {number} was refused though nobody took it back")
-        if (study / "checkpoints" / f"{number}.{token}").exists():
+        if list((study / "checkpoints").glob(f"{number}.{token}-*")):
             wrong.append(f"the checkpoint of the lost claim {token} is published")
     wrong += [f"claim {t} was acknowledged, not told" for _, _, t, _ in _of(said, "told") if t not in ended]
     return wrong
@@ -166,7 +166,7 @@ def _left(records: list[dict[str, Any]], study: Path) -> list[str]:
     """After one more start and a clean end nothing is there but what the records name."""
     dropped = {number for record in records for number in record.get("drops", ())}
     told = [record for record in records if record["op"] == "tell"]
-    named = {f"{r['trial']}.{r['token']}" for r in told if r["trial"] not in dropped}
+    named = {r["checkpoint"]["name"] for r in told if r["trial"] not in dropped}
     found = set(os.listdir(study / "checkpoints"))
     wrong = [f"checkpoints/ has {sorted(found - named)} too much, {sorted(named - found)} too little"]
     return wrong * (found != named) + [f"workers/ has {name}" for name in os.listdir(study / "workers")]

@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from hoptim.session.exported import CarriedOptions, ExportedKeeper
 from hoptim.session.hand import Hand
 from hoptim.session.session import Session
 from hoptim.store.claim import Claim
+from hoptim.store.draft import Draft
+from hoptim.store.line_format import Record
+from hoptim.store.published import Published
 from hoptim.trial import Keeper, Outcome, Trial
 
 log = logging.getLogger("hoptim")
@@ -84,6 +87,9 @@ class Handle:
         self._session, self._hand = session, hand
         self._store, self._checkpoints = session.store, session.store.checkpoints
         self._id = id or os.urandom(4).hex()
+        self._draft: Draft | None = None
+        self._drafted_in = 0  # process that asked for the draft
+        self._published: list[str] = []  # names, of tells with an unknown outcome too
         self._process, self._began = os.getpid(), time.monotonic()
 
     @property
@@ -98,16 +104,18 @@ class Handle:
         hand = self._hand
         if hand is not None and (hand.inherited or not hand.claims_ahead):
             hand = None
-        with self._noting_its_end():
-            self._publish(trial, outcome, record)
+        with self._noting_its_end(trial):
+            if (published := self._publish(trial, outcome, record)) is not None:
+                self._published.append(published.name)
+                record["checkpoint"] = published.record()
             with signals_deferred():
                 try:
                     ahead = self._session.end(trial, record, claim_next=hand is not None)
-                except (ClaimLost, CheckpointError):
-                    if "saved" in record:  # under a name that carries our own token, so nobody else's
-                        self._checkpoints.drop([(trial.number, trial.token)])
+                except (ClaimLost, AlreadyTold, CheckpointError):
+                    self._withdraw(trial)
                     raise
                 self.ended = "told"
+                self._withdraw(trial)
                 self._session.last_told.remember(trial.number)
                 if hand is not None:
                     hand.ahead = ahead
@@ -118,7 +126,7 @@ class Handle:
     def fail(self, trial: Trial, why: str, retry: bool) -> None:
         """End the attempt as a failure."""
         self._session.last_told.forget()
-        with self._noting_its_end():
+        with self._noting_its_end(trial):
             self._session.fail(trial, self._id, why, retry)
         self.ended = "failed"
         self._session.callbacks.failed(trial, why)
@@ -131,7 +139,7 @@ class Handle:
     def draft(self, trial: Trial) -> Path:
         """Return the private path for its checkpoint."""
         self._store.refresh()  # raises when the directory has become another study's
-        return self._checkpoints.draft(trial.number, trial.token)
+        return self._checkpoints.draft(self._own_draft(trial))
 
     def scratch(self, trial: Trial) -> Path:
         """Return its folder that survives attempts."""
@@ -144,43 +152,65 @@ class Handle:
         carried = CarriedOptions.of(self._session.options)
         return ExportedKeeper(reopen, trial.path, carried, self._id, self.ended)
 
-    def _publish(self, trial: Trial, outcome: Outcome, record: Mapping[str, Any]) -> None:
-        """Bring the checkpoint to its place, if the claim and the kind of study allow."""
+    def _own_draft(self, trial: Trial) -> Draft:
+        """Return the place where nobody else writes, a forked child neither."""
+        if self._draft is None or self._drafted_in != os.getpid():
+            self._draft, self._drafted_in = Draft.new(trial.number, trial.token), os.getpid()
+        return self._draft
+
+    def _publish(self, trial: Trial, outcome: Outcome, record: Record) -> Published | None:
+        """Bring the checkpoint to its place, if the claim and the kind of study allow.
+
+        Returns:
+            The checkpoint that the tell must name; None without one, or when the tell is recorded already.
+        """
+        draft, value = self._drafted(trial, outcome), float(record["value"])
+        if draft is None or not math.isfinite(value) or self._store.told(trial, record):
+            return None
+        self._store.check_checkpoint(trial, value, saved=True)
+        try:
+            if outcome.save is not None:
+                self._checkpoints.write(draft, outcome.save)
+            if self._store.told(trial, record):  # saving takes long: is the claim still ours?
+                return None
+            return self._store.publish(draft)
+        except Exception:
+            self._store.told(trial, record)  # whoever took the claim took the draft away, too
+            raise
+
+    def _drafted(self, trial: Trial, outcome: Outcome) -> Draft | None:
+        """Return the draft that a value comes with, None without one."""
         if outcome.save is not None and outcome.checkpoint is not None:
             raise ArgumentError(f"Trial {trial.number}: give either save or checkpoint, not both.")
-        if outcome.checkpoint is not None and Path(outcome.checkpoint).absolute() != self.draft(trial):
+        if outcome.save is not None:
+            return Draft.new(trial.number, trial.token)
+        if outcome.checkpoint is None:
+            return None
+        draft = self._checkpoints.draft_at(outcome.checkpoint)
+        if draft is None or (draft.number, draft.token) != (trial.number, trial.token):
             raise CheckpointError(
                 f"Trial {trial.number}: checkpoint must be trial.draft, {str(self.draft(trial))!r}, found "
                 f"{outcome.checkpoint!r}. The claim is kept; write there, or pass save=..."
             )
-        if "saved" in record and not self._store.told(trial, self._id):
-            self._store.check_checkpoint(trial, record)
-            try:
-                self._save(trial, outcome)
-            except ClaimLost:
-                self._checkpoints.drop([(trial.number, trial.token)])
-                raise
+        return draft
 
-    def _save(self, trial: Trial, outcome: Outcome) -> None:
-        try:
-            if outcome.save is not None:
-                self._checkpoints.write(trial.number, trial.token, outcome.save)
-            if not self._store.told(trial, self._id):  # saving takes long: is the claim still ours?
-                self._checkpoints.publish(trial.number, trial.token)
-        except Exception:
-            self._store.told(trial, self._id)  # whoever took the claim took the draft away, too
-            raise
+    def _withdraw(self, trial: Trial) -> None:
+        """Remove what was published here, in this try or an earlier one, but for what the journal names."""
+        saved = self._store.state.saved.get(trial.number)
+        self._checkpoints.drop(name for name in self._published if saved is None or name != saved.name)
 
     @contextmanager
-    def _noting_its_end(self) -> Iterator[None]:
+    def _noting_its_end(self, trial: Trial) -> Iterator[None]:
         """Mark the trial as ended when its claim turns out to be lost, so that a loop goes on."""
         try:
             yield
         except ClaimLost as error:
+            self._checkpoints.forget(trial.number, trial.token, ended=False)
             self.ended = "lost to another worker"
             log.warning("%s", error)  # a `with trial:` goes on without raising it
             raise
         except AlreadyTold:
+            self._checkpoints.forget(trial.number, trial.token, ended=False)
             self.ended = "told"
             raise
 
@@ -194,6 +224,4 @@ def _ending(trial: Trial, value: Any, outcome: Outcome) -> dict[str, Any]:
             str(name): json_number(number_of(f"Trial {trial.number}: metric {name!r}", metric))
             for name, metric in outcome.metrics.items()
         }
-    if math.isfinite(number) and (outcome.save or outcome.checkpoint) is not None:
-        record["saved"] = True
     return record

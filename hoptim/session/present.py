@@ -9,6 +9,7 @@ from hoptim.errors import HoptimError, StudyDamaged
 from hoptim.space.space import Space
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.claim import Claim
+from hoptim.store.published import Published
 from hoptim.store.trial_record import TrialRecord
 from hoptim.trial import FinishedTrial, Keeper, Trial
 
@@ -25,18 +26,18 @@ class Presenter:
     def __init__(self, space: Space, checkpoints: Checkpoints, path: str | None) -> None:
         self._space, self._checkpoints, self._path = space, checkpoints, path
 
-    def finished(self, record: TrialRecord, token: int | None) -> FinishedTrial:
+    def finished(self, record: TrialRecord, saved: Published | None) -> FinishedTrial:
         """Return a trial that has ended.
 
         Args:
             record: The store's record of it.
-            token: Token of its checkpoint, None without one.
+            saved: Its checkpoint, None without one.
         """
         return FinishedTrial(
             number=record.number, member=record.member, step=record.step, age=record.age,
             parent=record.parent, params=self._params(record), seed=record.seed, value=record.value,
-            metrics={name: float(value) for name, value in (record.metrics or {}).items()},
-            checkpoint=None if token is None else self._checkpoints.path(record.number, token),
+            metrics=dict(record.metrics or {}),
+            checkpoint=None if saved is None else self._checkpoints.path(saved.name),
             attempt=record.attempt, interruptions=record.interruptions, failed=record.failed,
             worker=str(record.worker), asked=record.asked, claimed=record.claimed,
             ended=record.ended or math.nan, origin=record.origin,
@@ -51,9 +52,8 @@ class Presenter:
             keeper: The study's side of it.
             told_last: Trial whose weights are in this process's memory, None if unknown.
         """
-        record, checkpoint = claim.trial, None
-        if record.parent is not None and claim.parent_token is not None:
-            checkpoint = self._checkpoints.path(record.parent, claim.parent_token)
+        record, saved = claim.trial, claim.checkpoint
+        checkpoint = None if saved is None else self._checkpoints.path(saved.name)
         return Trial(
             number=record.number, member=record.member, step=record.step, age=record.age,
             parent=record.parent, params=self._params(record), checkpoint=checkpoint, seed=record.seed,

@@ -9,7 +9,9 @@ from typing import Any
 from hoptim._text import json_number
 from hoptim.errors import ArgumentError
 from hoptim.store.checkpoints import Checkpoints
+from hoptim.store.draft import Draft
 from hoptim.store.line_format import Record
+from hoptim.store.published import Published
 from hoptim.store.state import State
 from hoptim.store.transactions import Transaction
 
@@ -51,22 +53,23 @@ class AdoptedTrial:
         }  # fmt: skip
         return fields | ({"retain": True} if self.retain else {})
 
-    def tell(self, member: int, token: int, first_saved: bool) -> Record:
+    def tell(self, member: int, token: int, published: Published | None) -> Record:
         """Return the fields of the record that ends the trial.
 
         Args:
             member: Member that it was asked for.
             token: Record number of the ask.
-            first_saved: True for the study's first one with a checkpoint, which decides that trials
-                have them.
+            published: Its checkpoint in this study, None without one.
         """
         fields: Record = {"trial": member, "token": token, "value": json_number(self.value)}
         if self.metrics:
             fields["metrics"] = {name: json_number(metric) for name, metric in self.metrics.items()}
-        return fields | ({"saved": True} if first_saved else {})
+        return fields | ({} if published is None else {"checkpoint": published.record()})
 
 
-def publish_generation(checkpoints: Checkpoints, state: State, generation: Sequence[AdoptedTrial]) -> int:
+def publish_generation(
+    checkpoints: Checkpoints, state: State, generation: Sequence[AdoptedTrial]
+) -> list[Published | None]:
     """Publish the checkpoints of a generation under the tokens that `record_generation` will give.
 
     Args:
@@ -75,36 +78,40 @@ def publish_generation(checkpoints: Checkpoints, state: State, generation: Seque
         generation: One trial for each member, in order.
 
     Returns:
-        Number of the record that the generation begins with.
+        The checkpoint of each, None without one.
     """
-    first = state.n
-    for member, adopted in enumerate(generation):
-        if adopted.checkpoint is not None:
-            checkpoints.adopt(adopted.checkpoint, member, _token(first, member))
-    return first
+    return [
+        None
+        if adopted.checkpoint is None
+        else checkpoints.adopt(adopted.checkpoint, Draft.new(member, _token(state.n, member)))
+        for member, adopted in enumerate(generation)
+    ]
 
 
-def record_generation(transaction: Transaction, generation: Sequence[AdoptedTrial], first: int) -> None:
+def record_generation(
+    transaction: Transaction,
+    generation: Sequence[AdoptedTrial],
+    published: Sequence[Published | None],
+) -> None:
     """Record a generation, each trial as asked and told at once.
 
     Args:
         transaction: Takes the records.
         generation: One trial for each member, in order.
-        first: Number of the record that it begins with, as `publish_generation` gave it.
+        published: The checkpoint of each, as `publish_generation` gave them.
 
     Raises:
         ArgumentError: The study has trials already, or another number of members.
     """
-    state = transaction.state
-    if state.count or state.n != first or len(generation) != state.size:
+    state, first = transaction.state, transaction.state.n
+    if state.count or len(generation) != state.size:
         raise ArgumentError(
             f"A generation of {len(generation)} trials cannot begin a study of {state.size} members "
             f"with {state.count} trials; it begins a new study of its own size."
         )
     for member, adopted in enumerate(generation):
         transaction.add("ask", **adopted.ask(member))
-        saved = adopted.checkpoint is not None and state.stateful is None
-        transaction.add("tell", **adopted.tell(member, _token(first, member), saved))
+        transaction.add("tell", **adopted.tell(member, _token(first, member), published[member]))
 
 
 def _token(first: int, member: int) -> int:

@@ -31,14 +31,14 @@ class Claim:
     Attributes:
         trial: The trial; its worker and token may change when the claim is lost.
         token: Record number of the claim.
-        parent_token: Token of the parent's checkpoint, None without one.
+        checkpoint: The parent's checkpoint, None without one.
     """
 
-    __slots__ = ("__weakref__", "parent_token", "token", "trial")
+    __slots__ = ("__weakref__", "checkpoint", "token", "trial")
 
     def __init__(self, trial: TrialRecord, state: State) -> None:
         self.trial, self.token = trial, trial.token
-        self.parent_token = None if trial.parent is None else state.saved.get(trial.parent)
+        self.checkpoint = None if trial.parent is None else state.saved.get(trial.parent)
 
     @staticmethod
     def resumed(state: State, number: int, token: int, where: str) -> Claim:

@@ -105,5 +105,5 @@ class Claims:
                 final = trial.interruptions + 1 >= self._options.max_interruptions
                 log.warning("%s died in trial %d.", display_name(worker).capitalize(), trial.number)
                 transaction.add("reclaim", trial=trial.number, token=trial.token, final=final)
-                transaction.removed.append((trial.number, trial.token))  # should it have come that far
+                transaction.lost.append((trial.number, trial.token))  # should it have come that far
             transaction.dead.append(worker)

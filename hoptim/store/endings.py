@@ -2,35 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
 
 from hoptim.errors import AlreadyTold, CheckpointError, ClaimLost, NoCheckpoint
+from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.claim import Held
+from hoptim.store.draft import Draft
+from hoptim.store.fields import metrics, number
 from hoptim.store.line_format import Record
 from hoptim.store.state import State
 from hoptim.store.transactions import Transaction
 from hoptim.store.trial_record import TrialRecord
 
 
-def record_tell(transaction: Transaction, claim: Held, ended: Record) -> bool:
+def record_tell(transaction: Transaction, claim: Held, ended: Record, checkpoints: Checkpoints) -> bool:
     """Record a value, if it is not recorded already; return whether it was new.
 
     Args:
         transaction: Takes the record.
         claim: Trial and token.
-        ended: Fields of the record: id, value, and metrics and saved where there are.
+        ended: Fields of the record: id, value, and metrics and checkpoint where there are.
+        checkpoints: Files of the checkpoints; in a study of format 1 they are published here.
+
+    Raises:
+        ClaimLost: The claim is no longer valid.
+        AlreadyTold: The trial was told otherwise.
+        NoCheckpoint, CheckpointError: See `require_checkpoint`.
     """
     state = transaction.state
-    known = state.finished.get(claim.number)
-    if known is not None and known.id == ended["id"]:  # a retry: the first one did arrive
+    if is_told(state, claim, ended):
         return False
     require_valid(state, claim)
-    require_checkpoint(state, claim, ended)
-    # The first finite tell decides for the whole study whether trials have checkpoints.
-    fields = {k: v for k, v in ended.items() if k != "saved" or state.stateful is None}
+    require_checkpoint(state, claim, float(ended["value"]), "checkpoint" in ended)
+    fields = dict(ended)
+    if state.format == 1 and (published := fields.pop("checkpoint", None)) is not None:
+        draft = Draft.of(published["name"])
+        checkpoints.replace(draft, f"{draft.number}.{draft.token}")
+        if state.stateful is None:  # the first finite tell decides for the whole study
+            fields["saved"] = True
     transaction.add("tell", trial=claim.number, token=claim.token, **fields)
     return True
+
+
+def is_told(state: State, claim: Held, ended: Record) -> bool:
+    """Return whether a tell is recorded already, by this teller or by another one of the same claim.
+
+    Args:
+        state: State of the study.
+        claim: Trial and token.
+        ended: Fields of the record. Which teller's checkpoint was recorded is no difference.
+
+    Raises:
+        AlreadyTold: Another value or other metrics are recorded for the claim.
+    """
+    known = state.finished.get(claim.number)
+    if known is None or known.id != ended["id"]:
+        return False
+    told = (known.value, known.metrics) if known.failed is None else None
+    # As texts, since nan is not equal to itself.
+    if repr(told) == repr((number(ended["value"], True), metrics(ended, True))):
+        return True
+    raise AlreadyTold(
+        f"Trial {claim.number} has been told already, with value {known.value} and metrics "
+        f"{dict(known.metrics or {})}, which is not what this tell says; nothing was recorded."
+        if known.failed is None
+        else f"Trial {claim.number} has failed already: {known.failed}. Nothing was recorded."
+    )
 
 
 def record_failure(transaction: Transaction, claim: Held, id: str, why: str, attempts: int) -> bool:
@@ -42,11 +79,21 @@ def record_failure(transaction: Transaction, claim: Held, id: str, why: str, att
         id: Identifier of the record, so that a retry is found.
         why: Reason.
         attempts: Attempts after which the trial ends as failed.
+
+    Raises:
+        ClaimLost: The claim is no longer valid.
+        AlreadyTold: The trial was told, or failed for another reason.
     """
     state = transaction.state
     known = state.finished.get(claim.number) or state.open.get(claim.member)
-    if known is not None and known.id == id:  # a retry: the first one did arrive
-        return known.ended is not None
+    if known is not None and known.id == id:
+        said = known.failed if known.ended is not None else known.reasons[-1]
+        if said == why:  # a retry: the first one did arrive
+            return known.ended is not None
+        raise AlreadyTold(
+            f"Trial {claim.number} has been {'told' if said is None else 'failed'} already by this claim, "
+            "otherwise than this call says; nothing was recorded."
+        )
     final = require_valid(state, claim).attempt >= attempts
     transaction.add("fail", id=id, trial=claim.number, token=claim.token, why=why, final=final)
     return final
@@ -66,18 +113,18 @@ def require_valid(state: State, claim: Held) -> TrialRecord:
     )
 
 
-def require_checkpoint(state: State, claim: Held, ended: Mapping[str, Any]) -> None:
+def require_checkpoint(state: State, claim: Held, value: float, saved: bool) -> None:
     """Raise unless a finite value comes with a checkpoint just when the study has them.
 
     Args:
         state: State before the tell.
         claim: Trial and token.
-        ended: Fields of the record that would end it.
+        value: Value that would end it.
+        saved: True if a checkpoint comes with it.
     """
-    stateful, saved = state.stateful, ended.get("saved", False)
-    if stateful is None or isinstance(ended["value"], str) or stateful == saved:
+    if state.stateful is None or not math.isfinite(value) or state.stateful == saved:
         return
-    if stateful:
+    if state.stateful:
         raise NoCheckpoint(
             f"Trial {claim.number} was told a value without a checkpoint, but this study's trials "
             "have checkpoints, and others could not continue from it. The claim is kept: tell "

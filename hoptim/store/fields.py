@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -31,18 +32,51 @@ def worker_name(value: Any) -> str:
     return str(value)
 
 
-def check_params(params: Any, x: Any, names: AbstractSet[str] | None) -> None:
+def number(value: Any, or_none: bool) -> float:
+    """Return a value that was told; what is not finite is a string in JSON.
+
+    Args:
+        value: Value of the field.
+        or_none: True where null stands for a trial that was trained and not valued.
+    """
+    return math.nan if value is None and or_none else float(value)
+
+
+def metrics(record: Mapping[str, Any], any_json: bool) -> dict[str, Any]:
+    """Return the metrics of a tell, with numbers that are not finite as such.
+
+    Args:
+        record: The record.
+        any_json: True where a metric may be any JSON and not a number alone.
+    """
+    found = record.get("metrics", {})
+    if type(found) is not dict:
+        raise TypeError(f"metrics are {found!r}")
+    return {name: _metric(value) if any_json else float(value) for name, value in found.items()}
+
+
+def _metric(value: Any) -> Any:
+    return float(value) if type(value) is int or value in ("nan", "inf", "-inf") else value
+
+
+def check_params(params: Any, x: Any, names: AbstractSet[str] | None, partial: bool) -> None:
     """Raise `ValueError` unless hyperparameters and coordinates fit a space.
 
     Args:
         params: Hyperparameters by name.
-        x: Coordinates, one for each, `(d,)`.
+        x: Coordinates, one for each of the space, `(d,)`.
         names: Names of the hyperparameters; None accepts any.
+        partial: True where those that do not apply are left out of `params`.
     """
-    if type(params) is not dict or names not in (None, params.keys()):
+    if type(params) is not dict or not (names is None or _fits(params, names, partial)):
         raise ValueError(f"params are {params!r}")
-    if type(x) is not list or len(x) != len(params) or not all(map(_is_finite, x)):
+    d = len(params) if names is None else len(names)
+    if type(x) is not list or len(x) != d or not all(map(_is_finite, x)):
         raise ValueError(f"x is {x!r}")
+
+
+def _fits(params: Mapping[str, Any], names: AbstractSet[str], partial: bool) -> bool:
+    return params.keys() <= names if partial else params.keys() == names
 
 
 def _is_finite(value: Any) -> bool:

@@ -16,20 +16,20 @@ from hoptim.store.heartbeat import Heartbeat
 from hoptim.store.layout import PINS
 from hoptim.store.liveness import Watch
 from hoptim.store.process_identity import ProcessIdentity, new_id
+from hoptim.store.published import Published
 from hoptim.store.transactions import Transaction
 from hoptim.store.trial_record import TrialRecord
 from hoptim.store.worker import heartbeat_file
 
-_NAME = re.compile(r"(\d{1,18})\.(\d{1,18})\.[A-Za-z0-9-]{1,32}(?:\.[0-9a-f]{1,16}){2}")
+_NAME = re.compile(r"(\d{1,18}\.\d{1,18}(?:-[0-9a-f]{8})?)\.[A-Za-z0-9-]{1,32}(?:\.[0-9a-f]{1,16}){2}")
 
-Checkpoint = tuple[int, int]  # trial and token
 Keep = Callable[[TrialRecord], bool]
 
 
 class Pins:
     """The folder `pins` of a study.
 
-    `<number>.<token>.<id>` says that a process reads the checkpoint of a trial. Like a worker's file it
+    `<checkpoint>.<id>` says that a process reads a checkpoint. Like a worker's file it
     holds the identity of the process and beats, so that the pin of a dead process is found out.
 
     Args:
@@ -41,11 +41,11 @@ class Pins:
         self._folder, self._heartbeat = folder, heartbeat
         self._watch = Watch(folder, heartbeat.lease, PINS)
 
-    def add(self, saved: Mapping[int, int], numbers: Iterable[int]) -> Pin:
+    def add(self, saved: Mapping[int, Published], numbers: Iterable[int]) -> Pin:
         """Pin the checkpoints of some trials; only under the lock.
 
         Args:
-            saved: Tokens of all checkpoints that are recorded and not dropped, by trial.
+            saved: All checkpoints that are recorded and not dropped, by trial.
             numbers: Trials.
 
         Raises:
@@ -55,7 +55,7 @@ class Pins:
         if lacking := [number for number in wanted if number not in saved]:
             raise CheckpointError(f"The trials {lacking} have no checkpoints, or they were dropped.")
         folder, me = self._folder / PINS, new_id(os.getpid())
-        paths = [folder / f"{number}.{saved[number]}.{me}" for number in wanted]
+        paths = [folder / f"{saved[number].name}.{me}" for number in wanted]
         pin = Pin(paths, self._heartbeat)
         if paths:
             self.remove_dead()
@@ -68,13 +68,13 @@ class Pins:
                     raise
         return pin
 
-    def pinned(self, checkpoints: Collection[Checkpoint]) -> set[Checkpoint]:
+    def pinned(self, checkpoints: Collection[str]) -> set[str]:
         """Return which of some checkpoints are pinned, and remove what dead processes left; under the lock.
 
         Args:
-            checkpoints: Checkpoints that would be dropped; none costs no look.
+            checkpoints: Names of checkpoints that would be dropped; none costs no look.
         """
-        found: set[Checkpoint] = set()
+        found: set[str] = set()
         for name in self.names() if checkpoints else ():
             at = checkpoint_of(name)
             if at is None or at not in checkpoints:
@@ -153,15 +153,15 @@ def drop_unreferenced(transaction: Transaction, keep: Keep | None, pins: Pins | 
     if not transaction.records:
         return
     state = transaction.state
-    unreferenced = {number: state.saved[number] for number in state.unreferenced(keep)}
-    pinned = pins.pinned(unreferenced.items()) if pins is not None else set()
-    transaction.drop(number for number, token in unreferenced.items() if (number, token) not in pinned)
+    unreferenced = {number: state.saved[number].name for number in state.unreferenced(keep)}
+    pinned = pins.pinned(unreferenced.values()) if pins is not None else set()
+    transaction.drop(number for number, name in unreferenced.items() if name not in pinned)
 
 
-def checkpoint_of(name: str) -> Checkpoint | None:
-    """Return the trial and token that a pin's name says, None where it is no pin's name."""
+def checkpoint_of(name: str) -> str | None:
+    """Return the name of the checkpoint that a pin's name says, None where it is no pin's name."""
     found = _NAME.fullmatch(name)
-    return None if found is None else (int(found[1]), int(found[2]))
+    return None if found is None else found[1]
 
 
 def _remove(paths: Sequence[Path], heartbeat: Heartbeat, process: int) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import NoReturn
 
-from hoptim.errors import StudyDamaged
-from hoptim.store.fields import check_params, truth, whole, worker_name
+from hoptim.errors import NewerFormat, StudyDamaged
+from hoptim.store.fields import check_params, metrics, number, truth, whole, worker_name
 from hoptim.store.line_format import Record
+from hoptim.store.published import Published
 from hoptim.store.seeds import trial_seed
 from hoptim.store.shape import StudyShape
 from hoptim.store.trial_record import TrialRecord
 
-FORMAT = 1
+FORMAT = 2  # of new studies; one of format 1 goes on as 1
+FORMATS = (1, 2)
 
 
 class State:
@@ -27,6 +30,7 @@ class State:
         steps: Trials of each member, with all extensions.
         seed: Seed of the study.
         sign: 1 if lower values are better, -1 if higher ones are.
+        format: Format of the records.
         n: Number of records.
         time: Time of the last record, seconds since 1970; written once for all records of one append.
         members: Per member its finished trials, by step.
@@ -34,14 +38,16 @@ class State:
         finished: Trials that have ended, by number.
         count: Number of trials proposed.
         stateful: True if trials have checkpoints; None until the first finite value.
-        saved: Trials whose checkpoint exists, with the token that its name carries.
+        saved: Trials whose checkpoint exists, and what it is.
         retained: Trials to be kept until a trial continues from them, and none has yet.
         best_ever: The finished trial with the best finite value, the first of equals.
+        stopped: Reason why no trial is to be begun any more; None while none is given.
     """
 
     def __init__(self, shape: StudyShape) -> None:
         self.size, self.steps, self.seed, self.sign = shape.size, shape.steps, shape.seed, shape.sign
         self._names = None if shape.names is None else set(shape.names)
+        self.format = FORMAT
         self.n = 0
         self.time = 0.0
         self.members: list[list[TrialRecord]] = [[] for _ in range(self.size)]
@@ -49,22 +55,21 @@ class State:
         self.finished: dict[int, TrialRecord] = {}
         self.count = 0
         self.stateful: bool | None = None
-        self.saved: dict[int, int] = {}
+        self.saved: dict[int, Published] = {}
         self.retained: set[int] = set()
         self.best_ever: TrialRecord | None = None
+        self.stopped: str | None = None
 
     def apply(self, record: Record) -> None:
         """Add one record.
 
         Raises:
-            StudyDamaged: It contradicts the records before it, or is of a later version.
+            StudyDamaged: It contradicts the records before it.
+            NewerFormat: It is of a later version.
         """
         handler = _HANDLERS.get(str(record.get("op")))
         if handler is None:
-            raise StudyDamaged(
-                f"Record {self.n} has the unknown op {record.get('op')!r}: the study was written by a "
-                "later version of hoptim. Update hoptim to open it."
-            )
+            refuse_op(self.n, record.get("op"))
         try:
             if "time" in record:
                 self.time = float(record["time"])
@@ -136,10 +141,7 @@ class State:
     def _create(self, record: Record) -> None:
         if self.n:
             raise ValueError("the study was created before")
-        if record["format"] != FORMAT:
-            raise StudyDamaged(
-                f"The journal has format {record['format']!r}, this hoptim reads {FORMAT}; update it."
-            )
+        self.format = known_format(record["format"])
 
     def _ask(self, record: Record) -> None:
         if "member" not in record:
@@ -156,7 +158,7 @@ class State:
         if not 0 <= whole(member) < self.size:
             raise ValueError(f"there is no member {member}")
         step = len(self.members[member])
-        check_params(record["params"], record["x"], self._names)
+        check_params(record["params"], record["x"], self._names, partial=self.format > 1)
         if member in self.open or record["trial"] != self.count or record["step"] != step:
             raise ValueError(f"member {member} is not due for trial {record['trial']}")
         begun = None if parent is None else self.finished[parent]
@@ -182,19 +184,28 @@ class State:
 
     def _tell(self, record: Record) -> None:
         trial = self._claimed(record)
-        trial.value = float(record["value"])
-        trial.metrics = {name: float(value) for name, value in record.get("metrics", {}).items()}
+        trial.value = number(record["value"], or_none=self.format > 1)
+        trial.metrics = metrics(record, any_json=self.format > 1)
         self._end(trial, record)
-        if trial.finite:
-            if self.stateful is None:
-                self.stateful = record.get("saved", False)
-            if self.stateful:
-                self.saved[trial.number] = trial.token
-                if trial.retain:
-                    self.retained.add(trial.number)
-            best = self.best_ever
-            if best is None or self.sign * trial.value < self.sign * best.value:
-                self.best_ever = trial
+        self._save(trial, record)
+        best = self.best_ever
+        if trial.finite and (best is None or self.sign * trial.value < self.sign * best.value):
+            self.best_ever = trial
+
+    def _save(self, trial: TrialRecord, record: Record) -> None:
+        """Note the checkpoint of a trial that was told, and by the first one that studies have them."""
+        if not trial.finite and record["value"] is not None:
+            return
+        old, claim = self.format == 1, f"{trial.number}.{trial.token}"
+        if self.stateful is None:
+            self.stateful = truth(record.get("saved", False)) if old else "checkpoint" in record
+        if self.stateful:
+            named = Published(claim) if old else Published.recorded(record["checkpoint"], claim)
+            self.saved[trial.number] = named
+            if trial.retain:
+                self.retained.add(trial.number)
+        elif "checkpoint" in record and not old:
+            raise ValueError("the study's first value came without a checkpoint")
 
     def _end(self, trial: TrialRecord, record: Record, failed: str | None = None) -> None:
         trial.ended, trial.closed, trial.failed = self.time, self.n, failed
@@ -219,6 +230,7 @@ class State:
 
     def _reclaim(self, record: Record) -> None:
         trial = self._claimed(record)
+        trial.deaths += truth(record.get("died", False))
         if record["final"]:
             self._end(trial, record, f"lost with its worker {trial.worker} too often")
         else:
@@ -229,6 +241,13 @@ class State:
         if whole(record["steps"]) <= self.steps:
             raise ValueError(f"{record['steps']} steps are no extension of {self.steps}")
         self.steps = record["steps"]
+
+    def _drop(self, record: Record) -> None:
+        if not record["drops"]:
+            raise ValueError("no trial is named")
+
+    def _stop(self, record: Record) -> None:
+        self.stopped = None if record["why"] is None else str(record["why"])
 
     def history(self) -> Iterable[TrialRecord]:
         """Give the finished trials in the order of their numbers."""
@@ -243,4 +262,28 @@ _HANDLERS: dict[str, Callable[[State, Record], None]] = {
     "release": State._release,
     "reclaim": State._reclaim,
     "extend": State._extend,
+    "drop": State._drop,
+    "stop": State._stop,
 }
+
+
+def refuse_op(n: int, op: object) -> NoReturn:
+    """Refuse a record that this version does not know: of a later version if its op is a word."""
+    if type(op) is str and op.isascii() and op.isalpha():
+        raise NewerFormat(
+            f"Record {n} has the unknown op {op!r}: the study was written by a later version of hoptim. "
+            "Update hoptim to open it."
+        )
+    raise StudyDamaged(f"Record {n} has no op that hoptim writes, found {op!r}.")
+
+
+def known_format(found: object) -> int:
+    """Return the format of a study; raise `NewerFormat` for a later one, `ValueError` for what is none."""
+    if type(found) is int and found > FORMAT:
+        raise NewerFormat(
+            f"The study has format {found} and was written by a later version of hoptim; this one reads "
+            f"formats up to {FORMAT}. Update hoptim to open it."
+        )
+    if found not in FORMATS or type(found) is not int:
+        raise ValueError(f"format is {found!r}")
+    return found

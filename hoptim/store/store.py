@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 from hoptim.errors import ArgumentError
 from hoptim.options import Options
@@ -14,7 +13,14 @@ from hoptim.store.adoption import AdoptedTrial, publish_generation, record_gener
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.claim import Claim, Held
 from hoptim.store.claims import Claims, Propose
-from hoptim.store.endings import record_failure, record_tell, require_checkpoint, require_valid
+from hoptim.store.draft import Draft
+from hoptim.store.endings import (
+    is_told,
+    record_failure,
+    record_tell,
+    require_checkpoint,
+    require_valid,
+)
 from hoptim.store.heartbeat import Heartbeat
 from hoptim.store.journal import FileJournal
 from hoptim.store.line_format import Record
@@ -22,6 +28,7 @@ from hoptim.store.liveness import Watch
 from hoptim.store.membership import Membership
 from hoptim.store.memory_journal import Journal, MemoryJournal
 from hoptim.store.pins import Keep, Pin, Pins, drop_unreferenced
+from hoptim.store.published import Published
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import FORMAT, State
 from hoptim.store.transactions import Transaction, Transactions
@@ -90,18 +97,36 @@ class Store:
         self._workers.look_around(self.state)
         return self._claims.may_get(self.refresh())
 
-    def told(self, claim: Held, id: str) -> bool:
-        """Return whether a tell with an unknown outcome did arrive; raise `ClaimLost` for a lost claim."""
-        with self.journal.mutex:
-            ended = self.refresh().finished.get(claim.number)
-            if ended is None or ended.id != id:
-                require_valid(self.state, claim)
-                return False
-            return True
+    def told(self, claim: Held, ended: Record) -> bool:
+        """Return whether a tell with an unknown outcome did arrive.
 
-    def check_checkpoint(self, claim: Held, ended: Mapping[str, Any]) -> None:
+        Args:
+            claim: Trial and token.
+            ended: Fields of the record, as for `tell`.
+
+        Raises:
+            ClaimLost: The claim is no longer valid.
+            AlreadyTold: The trial was told otherwise.
+        """
+        with self.journal.mutex:
+            if is_told(self.refresh(), claim, ended):
+                return True
+            require_valid(self.state, claim)
+            return False
+
+    def check_checkpoint(self, claim: Held, value: float, saved: bool) -> None:
         """Raise unless a finite value comes with a checkpoint just when the study has them."""
-        require_checkpoint(self.state, claim, ended)
+        require_checkpoint(self.state, claim, value, saved)
+
+    def publish(self, draft: Draft) -> Published:
+        """Publish a draft; in a study of format 1, whose tells name none, that waits for the tell.
+
+        Raises:
+            CheckpointError: There is no draft, or it is a link.
+        """
+        if self.state.format == 1:
+            return self.checkpoints.seal(draft, f"{draft.number}.{draft.token}")
+        return self.checkpoints.publish(draft)
 
     def holds(self, claim: Held) -> bool:
         """Return whether a claim is still valid, by what can be read now."""
@@ -126,7 +151,7 @@ class Store:
 
         Args:
             claim: Trial and token.
-            ended: Fields of the record: id, value, and metrics and saved where there are.
+            ended: Fields of the record: id, value, and metrics and checkpoint where there are.
             then: Proposes the trial that is claimed in the same append. Default: None, which claims none.
             keep: Function that tells whether a finished trial's checkpoint must stay. Default: None,
                 which drops whatever is no longer referenced.
@@ -141,7 +166,7 @@ class Store:
         """
         following = None
         with self._transaction() as transaction:
-            if record_tell(transaction, claim, ended):
+            if record_tell(transaction, claim, ended, self.checkpoints):
                 drop_unreferenced(transaction, keep, self._pins)
             self._claims.prefer = claim.member
             if then is not None:
@@ -226,9 +251,9 @@ class Store:
             ArgumentError: The study has trials already, or another number of members.
             StoreError: A checkpoint cannot be linked or copied.
         """
-        first = publish_generation(self.checkpoints, self.refresh(), generation)
+        published = publish_generation(self.checkpoints, self.refresh(), generation)
         with self._transaction() as transaction:
-            record_generation(transaction, generation, first)
+            record_generation(transaction, generation, published)
 
     def pin(self, choose: Callable[[State], Iterable[int]]) -> Pin:
         """Keep checkpoints of trials from being dropped, until the returned pin is released.

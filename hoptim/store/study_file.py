@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hoptim._files import explained, make_folder, read_front, sync, write_new
-from hoptim.errors import StudyDamaged, StudyMismatch
+from hoptim.errors import NewerFormat, StudyDamaged, StudyMismatch
 from hoptim.store import line_format
 from hoptim.store.layout import JOURNAL, STUDY, WORKERS, hidden_name
 from hoptim.store.locking.lock import StudyLock
-from hoptim.store.state import FORMAT
+from hoptim.store.state import FORMAT, known_format
 
 _LOOKS = 100  # for a file that is listed but not found
 LONGEST = 1 << 24  # bytes; settings are small, but start= may name many members
@@ -43,6 +43,7 @@ def read(folder: Path) -> StudyFile | None:
 
     Raises:
         StudyDamaged: study.json is not what hoptim wrote there.
+        NewerFormat: A later version of hoptim wrote it.
     """
     path = folder / STUDY
     with explained("read", path):
@@ -54,12 +55,13 @@ def read(folder: Path) -> StudyFile | None:
         if len(data) > LONGEST:
             raise ValueError(f"it is longer than {LONGEST} bytes")
         found = json.loads(data)
-        if found["format"] == FORMAT and (wrong := next(wrong_fields(found), None)):
+        known_format(found["format"])
+        if wrong := next(wrong_fields(found), None):
             raise ValueError(wrong)
+    except NewerFormat as error:
+        raise NewerFormat(f"{str(path)!r}: {error}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StudyDamaged(f"{str(path)!r} cannot be read: {error!r}. Restore it from a copy.") from error
-    if found["format"] != FORMAT:
-        raise StudyDamaged(f"{str(path)!r} has format {found['format']!r}, this hoptim reads {FORMAT}.")
     _compare_digest(folder, path, data)
     return StudyFile(found["uuid"], found["identity"], found["steps"])
 

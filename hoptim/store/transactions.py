@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hoptim._signals import signals_deferred
-from hoptim.errors import StudyDamaged
+from hoptim.errors import NewerFormat, StudyDamaged
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.line_format import Record
 from hoptim.store.liveness import Watch
@@ -81,6 +81,7 @@ class Transactions:
                 finally:
                     self._current = None
             self._checkpoints.drop(transaction.removed)
+            self._checkpoints.clear(transaction.lost)
 
     def _catch_up(self) -> State:
         try:
@@ -96,8 +97,8 @@ class Transactions:
         try:
             for record in records:
                 self.state.apply(record)
-        except StudyDamaged as error:
-            raise StudyDamaged(f"{self._journal.name}, line {self.state.n + 1}: {error}") from error
+        except (StudyDamaged, NewerFormat) as error:
+            raise type(error)(f"{self._journal.name}, line {self.state.n + 1}: {error}") from error
 
 
 class Transaction:
@@ -106,7 +107,8 @@ class Transaction:
     Attributes:
         process: Pid of the process that began it.
         records: Records that are folded already and written at the end.
-        removed: Number and token of checkpoints to remove once the records are durable.
+        removed: Names of checkpoints to remove once the records are durable.
+        lost: Trial and token of claims that were taken back, of which all files go as well.
         dead: Workers whose files to remove once the records are durable: until then the proof of their
             death is needed.
     """
@@ -115,7 +117,8 @@ class Transaction:
         self._owner = owner
         self.process = os.getpid()
         self.records: list[Record] = []
-        self.removed: list[tuple[int, int]] = []
+        self.removed: list[str] = []
+        self.lost: list[tuple[int, int]] = []
         self.dead: list[str] = []
 
     @property
@@ -137,5 +140,5 @@ class Transaction:
     def drop(self, numbers: Iterable[int]) -> None:
         """Drop the checkpoints of some trials, as a part of the last record."""
         if dropped := list(numbers):
-            self.removed += [(number, self.state.saved.pop(number)) for number in dropped]
+            self.removed += [self.state.saved.pop(number).name for number in dropped]
             self.records[-1]["drops"] = dropped

@@ -31,6 +31,7 @@ class TrialRecord:
         token: Record number of its last claim.
         worker: Worker that holds it; None while none does; the last holder once it has ended.
         interruptions: Claims that were released or taken back.
+        deaths: Times that it ended its worker's process, of the interruptions.
         reasons: Reason of each failed attempt.
         ended: Time of its end, seconds since 1970; None while it is open.
         closed: Number of the record that ended it; -1 while it is open.
@@ -58,6 +59,7 @@ class TrialRecord:
     token: int = -1
     worker: str | None = None
     interruptions: int = 0
+    deaths: int = 0
     reasons: Sequence[str] = ()
     ended: float | None = None
     closed: int = -1

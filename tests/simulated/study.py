@@ -181,9 +181,8 @@ class Simulation:
             with store.pin(lambda state: state.saved) as pin:
                 pinned = dict(store.state.saved)
                 time.sleep(LEASE * self.rng.uniform(0, 1.5))
-                lost = [
-                    n for n, token in pinned.items() if not is_whole(store.checkpoints.path(n, token), n)
-                ]
+                paths = {n: store.checkpoints.path(saved.name) for n, saved in pinned.items()}
+                lost = [number for number, path in paths.items() if not is_whole(path, number)]
                 pin.require()
                 self.judge.wrong += [
                     f"the pinned checkpoint of trial {number} is not whole" for number in lost

@@ -25,6 +25,7 @@ from hoptim.store.layout import (
 )  # fmt: skip
 from hoptim.store.liveness import Watch
 from hoptim.store.pins import checkpoint_of
+from hoptim.store.published import Published
 from hoptim.store.state import State
 
 _MAY_HOLD = {
@@ -96,20 +97,20 @@ class Absent(NamedTuple):
     """Files that a state names and that are not there.
 
     Attributes:
-        saved: Number and token of trials whose recorded checkpoint is missing.
+        saved: Trials whose recorded checkpoint is missing, and that checkpoint.
         workers: Holders of trials whose heartbeat file is missing.
     """
 
-    saved: set[tuple[int, int]]
+    saved: set[tuple[int, Published]]
     workers: set[str]
 
 
 def absent(folder: Path, state: State) -> Absent:
     """Look for what a state names; what has gone from the state in the next look was no error."""
     saved = {
-        (number, token)
-        for number, token in state.saved.items()
-        if not os.path.lexists(folder / CHECKPOINTS / f"{number}.{token}")
+        (number, saved)
+        for number, saved in state.saved.items()
+        if not os.path.lexists(folder / CHECKPOINTS / saved.name)
     }
     there = set(os.listdir(folder / WORKERS)) if kind_of(folder / WORKERS) == "folder" else set()
     return Absent(saved, {t.worker for t in state.open.values() if t.worker is not None} - there)
@@ -117,12 +118,12 @@ def absent(folder: Path, state: State) -> Absent:
 
 def compare(folder: Path, uuid: str, names: Listing, state: State, missed: Absent) -> Iterator[Finding]:
     """Find differences between the files and a state that was read after `names` and `missed`."""
-    for number, token in sorted(missed.saved & set(state.saved.items())):
+    for number, saved in sorted(missed.saved & set(state.saved.items())):
         what = (
             f"The checkpoint of trial {number} is recorded, not dropped, and not there. Restore it from a "
             "copy; a trial that continues from it cannot begin."
         )
-        yield Finding("error", "missing-checkpoint", f"{CHECKPOINTS}/{number}.{token}", what)
+        yield Finding("error", "missing-checkpoint", f"{CHECKPOINTS}/{saved.name}", what)
     for trial in state.open.values():
         if trial.worker in missed.workers:
             what = (

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from hoptim._files import explained, read_front
-from hoptim.errors import ArgumentError, LockTimeout, StoreError
+from hoptim.errors import ArgumentError, LockTimeout, NewerFormat, StoreError
 from hoptim.store.check import contents
 from hoptim.store.check.reading import Reading, first_record
 from hoptim.store.check.report import NONE, Finding, Report
 from hoptim.store.layout import JOURNAL, LOCK, STUDY
 from hoptim.store.line_format import Record
 from hoptim.store.locking.lock import StudyLock
-from hoptim.store.state import FORMAT
+from hoptim.store.state import known_format
 from hoptim.store.study_file import LONGEST, StudyFile, wrong_fields, wrong_types
 
 LOCK_TIMEOUT = 60.0  # seconds
@@ -137,10 +137,10 @@ def judge_settings(folder: Path, wrong: bool = False) -> tuple[list[Finding], St
     except (ValueError, RecursionError) as error:
         what = f"study.json is not JSON: {type(error).__name__}: {error}. Restore it from a copy."
         return [_of_study("unreadable", what)], None
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
-        version = found.get("format") if isinstance(found, dict) else None
-        what = f"study.json has format {reprlib.repr(version)}, this hoptim reads {FORMAT}."
-        return [_of_study("format", what)], None
+    try:
+        known_format(found["format"])
+    except (NewerFormat, ValueError, TypeError, KeyError) as error:
+        return [_of_study("format", f"study.json does not say a format that can be read: {error}")], None
     findings = [_of_study("field", what) for what in _wrong_fields(found)]
     with suppress(OSError):
         findings += _judge_origin(found, sha256(data).hexdigest(), first_record(folder / JOURNAL))

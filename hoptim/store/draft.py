@@ -1,0 +1,62 @@
+"""A draft: one teller's private place for the checkpoint of a claim."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+_HIDDEN = re.compile(r"\.draft-(\w+)-(\d{1,18}\.\d{1,18}-[0-9a-f]{8})")
+
+
+class Draft(NamedTuple):
+    """One teller's private place for the checkpoint of a claim.
+
+    Several processes may tell the same claim, as a task that runs twice does; the nonce keeps what
+    they write apart.
+
+    Attributes:
+        number: Trial.
+        token: Token of the claim.
+        nonce: 8 hex digits that no other teller has.
+    """
+
+    number: int
+    token: int
+    nonce: str
+
+    @classmethod
+    def new(cls, number: int, token: int) -> Draft:
+        """Return a place of its own."""
+        return cls(number, token, os.urandom(4).hex())
+
+    @property
+    def name(self) -> str:
+        """Return the name that it is published under, which the tell records."""
+        return f"{self.number}.{self.token}-{self.nonce}"
+
+    def hidden(self, study: str) -> str:
+        """Return the name of the file or folder.
+
+        Args:
+            study: First digits of the study's identifier.
+        """
+        return f".draft-{study}-{self.name}"
+
+    @classmethod
+    def of(cls, name: str) -> Draft:
+        """Return the draft that is published under a name."""
+        claim, _, nonce = name.partition("-")
+        number, _, token = claim.partition(".")
+        return cls(int(number), int(token), nonce)
+
+    @classmethod
+    def parse(cls, hidden: str, study: str) -> Draft | None:
+        """Return the draft whose file has a name, None if none has.
+
+        Args:
+            hidden: Name of a file.
+            study: First digits of the study's identifier.
+        """
+        found = _HIDDEN.fullmatch(hidden)
+        return None if found is None or found[1] != study else cls.of(found[2])
