@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from hoptim._text import shown
 from hoptim.errors import ArgumentError
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # a Path has lost the second slash
@@ -22,10 +23,11 @@ def user_path(path: str | os.PathLike[str]) -> Path:
     """
     try:
         text = os.fspath(path)
-    except TypeError:
-        text = None
-    if not isinstance(text, str) or "\0" in text:
-        raise ArgumentError(f"A path must be a str without NUL or a pathlib.Path, found {path!r}.")
+        possible = isinstance(text, str) and b"\0" not in os.fsencode(text)
+    except Exception:  # no path, characters that have no bytes, or what an object's own code raises
+        possible = False
+    if not possible:
+        raise ArgumentError(f"A path must be a str without NUL or a pathlib.Path, found {shown(path)}.")
     if url := _URL.match(text):
         raise ArgumentError(f"{text!r} is a URL. {_instead(url[1].lower())}")
     found = Path(os.path.expanduser(text))
@@ -35,6 +37,23 @@ def user_path(path: str | os.PathLike[str]) -> Path:
             "on; a folder of that name has ./ in front."
         )
     return found
+
+
+def absolute_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path of the user's from / on.
+
+    Args:
+        path: Path of a file or folder, there or not.
+
+    Raises:
+        ArgumentError: See `user_path`; or the working directory is gone.
+    """
+    try:
+        return user_path(path).absolute()
+    except FileNotFoundError:
+        raise ArgumentError(
+            f"{str(path)!r} cannot be found: the working directory was removed. Change to another one."
+        ) from None
 
 
 def study_folder(path: str | os.PathLike[str]) -> Path:
@@ -47,14 +66,9 @@ def study_folder(path: str | os.PathLike[str]) -> Path:
         path: Directory, there or not.
 
     Raises:
-        ArgumentError: See `user_path`; or the link leads to itself, or the working directory is gone.
+        ArgumentError: See `absolute_path`; or the link leads to itself.
     """
-    try:
-        folder = user_path(path).absolute()
-    except FileNotFoundError:
-        raise ArgumentError(
-            f"{str(path)!r} cannot be found: the working directory was removed. Change to another one."
-        ) from None
+    folder = absolute_path(path)
     if os.path.islink(folder):
         target = Path(os.path.realpath(folder))
         if os.path.islink(target):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+_LONGEST_SHOWN = 200  # characters of a value in a message
+_LONGEST_SAID = 20_000  # characters of a reason; in JSON up to 12 times as many bytes, of a line's 1 MiB
+
 
 def json_number(value: float) -> float | str:
     """Return a number for JSON, which has no word for "nan", "inf" and "-inf": those become strings.
@@ -38,6 +41,46 @@ def printable_lines(text: str) -> str:
     \x1b[2Jtwo
     """
     return "\n".join(map(printable, text.split("\n")))
+
+
+def shown(value: object) -> str:
+    """Return the `repr` of any object for a message: cut when long, and none that raises.
+
+    Args:
+        value: Object of a user's, whose own code may do anything.
+    """
+    try:
+        return shortened(repr(value), _LONGEST_SHOWN)
+    except Exception as error:  # a repr of its own, too deep a list, an int of over 4,300 digits
+        return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
+
+
+def said(value: object) -> str:
+    """Return an object as the text that a record keeps: cut when long, and never an exception.
+
+    Args:
+        value: Text, or an object such as an exception that tells of a failure.
+    """
+    try:
+        return shortened(str(value), _LONGEST_SAID)
+    except Exception as error:
+        return f"<{type(value).__name__}, whose str raises {type(error).__name__}>"
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return a text, without its middle if it is too long: both ends of a traceback say something.
+
+    Args:
+        text: Text of any length.
+        longest: Characters that are kept.
+
+    >>> shortened("0123456789", 4)
+    '01 [... 6 characters ...] 89'
+    """
+    if len(text) <= longest:
+        return text
+    half = longest // 2
+    return f"{text[:half]} [... {len(text) - 2 * half} characters ...] {text[-half:]}"
 
 
 def counted(count: int, what: str) -> str:

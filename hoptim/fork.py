@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping
 from typing import Unpack
 
+from hoptim._arguments import whole_of
 from hoptim._paths import study_folder
 from hoptim.optimizers.base import Optimizer
 from hoptim.options import OptionKeywords, Options
 from hoptim.session.generation import bring_over, choose_members, generation_step
 from hoptim.session.session import Session
-from hoptim.session.study_config import StudyArguments
+from hoptim.session.study_config import MOST_MEMBERS, StudyArguments
 from hoptim.space.dimensions import Dimension
 from hoptim.space.space import Space
 from hoptim.store.state import State
@@ -73,10 +74,11 @@ def fork(
     chosen_options = Options.of(options)
     old, target = Session.open(path, chosen_options), study_folder(new_path)
     chosen: list[TrialRecord] = []
+    members = old.config.size if size is None else whole_of("size", size, 1, MOST_MEMBERS)
 
     def choose(state: State) -> list[int]:
         generation = state.level(generation_step(old, state, at_step))
-        chosen[:] = choose_members(generation, old.config.size if size is None else size, old.config.mode)
+        chosen[:] = choose_members(generation, members, old.config.mode)
         return [record.number for record in chosen if record.number in state.saved]
 
     with old.store.pin(choose) as pin, StudyDraft(target, old.store.journal) as draft:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypedDict
 
-from hoptim._arguments import check_whole, number_of
+from hoptim._arguments import number_of, truth_of, whole_of
+from hoptim._text import shown
 from hoptim.errors import ArgumentError
 from hoptim.trial import FinishedTrial
 
@@ -71,14 +72,15 @@ class Options:
     callbacks: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
-        check_whole("lead", self.lead, 0)
-        check_whole("max_attempts", self.max_attempts, 1)
-        check_whole("max_interruptions", self.max_interruptions, 1)
+        for name, low in (("lead", 0), ("max_attempts", 1), ("max_interruptions", 1)):
+            object.__setattr__(self, name, whole_of(name, getattr(self, name), low))
+        for name in ("synchronous", "single_host"):
+            object.__setattr__(self, name, truth_of(name, getattr(self, name)))
         for name, value in (("lease", self.lease), ("lock_timeout", self.lock_timeout)):
-            if value is not None and not 0 < number_of(name, value) < 1e7:
-                raise ArgumentError(f"{name} must be a number of seconds above 0, found {value!r}.")
+            if (value is not None or name == "lease") and not 0 < number_of(name, value) < 1e7:
+                raise ArgumentError(f"{name} must be a number of seconds above 0, found {shown(value)}.")
         if self.keep is not None and not callable(self.keep):
-            raise ArgumentError(f"keep must be a function of a finished trial, found {self.keep!r}.")
+            raise ArgumentError(f"keep must be a function of a finished trial, found {shown(self.keep)}.")
 
     @classmethod
     def of(cls, keywords: Mapping[str, Any]) -> Options:

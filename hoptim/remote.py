@@ -6,10 +6,14 @@ import os
 import shutil
 import zlib
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any, Unpack
 
-from hoptim._arguments import number_of
-from hoptim._paths import user_path
+from hoptim._arguments import number_of, whole_of
+from hoptim._files import explained
+from hoptim._paths import absolute_path
+from hoptim._text import said
 from hoptim.errors import CheckpointError, ClaimLost
 from hoptim.options import OptionKeywords, Options
 from hoptim.session.handle import resume
@@ -68,6 +72,7 @@ def beat(path: str | os.PathLike[str], number: int, token: int, **options: Unpac
     Raises:
         ClaimLost: The trial was given to another worker meanwhile.
     """
+    number, token = _plain(number, token)
     session = Session.open(path, Options.of(options))
     worker, watch = _worker(session, session.store.resume_claim(number, token)), session.store.watch
     if worker is None or watch is None or not watch.beat(worker):
@@ -100,20 +105,22 @@ def tell(
     Raises:
         ClaimLost, AlreadyTold, NoCheckpoint, CheckpointError, ArgumentError: Same causes as `Trial.tell`.
     """
-    number_of(f"Trial {number}: the value", value)
+    number, token = _plain(number, token)
+    result = number_of(f"Trial {number}: the value", value)
     session = Session.open(path, Options.of(options))
-    trial = resume(session, number, token, _id(token, repr(float(value))))
+    trial = resume(session, number, token, _id(token, repr(result)))
     worker = _worker(session, trial)
-    source = None if checkpoint is None else user_path(checkpoint).absolute()
+    source = None if checkpoint is None else absolute_path(checkpoint)
     if source is None or session.store.checkpoints.draft_at(source) is not None:
         trial.tell(value, checkpoint=source, metrics=metrics)
     else:
-        if not source.exists():
+        with explained("look at", source):
+            found = source.exists()
+        if not found:
             raise CheckpointError(
                 f"Trial {number}: there is no checkpoint at {str(source)!r}. The claim is kept; tell again."
             )
-        copy = shutil.copytree if source.is_dir() else shutil.copyfile
-        trial.tell(value, save=lambda to: copy(source, to), metrics=metrics)
+        trial.tell(value, save=partial(_copy, source), metrics=metrics)
     _leave(session, worker)
 
 
@@ -138,8 +145,9 @@ def fail(
     Raises:
         ClaimLost: The trial was given to another worker meanwhile.
     """
+    number, token = _plain(number, token)
     session = Session.open(path, Options.of(options))
-    trial = resume(session, number, token, _id(token, why))
+    trial = resume(session, number, token, _id(token, said(why)))
     worker = _worker(session, trial)
     trial.fail(why, retry)
     _leave(session, worker)
@@ -161,11 +169,22 @@ def release(
     Raises:
         StoreError: The release could not be recorded; the claim is kept.
     """
+    number, token = _plain(number, token)
     session = Session.open(path, Options.of(options))
     claim = session.store.resume_claim(number, token)
     worker = _worker(session, claim)
     session.store.release(claim, unused=True)
     _leave(session, worker)
+
+
+def _plain(number: int, token: int) -> tuple[int, int]:
+    """Return number and token of a claim, of any library, as plain ints."""
+    return whole_of("number", number, 0), whole_of("token", token, 0)
+
+
+def _copy(source: Path, to: str) -> None:
+    with explained("copy", source):
+        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, to)
 
 
 def _worker(session: Session, held: Held) -> str | None:
@@ -182,4 +201,4 @@ def _leave(session: Session, worker: str | None) -> None:
 
 def _id(token: int, what: str) -> str:
     """Return the same for the same word on the same claim, so that saying it twice is saying it once."""
-    return f"{zlib.crc32(f'{token} {what}'.encode()):08x}"
+    return f"{zlib.crc32(f'{token} {what}'.encode(errors='backslashreplace')):08x}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
+from hoptim._arguments import moment_of
 from hoptim.analysis.lineage import Family, Lineage
 from hoptim.analysis.schedule import Schedule
 from hoptim.errors import ArgumentError
@@ -279,6 +280,8 @@ class Study:
             DeadlineNear: No trial would end before the deadline.
             StudyFailed: Every member's last trial failed for good.
         """
+        if timeout is not None:
+            timeout = moment_of("timeout", timeout)
         return self._loop.ask(timeout, None if deadline is None else Deadline(deadline, margin))
 
     def keeper(self) -> Keeper:

@@ -9,6 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
+from hoptim._arguments import mapping_of, number_of, truth_of
+from hoptim._paths import absolute_path
+from hoptim._text import said, shown
 from hoptim.errors import AlreadyTold, ArgumentError, ClaimLost, NotApplied
 
 Save = Callable[[str], object]
@@ -197,15 +200,19 @@ class Trial:
             AlreadyTold: The trial has ended.
         """
         if params is not None:
-            self.check(**params)
-        path = None if checkpoint is None else str(checkpoint)
+            self._compare(mapping_of(f"Trial {self.number}: params", params))
+        if save is not None and not callable(save):
+            raise ArgumentError(f"Trial {self.number}: save must be a function, found {shown(save)}.")
+        path = None if checkpoint is None else str(absolute_path(checkpoint))
+        if metrics is not None:
+            metrics = mapping_of(f"Trial {self.number}: metrics", metrics)
         self._in_hand().tell(self, value, Outcome(save, path, metrics))
 
     def fail(self, why: str, retry: bool = True) -> None:
         """End this attempt as a failure.
 
         Args:
-            why: Reason, kept in the journal.
+            why: Reason, kept in the journal; of more than 20,000 characters, both ends are kept.
             retry: Hand the trial out again, up to the study's `max_attempts`; False ends it at once,
                 as a value that is not finite. Default: True.
 
@@ -213,7 +220,7 @@ class Trial:
             ClaimLost: The trial was given to another worker meanwhile; nothing is recorded.
             AlreadyTold: The trial has ended.
         """
-        self._in_hand().fail(self, str(why), retry)
+        self._in_hand().fail(self, said(why), truth_of("retry", retry))
 
     def release(self) -> None:
         """Hand the trial back: it is handed out again as it is, and no failure is counted.
@@ -236,13 +243,16 @@ class Trial:
             NotApplied: Values that differ; the message names each.
             ArgumentError: A name that is no hyperparameter.
         """
+        self._compare(values)
+
+    def _compare(self, values: Mapping[str, Any]) -> None:
         if unknown := [name for name in values if name not in self.params]:
             raise ArgumentError(
-                f"Trial {self.number}: {unknown} are no hyperparameters; it has {list(self.params)}."
+                f"Trial {self.number}: {shown(unknown)} are no hyperparameters; it has {list(self.params)}."
             )
         wrong = [n for n, value in values.items() if not _same(value, self.params[n])]
         if wrong:
-            each = "; ".join(f"{n} is {values[n]!r}, asked for {self.params[n]!r}" for n in wrong)
+            each = "; ".join(f"{n} is {shown(values[n])}, asked for {shown(self.params[n])}" for n in wrong)
             raise NotApplied(
                 f"Trial {self.number} does not train with its hyperparameters: {each}. Apply "
                 "trial.params after the checkpoint is loaded."
@@ -265,7 +275,7 @@ class Trial:
             # The trial belongs to somebody else now: the loop goes on with its next one.
             return isinstance(error, ClaimLost)
         if isinstance(error, Exception):
-            self.fail(f"{type(error).__name__}: {error}")
+            self.fail(f"{type(error).__name__}: {said(error)}")
         else:
             self.release()
         return False
@@ -281,9 +291,16 @@ class Trial:
 
 
 def _same(found: Any, asked: Any) -> bool:
-    if isinstance(asked, (int, float)) and not isinstance(asked, bool):
-        try:
-            return math.isclose(float(found), asked, rel_tol=1e-6)
-        except (TypeError, ValueError):
-            return False
-    return found is asked or bool(found == asked)
+    try:
+        if isinstance(asked, (int, float)) and not isinstance(asked, bool):
+            return math.isclose(number_of("a value", found), asked, rel_tol=1e-6)
+        return found is asked or _equal(found, asked)
+    except Exception:  # whatever the values' own code raises
+        return False
+
+
+def _equal(found: Any, asked: Any) -> bool:
+    equal = found == asked
+    if getattr(equal, "shape", ()) == ():
+        return bool(equal)
+    return bool(found.shape == asked.shape and equal.all())  # arrays; one number would equal many

@@ -344,7 +344,7 @@ def test_init_is_a_value(dimension, init):
         ({"low": (0, 1), "high": 2}, r"low must be a number, found \(0, 1\)"),
         ({"low": 1j, "high": 2}, "low must be a number, found 1j"),
         ({"low": np.zeros(2), "high": 2}, r"low must be a number, found array"),
-        ({"low": 0, "high": 10**400}, "high must be a number, found 1000"),
+        ({"low": 0, "high": 10**400}, "high must be a number that a float can hold, found 1000"),
         ({"low": 0, "high": 1, "init": 2}, "within the bounds, found 2"),
         ({"low": 0, "high": 1, "init": math.nan}, "must be finite, found nan"),
         ({"low": 0, "high": 1, "init": True}, "must be a number, found True"),

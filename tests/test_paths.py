@@ -116,11 +116,15 @@ def test_what_is_no_path_is_refused(wrong):
 
 def test_a_working_directory_that_was_removed_is_named(tmp_path, monkeypatch):
     """A relative path in a removed working directory is an error that names the cause."""
+    trial = study().ask()
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     with pytest.raises(hoptim.ArgumentError, match="the working directory was removed"):
         study("run")
+    with pytest.raises(hoptim.ArgumentError, match="the working directory was removed"):
+        trial.tell(1.0, checkpoint="weights")
+    trial.tell(1.0)
 
 
 @pytest.mark.parametrize("dangling", [False, True])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from hoptim._text import shown
 from hoptim.analysis.ranking import best_first
 from hoptim.errors import ArgumentError
 from hoptim.trial import FinishedTrial
@@ -215,10 +218,12 @@ def chosen(trials: Mapping[int, FinishedTrial], trial: FinishedTrial | int) -> F
         ArgumentError: No finished trial has that number.
     """
     number = trial.number if isinstance(trial, FinishedTrial) else trial
-    found = trials.get(int(number)) if hasattr(number, "__index__") else None  # numpy's are welcome
+    found = None
+    with suppress(Exception):  # an object's own code may raise anything
+        found = trials.get(operator.index(number))  # numpy's are welcome
     if found is None:
         raise ArgumentError(
-            f"trial must be a finished trial or its number, found {trial!r}; "
+            f"trial must be a finished trial or its number, found {shown(trial)}; "
             f"{len(trials)} trials have ended."
         )
     return found

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from hoptim._arguments import check_whole
+from hoptim._arguments import whole_of
 from hoptim._files import explained, make_folder
 from hoptim._paths import study_folder
 from hoptim.errors import ArgumentError
@@ -53,8 +53,8 @@ def run_command(folder: Path, command: Sequence[str], workers: int, restarts: in
         ArgumentError: The command cannot be started, or another argument cannot work.
         StoreError: The logs cannot be written.
     """
-    check_whole("workers", workers, 1)
-    check_whole("restarts", restarts, 0)
+    whole_of("workers", workers, 1)
+    whole_of("restarts", restarts, 0)
     if not command:
         raise ArgumentError("There is no command to run: write it behind `--`.")
     folder = study_folder(folder)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hoptim._arguments import check_whole
+from hoptim._arguments import whole_of
+from hoptim._text import shown
 from hoptim.errors import ArgumentError
 from hoptim.study import Study
 
@@ -70,14 +71,14 @@ def run(
 def _check(train: Any, study: Any, workers: Any, executor: Any, restarts: Any) -> None:
     """Raise `ArgumentError` if an argument of `run` cannot work."""
     if not callable(train):
-        raise ArgumentError(f"train must be a function of a study, found {train!r}.")
+        raise ArgumentError(f"train must be a function of a study, found {shown(train)}.")
     if not isinstance(study, Study):
-        raise ArgumentError(f"study must be a hoptim.Study, found {study!r}.")
+        raise ArgumentError(f"study must be a hoptim.Study, found {shown(study)}.")
     if study.path is None:
         raise ArgumentError(
             "A study in memory cannot be shared by workers; give it a directory that they all see."
         )
-    check_whole("workers", workers, 1)
-    check_whole("restarts", restarts, 0)
+    whole_of("workers", workers, 1)
+    whole_of("restarts", restarts, 0)
     if executor is not None and not callable(getattr(executor, "submit", None)):
-        raise ArgumentError(f"executor must have a method submit(fn, *args), found {executor!r}.")
+        raise ArgumentError(f"executor must have a method submit(fn, *args), found {shown(executor)}.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hoptim._arguments import check_whole
+from hoptim._arguments import whole_of
 from hoptim.errors import ArgumentError
 from hoptim.optimizers.base import Optimizer, Proposal, View
 from hoptim.optimizers.population import Population
@@ -56,8 +56,7 @@ class ASHA(Optimizer):
 
     def __post_init__(self) -> None:
         for name, low in (("max_resource", 1), ("min_resource", 1), ("reduction_factor", 2)):
-            check_whole(f"ASHA: {name}", getattr(self, name), low)
-            object.__setattr__(self, name, int(getattr(self, name)))
+            object.__setattr__(self, name, whole_of(f"ASHA: {name}", getattr(self, name), low))
         if self.min_resource > self.max_resource:
             raise ArgumentError(
                 f"ASHA: min_resource must be at most max_resource, found {self.min_resource} and "

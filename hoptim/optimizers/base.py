@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from hoptim._arguments import plain
+from hoptim._text import shown
 from hoptim.errors import ArgumentError, OptimizerError
 from hoptim.optimizers.population import Population
 from hoptim.space.space import Space
@@ -195,21 +197,26 @@ def pick(rows: NDArray[np.int64], rng: np.random.Generator) -> int | None:
 def check_between(owner: object, name: str, low: float, high: float) -> None:
     """Raise `ArgumentError` unless a setting is a number in [low, high]."""
     value = getattr(owner, name)
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or not low <= value <= high:
+    if not _is_finite(value) or not low <= value <= high:
         kind = type(owner).__name__
-        raise ArgumentError(f"{kind}: {name} must be a number from {low} to {high}, found {value!r}.")
+        raise ArgumentError(f"{kind}: {name} must be a number from {low} to {high}, found {shown(value)}.")
 
 
 def check_pair(owner: object, name: str) -> None:
     """Raise `ArgumentError` unless a setting is a pair of finite numbers above 0; store it as a tuple."""
     value = getattr(owner, name)
     pair = tuple(value) if isinstance(value, Sequence) else ()
-    if len(pair) != 2 or not all(isinstance(v, (int, float)) and 0 < v < math.inf for v in pair):
+    if len(pair) != 2 or not all(_is_finite(v) and v > 0 for v in pair):
         raise ArgumentError(
-            f"{type(owner).__name__}: {name} must be two finite numbers above 0, found {value!r}."
+            f"{type(owner).__name__}: {name} must be two finite numbers above 0, found {shown(value)}."
         )
     object.__setattr__(owner, name, pair)
+
+
+def _is_finite(value: Any) -> bool:
+    """Tell whether a value is a plain number that a float can hold."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and abs(value) <= sys.float_info.max
 
 
 def check_perturbation(owner: Perturbation) -> None:

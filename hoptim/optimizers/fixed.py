@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from hoptim._arguments import plain
+from hoptim._text import shown
 from hoptim.errors import ArgumentError, OptimizerError, SpaceError
 from hoptim.optimizers.base import Optimizer, Proposal, View
 from hoptim.space.space import Space
@@ -116,7 +117,7 @@ def _by_age(schedule: Any) -> list[dict[str, Any]]:
     if not found or not all(isinstance(params, Mapping) and params for params in found):
         raise ArgumentError(
             "Fixed: schedule must be a mapping from name to value, a sequence of them by age, or a "
-            f"hoptim.Schedule, found {schedule!r}."
+            f"hoptim.Schedule, found {shown(schedule)}."
         )
     by_age: list[dict[str, Any]] = plain([dict(p) for p in found], "Fixed: the values of a schedule")
     return by_age

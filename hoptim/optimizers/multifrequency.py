@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from hoptim._text import shown
 from hoptim.errors import ArgumentError
 from hoptim.optimizers.base import Optimizer, Proposal, View, check_perturbation, perturbed, pick
 from hoptim.optimizers.population import Population
@@ -63,7 +64,7 @@ class MultiFrequency(Optimizer):
         if not found or not all(type(f) is int and f >= 1 for f in found):
             raise ArgumentError(
                 "MultiFrequency: frequencies must be whole numbers of at least 1, such as (1, 10, 25, 50), "
-                f"found {self.frequencies!r}."
+                f"found {shown(self.frequencies)}."
             )
         object.__setattr__(self, "frequencies", found)
         check_perturbation(self)

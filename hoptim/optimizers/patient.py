@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hoptim._arguments import check_whole
+from hoptim._arguments import whole_of
+from hoptim._text import shown
 from hoptim.errors import ArgumentError, OptimizerError
 from hoptim.optimizers.base import Optimizer, Proposal, View
 from hoptim.optimizers.population import Population
@@ -64,10 +65,10 @@ class Patient(Optimizer):
     def __post_init__(self) -> None:
         if not isinstance(self.optimizer, Optimizer):
             raise ArgumentError(
-                f"Patient: optimizer must be an Optimizer such as hoptim.ROMUL(), found {self.optimizer!r}."
+                f"Patient: optimizer must be an Optimizer such as hoptim.ROMUL(), found "
+                f"{shown(self.optimizer)}."
             )
-        check_whole("Patient: decisions", self.decisions, 1)
-        object.__setattr__(self, "decisions", int(self.decisions))
+        object.__setattr__(self, "decisions", whole_of("Patient: decisions", self.decisions, 1))
 
     def check_space(self, space: Space) -> None:
         self.optimizer.check_space(space)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hoptim._arguments import check_whole
+from hoptim._arguments import whole_of
 from hoptim.optimizers.base import Optimizer, Proposal, View
 
 
@@ -40,8 +40,7 @@ class RandomSearch(Optimizer):
 
     def __post_init__(self) -> None:
         if self.length is not None:
-            check_whole("RandomSearch: length", self.length, 1)
-            object.__setattr__(self, "length", int(self.length))
+            object.__setattr__(self, "length", whole_of("RandomSearch: length", self.length, 1))
 
     def propose(self, view: View, member: int, rng: np.random.Generator) -> Proposal:
         population = view.population

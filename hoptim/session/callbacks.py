@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from hoptim._text import shown
 from hoptim.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -31,12 +32,12 @@ class Callbacks:
 
     def __init__(self, objects: Any) -> None:
         if not isinstance(objects, Sequence) or isinstance(objects, (str, bytes)):
-            raise ArgumentError(f"callbacks must be a list of objects, found {objects!r}.")
+            raise ArgumentError(f"callbacks must be a list of objects, found {shown(objects)}.")
         for each in objects:
             if not any(callable(getattr(each, event, None)) for event in _EVENTS):
                 raise ArgumentError(
                     f"A callback must have at least one of the methods {', '.join(_EVENTS)}, "
-                    f"found {each!r}."
+                    f"found {shown(each)}."
                 )
         self._objects = tuple(objects)
 

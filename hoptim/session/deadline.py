@@ -10,7 +10,8 @@ from itertools import islice
 
 import numpy as np
 
-from hoptim._arguments import number_of
+from hoptim._arguments import moment_of
+from hoptim._text import shown
 from hoptim.errors import ArgumentError, DeadlineNear
 from hoptim.store.state import State
 
@@ -33,10 +34,10 @@ class Deadline:
     def __init__(self, at: float | datetime, margin: float) -> None:
         if isinstance(at, datetime):
             if at.tzinfo is None:
-                raise ArgumentError(f"deadline must say its time zone, found {at!r}.")
+                raise ArgumentError(f"deadline must say its time zone, found {shown(at)}.")
             at = at.timestamp()
-        left = number_of("deadline", at) - time.time()
-        self._end = time.monotonic() + left - number_of("margin", margin)
+        left = moment_of("deadline", at) - time.time()
+        self._end = time.monotonic() + left - moment_of("margin", margin)
 
     def require(self, seconds: float) -> None:
         """Raise `DeadlineNear` if a trial that takes so many seconds would end too late."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hoptim._arguments import check_whole
+from hoptim._arguments import whole_of
 from hoptim.analysis.ranking import best_first
 from hoptim.errors import ArgumentError, SpaceError
 from hoptim.session.session import Session
@@ -30,12 +30,10 @@ def generation_step(session: Session, state: State, at_step: int | None) -> int:
         ArgumentError: Not all members have done it, or its checkpoints were dropped.
     """
     done = min(map(len, state.members)) - 1
-    if at_step is not None:
-        check_whole("at_step", at_step, 0)
-    at = done if at_step is None else int(at_step)
+    at = done if at_step is None else whole_of("at_step", at_step, 0)
     if done < 0 or at > done:
         raise ArgumentError(
-            f"at_step must be a step that all members of {session.path!r} have done, found {at_step!r}; "
+            f"at_step must be a step that all members of {session.path!r} have done, found {at}; "
             + (f"the last is {done}." if done >= 0 else "there is none yet.")
         )
     lack = [
@@ -57,7 +55,6 @@ def choose_members(generation: Sequence[TrialRecord], size: int, mode: str) -> l
         size: Number of members of the fork.
         mode: "min" or "max".
     """
-    check_whole("size", size, 1)
     order = best_first(generation, mode)
     kept = sorted(order[:size], key=lambda trial: trial.member)
     return kept + [order[i % len(order)] for i in range(size - len(kept))]

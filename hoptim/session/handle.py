@@ -13,7 +13,7 @@ from typing import Any
 
 from hoptim._arguments import number_of
 from hoptim._signals import signals_deferred
-from hoptim._text import json_number
+from hoptim._text import json_number, said, shown
 from hoptim.errors import AlreadyTold, ArgumentError, CheckpointError, ClaimLost
 from hoptim.options import Options
 from hoptim.session.exported import CarriedOptions, ExportedKeeper
@@ -221,7 +221,12 @@ def _ending(trial: Trial, value: Any, outcome: Outcome) -> dict[str, Any]:
     record: dict[str, Any] = {"value": json_number(number)}
     if outcome.metrics:
         record["metrics"] = {
-            str(name): json_number(number_of(f"Trial {trial.number}: metric {name!r}", metric))
+            said(name): json_number(number_of(f"Trial {trial.number}: metric {shown(name)}", metric))
             for name, metric in outcome.metrics.items()
         }
+        if len(record["metrics"]) < len(outcome.metrics):
+            raise ArgumentError(
+                f"Trial {trial.number}: the names of metrics must differ as text, found "
+                f"{shown(list(outcome.metrics))}."
+            )
     return record

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from hoptim._arguments import plain
+from hoptim._text import shown
 from hoptim.errors import OptimizerError, SpaceError
 from hoptim.optimizers.base import Optimizer, Proposal, View
 from hoptim.optimizers.population import Population
@@ -73,12 +74,12 @@ class Proposer:
 
     def _coordinates(self, proposal: Any) -> list[float]:
         if not isinstance(proposal, Proposal):
-            self._refuse(f"it must be a Proposal, found {proposal!r}")
+            self._refuse(f"it must be a Proposal, found {shown(proposal)}")
         x, shape = proposal.x, (len(self.space),)
         floats = isinstance(x, np.ndarray) and x.dtype == np.float64 and x.shape == shape
         coordinates: list[float] = x.tolist() if floats else []
         if not self.space.contains(coordinates):
-            self._refuse(f"x must be an array {shape} of floats within the bounds, found {x!r}")
+            self._refuse(f"x must be an array {shape} of floats within the bounds, found {shown(x)}")
         return coordinates
 
     def _params(self, proposal: Proposal, x: list[float]) -> dict[str, Any]:
@@ -95,14 +96,14 @@ class Proposer:
     def _check(self, proposal: Proposal, state: State) -> None:
         parent = proposal.parent
         if type(proposal.retain) is not bool:
-            self._refuse(f"retain must be True or False, found {proposal.retain!r}")
+            self._refuse(f"retain must be True or False, found {shown(proposal.retain)}")
         if parent is None:
             return
         if type(parent) is not int:  # numpy's are no JSON
-            self._refuse(f"parent must be a plain int or None, found {parent!r}; write int(...)")
+            self._refuse(f"parent must be a plain int or None, found {shown(parent)}; write int(...)")
         found = state.finished.get(parent)
         if found is None or not found.finite:
-            self._refuse(f"parent {parent!r} is no healthy finished trial")
+            self._refuse(f"parent {shown(parent)} is no healthy finished trial")
         if state.stateful and parent not in state.saved:
             self._refuse(
                 f"the checkpoint of parent {parent} was dropped; propose such a trial with retain=True, "
@@ -110,7 +111,7 @@ class Proposer:
             )
 
     def _refuse(self, why: str) -> NoReturn:
-        raise OptimizerError(f"{self.optimizer!r} made a proposal that cannot be trained: {why}.")
+        raise OptimizerError(f"{shown(self.optimizer)} made a proposal that cannot be trained: {why}.")
 
 
 def _memo(memo: Any, optimizer: Optimizer) -> Any:

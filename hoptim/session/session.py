@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hoptim._arguments import check_whole
+from hoptim._arguments import whole_of
 from hoptim._files import explained, is_folder
 from hoptim._paths import study_folder
 from hoptim._text import printable
@@ -104,19 +104,19 @@ class Session:
             ArgumentError, OptimizerError, StudyMismatch, StudyDamaged, StoreError: Same causes as
                 `hoptim.Study`.
         """
-        check_whole("steps", steps, 1)
+        steps = whole_of("steps", steps, 1)
         Callbacks(options.callbacks)  # bad ones are refused before anything is made
         if path is None:
             config = StudyConfig.of(arguments)
-            return cls(None, StudyFile(os.urandom(16).hex(), config.to_json(), int(steps)), config, options)
+            return cls(None, StudyFile(os.urandom(16).hex(), config.to_json(), steps), config, options)
         folder = study_folder(path)
         found = study_file.read(folder)
         config = StudyConfig.of(arguments, None if found is None else found.identity)
         if found is None:
-            found = study_file.create(folder, config.to_json(), int(steps), options.single_host)
+            found = study_file.create(folder, config.to_json(), steps, options.single_host)
             config = StudyConfig.of(arguments, found.identity)  # another process may have been first
         session = cls(folder, found, config.matched(folder, found.identity), options)
-        session._extend(int(steps))
+        session._extend(steps)
         return session
 
     @classmethod

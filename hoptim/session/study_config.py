@@ -8,7 +8,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from hoptim._arguments import check_whole, plain, settings_before, sign_of
+from hoptim._arguments import plain, seed_of, settings_before, sign_of, whole_of
+from hoptim._text import shown
 from hoptim.errors import ArgumentError, HoptimError, OptimizerError, StudyDamaged
 from hoptim.optimizers.asha import ASHA
 from hoptim.optimizers.base import Optimizer, Proposal, View
@@ -25,7 +26,7 @@ from hoptim.store import study_file
 
 _OURS = (ROMUL, Initiator, TruncationSelection, MultiFrequency, Patient, RandomSearch, ASHA, Fixed)
 _BUILT_IN: dict[str, type[Optimizer]] = {kind.__name__: kind for kind in _OURS}
-_MOST_MEMBERS = 1_000_000  # more is a slip, or a hand at work in study.json
+MOST_MEMBERS = 1_000_000  # more is a slip, or a hand at work in study.json
 
 
 class StudyArguments(NamedTuple):
@@ -87,28 +88,17 @@ class StudyConfig(NamedTuple):
         space = space_of(space)
         if optimizer is None:
             optimizer = ROMUL() if recorded is None else _read(recorded, None, None).optimizer
-        if not isinstance(optimizer, Optimizer):
-            raise ArgumentError(
-                f"optimizer must be an Optimizer such as hoptim.ROMUL(), found {optimizer!r}."
-            )
-        check_whole("size", size, 1)
-        check_whole("seed", seed, 0)
-        if size > _MOST_MEMBERS:
-            raise ArgumentError(f"size must be at most {_MOST_MEMBERS}, found {size}.")
+        _check_optimizer(optimizer)
+        size, seed = whole_of("size", size, 1, MOST_MEMBERS), seed_of(seed)
         sign_of(mode)  # raises for any other mode
-        entries = [] if start is None else list(start)
+        entries = _entries(start)
         if len(entries) > size:
             raise ArgumentError(f"start has {len(entries)} entries for {size} members.")
-        for entry in entries:
-            if not isinstance(entry, Mapping):
-                raise ArgumentError(
-                    f"start must be a list of mappings from name to value, found {entry!r}."
-                )
         optimizer.check_space(space)
         first = [space.record(entry) for entry in entries]
         if start is None and recorded is not None:
             first = recorded.get("start", [])
-        return cls(space, optimizer, int(size), mode, int(seed), first)
+        return cls(space, optimizer, size, mode, seed, first)
 
     @classmethod
     def reopened(
@@ -126,6 +116,8 @@ class StudyConfig(NamedTuple):
             StudyDamaged: Settings that hoptim did not write.
             StudyMismatch: The caller's space or optimizer is not the recorded one.
         """
+        if optimizer is not None:
+            _check_optimizer(optimizer)
         found = _filled(recorded, optimizer)
         wanted = dict(found)
         if space is not None:
@@ -151,6 +143,29 @@ class StudyConfig(NamedTuple):
         rest = {"size": self.size, "mode": self.mode, "seed": self.seed, "start": list(self.start)}
         found: dict[str, Any] = plain({**own, **rest}, "The settings")
         return found
+
+
+def _check_optimizer(optimizer: Any) -> None:
+    if not isinstance(optimizer, Optimizer):
+        raise ArgumentError(
+            f"optimizer must be an Optimizer such as hoptim.ROMUL(), found {shown(optimizer)}."
+        )
+
+
+def _entries(start: Any) -> list[Mapping[str, Any]]:
+    """Return the first configurations that a user gave as a list."""
+    try:
+        entries = [] if start is None else list(start)
+    except Exception as error:  # an object's own code may raise anything
+        raise ArgumentError(
+            f"start must be a list of mappings from name to value, found {shown(start)}."
+        ) from error
+    for entry in entries:
+        if not isinstance(entry, Mapping):
+            raise ArgumentError(
+                f"start must be a list of mappings from name to value, found {shown(entry)}."
+            )
+    return entries
 
 
 def _read(recorded: Mapping[str, Any], space: Space | None, optimizer: Optimizer | None) -> StudyConfig:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
-from hoptim.errors import SpaceError
+from hoptim._arguments import number_of
+from hoptim._text import shown
+from hoptim.errors import ArgumentError, SpaceError
 
 _LARGEST_INT = 2**40  # beyond it two neighbours may have the same logarithmic coordinate
 
@@ -61,29 +64,29 @@ class Dimension(ABC):
         return {"type": type(self).__name__, **settings}
 
     def _reject(self, why: str) -> SpaceError:
-        return SpaceError(f"{self!r}: {why}.")
+        return SpaceError(f"{shown(self)}: {why}.")
 
     def _check_init(self) -> None:
         if not isinstance(self.inherit, bool):
-            raise self._reject(f"inherit must be True or False, found {self.inherit!r}")
+            raise self._reject(f"inherit must be True or False, found {shown(self.inherit)}")
         if self.init is not None:
             object.__setattr__(self, "init", self.named(self.record(self.init)))
 
 
 def _number(dimension: Dimension, name: str, value: Any, kind: type) -> Any:
     """Return a value, of any library, as a finite `kind`; raise `SpaceError` for bools and strings."""
-    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
-        raise dimension._reject(f"{name} must be a number, found {value!r}")
+    if isinstance(value, bool):
+        raise dimension._reject(f"{name} must be a number, found {value}")
     try:
-        number = float(value)
-    except (TypeError, OverflowError) as error:  # an array; an int beyond every float
-        raise dimension._reject(f"{name} must be a number, found {value!r}") from error
+        number = number_of(name, value)
+    except ArgumentError as error:
+        raise SpaceError(f"{shown(dimension)}: {error}") from error
     if not math.isfinite(number):
-        raise dimension._reject(f"{name} must be finite, found {value!r}")
+        raise dimension._reject(f"{name} must be finite, found {shown(value)}")
     if kind is int:
         if number != int(number) or abs(number) > _LARGEST_INT:
-            raise dimension._reject(f"{name} must be a whole number up to 2**40, found {value!r}")
-        return int(value)
+            raise dimension._reject(f"{name} must be a whole number up to 2**40, found {shown(value)}")
+        return int(number)
     return number
 
 
@@ -100,7 +103,7 @@ class _Numeric(Dimension):
 
     def _prepare(self, kind: type, margin: float) -> None:
         if not isinstance(self.log, bool):
-            raise self._reject(f"log must be True or False, found {self.log!r}")
+            raise self._reject(f"log must be True or False, found {shown(self.log)}")
         for name in ("low", "high"):
             object.__setattr__(self, name, _number(self, name, getattr(self, name), kind))
         if self.low >= self.high:
@@ -128,7 +131,7 @@ class _Numeric(Dimension):
     def encode(self, value: Any) -> float:
         number = _number(self, "a value", value, self._kind)
         if not self.low <= number <= self.high:
-            raise self._reject(f"a value must lie within the bounds, found {value!r}")
+            raise self._reject(f"a value must lie within the bounds, found {shown(value)}")
         return self._place(number)
 
     def record(self, value: Any) -> Scalar:
@@ -244,25 +247,27 @@ class _Listed(Dimension):
         for i, name in enumerate(names):
             if not isinstance(name, (str, int, float, bool, type(None))):
                 raise self._reject(
-                    f"values must be JSON scalars, found {name!r}; name it: Choice({{'name': {name!r}}})"
+                    f"values must be JSON scalars, found {shown(name)}; name it, as in "
+                    "Choice({'name': ...})"
                 )
             if isinstance(name, float) and not math.isfinite(name):
-                raise self._reject(f"values must be finite, found {name!r}")
+                raise self._reject(f"values must be finite, found {shown(name)}")
             if name in names[:i]:
-                raise self._reject(f"values must differ, found {name!r} twice")
+                raise self._reject(f"values must differ, found {shown(name)} twice")
 
     def _index(self, value: Any) -> int:
         """Return the index of a value: the same object, else its name, else an equal scalar."""
         for i, known in enumerate(self._objects):
             if known is value:
                 return i
-        value = value.item() if getattr(value, "ndim", None) == 0 else value
+        with suppress(Exception):  # whatever an object's own code raises: it is none of those listed
+            value = value.item() if getattr(value, "ndim", None) == 0 else value
         if isinstance(value, (str, int, float)):
             for listed in (self._names, self._objects):
                 for i, known in enumerate(listed):
                     if isinstance(known, (str, int, float)) and known == value:
                         return i
-        raise self._reject(f"a value must be one of those listed, found {value!r}")
+        raise self._reject(f"a value must be one of those listed, found {shown(value)}")
 
     def named(self, name: Scalar) -> Any:
         return self._objects[self._names.index(name)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hoptim._arguments import settings_before
+from hoptim._text import shown
 from hoptim.errors import SpaceError
 from hoptim.space import dimensions
 from hoptim.space.dimensions import Dimension
@@ -38,14 +39,16 @@ class Space:
         if not isinstance(dimensions, Mapping) or not dimensions:
             raise SpaceError(
                 "space must be a non-empty mapping from a name to a Float, Int, Choice or Ordinal, "
-                f"found {dimensions!r}."
+                f"found {shown(dimensions)}."
             )
         for name, dim in dimensions.items():
             if not isinstance(name, str) or not name:
-                raise SpaceError(f"The name of a dimension must be a non-empty string, found {name!r}.")
+                raise SpaceError(
+                    f"The name of a dimension must be a non-empty string, found {shown(name)}."
+                )
             if not isinstance(dim, Dimension):
                 raise SpaceError(
-                    f"Dimension {name!r} must be a Float, Int, Choice or Ordinal, found {dim!r}; "
+                    f"Dimension {shown(name)} must be a Float, Int, Choice or Ordinal, found {shown(dim)}; "
                     "write (low, high) as hoptim.Float(low, high)."
                 )
         self.dimensions: dict[str, Dimension] = dict(dimensions)
@@ -193,7 +196,9 @@ class Space:
             kwargs = dict(settings)
             kind = kinds.get(kwargs.pop("type", ""))
             if kind is None:
-                raise SpaceError(f"Dimension {name!r} has no known type of {list(kinds)}: {settings!r}.")
+                raise SpaceError(
+                    f"Dimension {shown(name)} has no known type of {list(kinds)}: {shown(settings)}."
+                )
             dims[name] = kind(**{**settings_before(kind), **kwargs})
         return cls(dims)
 
@@ -211,7 +216,7 @@ def _of(name: str, call: Callable[[Any], Any], value: Any) -> Any:
     try:
         return call(value)
     except SpaceError as error:
-        raise SpaceError(f"Hyperparameter {name!r}: {error}") from None
+        raise SpaceError(f"Hyperparameter {shown(name)}: {error}") from None
 
 
 def _floats(x: ArrayLike) -> list[float]:

@@ -21,7 +21,7 @@ class Heartbeat:
     """
 
     def __init__(self, lease: float) -> None:
-        self.lease = lease
+        self.lease = float(lease)  # of any library; JSON takes plain ones
         self._begin()
 
     def _begin(self) -> None:
