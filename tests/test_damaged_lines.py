@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import random
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
 
 import hoptim
-from hoptim.store import study_file
+from hoptim.store import line_format, study_file
+from hoptim.store.check import damage, runs
 from hoptim.store.check.inspection import check
 from hoptim.store.check.reading import Reading
 from hoptim.store.check.repair import repair
 from hoptim.store.check.report import NONE
+from hoptim.store.cursor import Cursor
 from hoptim.store.journal import FileJournal
 from tests import builders
 from tests.builders import append
@@ -82,6 +86,104 @@ def test_a_damaged_journal_that_was_cut_off_says_so(folder):
     lines = lines_of(folder)
     write(folder, [*flipped(lines, 3, 20)[:-1], lines[-1][:-9]])
     assert check(folder).of("error")[-1].what == f"Line {len(lines)} has no end."
+
+
+def _numbered(*numbers: int) -> bytes:
+    """Lines that look like records with these numbers, none of which follows another."""
+    return b"".join(b'%08x {"n":%d,"x":1}\n' % (i, number) for i, number in enumerate(numbers))
+
+
+GARBAGE: dict[str, Callable[[int], bytes]] = {
+    "no numbers": lambda count: b"".join(b"%060d\n" % i for i in range(count)),
+    "one line again": lambda count: b"x\n" * count,
+    "one number": lambda count: _numbered(*[7] * count),
+    "two numbers": lambda count: _numbered(*[7, 8] * (count // 2)),
+    "ascending": lambda count: _numbered(*range(7, count + 7)),
+    "descending": lambda count: _numbered(*range(count + 7, 7, -1)),
+    "jumping": lambda count: _numbered(*[7 + i * 7919 % count for i in range(count)]),
+    "nested": lambda count: b"[[[[\n" * count,
+}
+
+
+@pytest.mark.parametrize("kind", GARBAGE)
+def test_garbage_costs_as_much_as_it_is_long(folder, kind, monkeypatch):
+    """Whatever its lines claim, each is compared with a few others, not with all before it."""
+    lines, digits = lines_of(folder), line_format.digits
+    compared = []
+
+    def counting(previous, payload):
+        compared.append(len(payload))
+        return digits(previous, payload)
+
+    monkeypatch.setattr(line_format, "digits", counting)
+    for count in (2_000, 8_000):
+        write(folder, [*lines[:5], GARBAGE[kind](count), *lines[5:]])
+        compared.clear()
+        first = check(folder).of("error")[0]
+        assert first.where == (6, sum(map(len, lines[:5])))
+        assert len(compared) <= 20 * count
+
+
+@pytest.mark.parametrize("line", [b"\n", b"x\n", b"[[[[[[[[[[[[\n", b"%08x \n" % 7, b"x" * (3 << 20)])
+def test_garbage_takes_little_memory(folder, line):
+    """32 MB of garbage are examined in a few, however short or long its lines are."""
+    lines = lines_of(folder)
+    write(folder, [*lines[:5], line * ((32 << 20) // len(line)), *lines[5:]])
+    before = Cursor(lines[4])
+    before.offset, before.n = sum(map(len, lines[:5])), 5
+    tracemalloc.start()
+    try:
+        found = damage.explain(folder / "journal.jsonl", before)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+    assert (found[0].kind, found[0].where) == ("damaged-line", (6, before.offset))
+
+
+def test_a_journal_that_a_crash_made_gigabytes_long_is_examined(folder):
+    """A sparse tail of 6 GiB takes neither its length in memory nor in time."""
+    size = (folder / "journal.jsonl").stat().st_size
+    try:
+        os.truncate(folder / "journal.jsonl", 6 << 30)
+    except OSError:
+        pytest.skip("this file system has no sparse files")
+    tracemalloc.start()
+    try:
+        report = check(folder)
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+    assert [(f.kind, f.where.byte) for f in report.of("error")] == [("damaged-line", size)]
+
+
+def test_after_very_many_breaks_the_rest_is_not_examined(folder, monkeypatch):
+    """A report that is cut short says from which line and byte on nothing was looked at."""
+    lines = lines_of(folder)
+    monkeypatch.setattr(runs, "MOST_RUNS", 50)
+    write(folder, [*lines[:5], _numbered(*range(1005, 905, -1)), *lines[5:]])
+    last = check(folder).of("error")[-1]
+    assert (last.kind, last.where.line) == ("not-examined", 56)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_garbage_between_whole_records_is_one_finding(folder, count):
+    """Lines that were put in, and are no records, make no record behind them a misplaced one."""
+    lines = lines_of(folder)
+    write(folder, [*lines[:5], *[b"garbage\n"] * count, *lines[5:]])
+    (found,) = check(folder).of("error")
+    assert (found.kind, found.where.line) == ("damaged-line", 6)
+    assert f"{len(lines) - 5} behind it are whole" in found.what
+
+
+def test_moved_and_repeated_blocks_are_told_as_such(folder):
+    """Records that stand together somewhere else are one finding, with the numbers of all of them."""
+    lines = lines_of(folder)
+    write(folder, [*lines[:5], *lines[8:11], *lines[5:8], *lines[11:15], *lines[12:15], *lines[15:]])
+    assert [(f.kind, f.where.line) for f in check(folder).of("error")] == [
+        ("misplaced-record", 6), ("misplaced-record", 9), ("repeated-record", 16)
+    ]  # fmt: skip
+    assert "Lines 9 to 11 are records 5 to 7 where 11 should be" in check(folder).of("error")[1].what
+    assert check(folder).of("error")[2].what == "Lines 16 to 18 repeat records 12 to 14."
 
 
 def test_no_changed_byte_goes_unseen(folder):

@@ -3,56 +3,58 @@
 from __future__ import annotations
 
 import json
-import re
+import os
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import zip_longest
+from pathlib import Path
 from typing import NamedTuple
 
+from hoptim._files import close_read, open_regular
 from hoptim.store import line_format
 from hoptim.store.check.report import Finding, Place
+from hoptim.store.check.runs import MOST_RUNS, Run, follows, read_line, read_runs
+from hoptim.store.cursor import Cursor
 from hoptim.store.line_format import Record
 
+_MOST_DIGITS = 8  # that a record may have had; more of them prove nothing
 
-class _Line(NamedTuple):
-    """A line behind the last good one.
 
-    Attributes:
-        place: Line and byte in the file.
-        data: Its bytes.
-        says: Record number that it claims, unproven; None if it is no JSON.
-        number: Record number that it has, or had before it was changed.
-        whole: True if the record before it, wherever that stands, proves it.
-    """
+class _Break(NamedTuple):
+    """Lines in a row that are not what they should be: of what kind, where, and the end of a sentence."""
 
+    kind: str
     place: Place
-    data: bytes
-    says: int | None
-    number: int = -1
-    whole: bool = False
+    rows: int
+    what: str
 
 
-def explain(name: str, tail: bytes, last: bytes, n: int, offset: int) -> list[Finding]:
-    """Return one finding for each break, none for an empty tail.
+def explain(path: Path, at: Cursor) -> list[Finding]:
+    """Return one finding for each break behind the last good line, none if nothing is there.
 
     Args:
-        name: Name of the file.
-        tail: The bytes from the first bad line on.
-        last: The last good line, or the digits that the first line follows.
-        n: Number that the first bad record should have had.
-        offset: Byte that the tail begins with.
+        path: Journal.
+        at: Place behind its last good line.
+
+    Raises:
+        OSError: The journal cannot be read.
     """
-    lines = _proven(_numbered(_split(tail, n, offset), n), last[:8], n)
-    found = _merged(_break(name, kind, line, what) for kind, line, what in _breaks(lines, last, n))
-    if lines and not found:
-        found = [_break(name, "damaged-line", lines[0], "is not a line that hoptim writes")]
+    fd = open_regular(path, os.O_RDONLY)
+    try:
+        runs, unread = read_runs(fd, at)
+        _number(runs, at.n)
+        _prove(fd, runs, at)
+    finally:
+        close_read(fd)
+    breaks = _merged(_breaks(runs, at.n))
+    if runs and not breaks:
+        breaks = [_Break("damaged-line", runs[0].first.place, 1, "is not a line that hoptim writes")]
+    found = [_finding(path.name, each) for each in breaks]
     if found:
-        behind = sum(line.whole for line in lines)
-        advice = (
-            f"The {n} records before it, bytes 0 to {offset}, are good; {behind} behind it are whole. "
-            "Restore the file from a copy; hoptim never skips records."
-        )
-        found[0] = replace(found[0], what=f"{found[0].what} {advice}")
+        found[0] = replace(found[0], what=f"{found[0].what} {_advice(runs, at)}")
+    if unread is not None:
+        what = f"The bytes from here on were not examined, since {MOST_RUNS} breaks are before them."
+        found.append(Finding("error", "not-examined", path.name, what, unread))
     return found
 
 
@@ -65,99 +67,119 @@ def said(line: bytes) -> Record:
     return record if isinstance(record, dict) else {}
 
 
-def _split(tail: bytes, n: int, offset: int) -> list[_Line]:
-    lines = []
-    for i, data in enumerate(re.findall(rb"[^\n]*\n|[^\n]+", tail)):
-        says = said(data).get("n")
-        lines.append(_Line(Place(n + i + 1, offset), data, says if isinstance(says, int) else None))
-        offset += len(data)
-    return lines
+def _number(runs: list[Run], n: int) -> None:
+    """Give each run the number that its lines prove, else that the first says, else that comes next."""
+    expected, lines = n, sum(run.rows for run in runs)
+    for run in runs:
+        says = run.first.says
+        near = says is not None and (run.rows > 1 or abs(says - expected + 1) <= lines)
+        run.number = says if near and says is not None else expected
+        expected = run.end
 
 
-def _numbered(lines: list[_Line], n: int) -> list[_Line]:
-    """Give each line the number that the next one proves, else that it says, else that comes next."""
-    numbered, number = [], n - 1
-    for line, following in zip_longest(lines, lines[1:]):
-        if following is not None and following.says is not None and _follows(following, line.data[:8]):
-            number = following.says - 1
-        elif line.says is not None and abs(line.says - number) <= len(lines):
-            number = line.says
-        else:
-            number += 1
-        numbered.append(line._replace(number=number))
-    return numbered
+def _prove(fd: int, runs: list[Run], at: Cursor) -> None:
+    """Check the first line of each run against the record before it, wherever that is."""
+    ends: dict[int, list[bytes]] = {at.n: [at.last[:8]]}  # by the number of the record behind
+    for run in runs:  # digits as written, and as they should be where only they were changed
+        digits = [run.last.digits]
+        if run.rows == 1 and not run.garbage:
+            payload = read_line(fd, run.first)[9:-1]
+            digits += [line_format.digits(d, payload) for d in ends.get(run.number, ())]
+        ends[run.end] = [*ends.get(run.end, ()), *digits][:_MOST_DIGITS]
+    for run in runs:
+        if not run.garbage:
+            data = read_line(fd, run.first)
+            run.whole = any(follows(data, digits) for digits in ends.get(run.number, ()))
 
 
-def _proven(lines: list[_Line], last: bytes, n: int) -> list[_Line]:
-    """Check each line against the record before it, wherever that is."""
-    digits: dict[int, set[bytes]] = {n - 1: {last}}
-    for line in lines:  # digits as written, and as they should be where only they were changed
-        computed = {
-            line_format.digits(before, line.data[9:-1]) for before in digits.get(line.number - 1, ())
-        }
-        digits.setdefault(line.number, set()).update({line.data[:8], *computed})
-    return [
-        line._replace(whole=any(_follows(line, before) for before in digits.get(line.number - 1, ())))
-        for line in lines
-    ]
-
-
-def _follows(line: _Line, digits: bytes) -> bool:
-    data = line.data
-    return data[8:9] == b" " and data[-1:] == b"\n" and data[:8] == line_format.digits(digits, data[9:-1])
-
-
-def _breaks(lines: list[_Line], last: bytes, n: int) -> Iterator[tuple[str, _Line, str]]:
-    there = {line.number for line in lines}
-    seen = {last}
-    expected = n
-    for line in lines:
-        number = line.number
-        removed = number - expected > len(there) or not there.issuperset(range(expected, number))
-        if not line.data.endswith(b"\n"):
-            yield "damaged-line", line, "has no end"
-        elif line.data in seen or number < n:
-            yield "repeated-record", line, f"repeats record {number}"
-        elif removed:
+def _breaks(runs: list[Run], n: int) -> Iterator[_Break]:
+    there, seen = _Numbers(), _Numbers()
+    known = expected = n  # the next record, without garbage and with it
+    for run in runs:
+        there.add(run.number, run.end)
+    for run in runs:
+        number, place = run.number, run.first.place
+        if run.whole and number == known:  # garbage before it stood for no records
+            expected = known
+        proven = run.whole or (run.rows > 1 and not run.garbage)
+        if not run.last.ended:
+            yield _Break("damaged-line", place, 1, "has no end")
+        elif (number < n and not run.garbage) or (proven and seen.hold(number, number + 1)):
+            yield _repeated(run, min(run.rows, expected - number))
+        elif number > expected and not there.hold(expected, number):
             what = f"is record {number} where {expected} should be, and that is nowhere"
-            yield "missing-records", line, what
-        elif not line.whole:
-            yield "damaged-line", line, "does not fit its checksum: it was changed, or what it follows"
+            yield _Break("missing-records", place, 1, what)
+        elif not run.whole:
+            yield _damaged(place, run.rows if run.garbage else 1)
         elif number != expected:
-            what = f"is record {number} where {expected} should be; lines were exchanged"
-            yield "misplaced-record", line, what
-        seen.add(line.data)
-        expected = max(expected, number + 1)
+            yield _misplaced(run, run.rows if number < expected else 1, expected)
+        expected = max(expected, run.end)
+        if not run.garbage:
+            seen.add(number, run.end)
+            known = expected
 
 
-def _break(name: str, kind: str, line: _Line, what: str) -> Finding:
-    return Finding("error", kind, name, f"Line {line.place.line} {what}.", line.place)
+def _damaged(place: Place, rows: int) -> _Break:
+    one = "does not fit its checksum: it was changed, or what it follows"
+    more = "do not fit their checksums: they were changed, or what they follow"
+    return _Break("damaged-line", place, rows, one if rows == 1 else more)
 
 
-def _merged(findings: Iterable[Finding]) -> list[Finding]:
-    """Merge changed lines in a row into one finding."""
-    merged: list[Finding] = []
-    rows: list[int] = []  # lines of each
-    for finding in findings:
-        if merged and _goes_on(merged[-1], rows[-1], finding):
-            rows[-1] += 1
-        else:
-            merged.append(finding)
-            rows.append(1)
-    return [_of_rows(finding, row) for finding, row in zip(merged, rows, strict=True)]
-
-
-def _goes_on(first: Finding, rows: int, next_: Finding) -> bool:
-    places = first.where, next_.where
-    together = places[0] and places[1] and places[0].line + rows == places[1].line
-    return bool(together) and first.kind == next_.kind == "damaged-line"
-
-
-def _of_rows(first: Finding, rows: int) -> Finding:
-    if rows == 1 or first.where is None:
-        return first
-    begin, end = first.where.line, first.where.line + rows - 1
-    return replace(
-        first,
-        what=f"Lines {begin} to {end} do not fit their checksums: they were changed, or what they follow.",
+def _repeated(run: Run, rows: int) -> _Break:
+    what = f"repeat records {run.number} to {run.number + rows - 1}"
+    return _Break(
+        "repeated-record", run.first.place, rows, f"repeats record {run.number}" if rows == 1 else what
     )
+
+
+def _misplaced(run: Run, rows: int, expected: int) -> _Break:
+    records = f"are records {run.number} to {run.number + rows - 1}"
+    what = f"{f'is record {run.number}' if rows == 1 else records} where {expected} should be; "
+    return _Break("misplaced-record", run.first.place, rows, f"{what}lines were exchanged")
+
+
+def _merged(breaks: Iterable[_Break]) -> list[_Break]:
+    """Merge changed lines in a row into one break."""
+    merged: list[_Break] = []
+    for each in breaks:
+        last = merged[-1] if merged else None
+        alike = last is not None and last.kind == each.kind == "damaged-line"
+        if last is not None and alike and last.place.line + last.rows == each.place.line:
+            merged[-1] = _damaged(last.place, last.rows + each.rows)
+        else:
+            merged.append(each)
+    return merged
+
+
+def _finding(name: str, found: _Break) -> Finding:
+    line, rows = found.place.line, found.rows
+    lines = f"Line {line}" if rows == 1 else f"Lines {line} to {line + rows - 1}"
+    return Finding("error", found.kind, name, f"{lines} {found.what}.", found.place)
+
+
+def _advice(runs: list[Run], at: Cursor) -> str:
+    whole = sum(run.rows - 1 + run.whole for run in runs if not run.garbage)
+    return (
+        f"The {at.n} records before it, bytes 0 to {at.offset}, are good; {whole} behind it are whole. "
+        "Restore the file from a copy; hoptim never skips records."
+    )
+
+
+class _Numbers:
+    """A set of numbers, as the intervals that it consists of."""
+
+    def __init__(self) -> None:
+        self._begins: list[int] = []
+        self._ends: list[int] = []
+
+    def add(self, begin: int, end: int) -> None:
+        """Add all numbers from one up to, and without, another."""
+        first, last = bisect_left(self._ends, begin), bisect_right(self._begins, end)
+        if first < last:  # those that touch it become one with it
+            begin, end = min(begin, self._begins[first]), max(end, self._ends[last - 1])
+        self._begins[first:last], self._ends[first:last] = [begin], [end]
+
+    def hold(self, begin: int, end: int) -> bool:
+        """Return whether all numbers from one up to, and without, another are there."""
+        i = bisect_right(self._begins, begin) - 1
+        return i >= 0 and self._ends[i] >= end

@@ -100,13 +100,13 @@ class Inspection:
             return []
         try:
             self.reading.more(settings)
+            return self.reading.findings()
         except FileNotFoundError:
             what = "The journal is gone. Restore it from a copy; hoptim does not start anew over a study."
             return [Finding("error", "journal-missing", JOURNAL, what)]
         except OSError as error:
             what = f"The journal cannot be read: {error.strerror or error}."
             return [Finding("error", "journal-unreadable", JOURNAL, what)]
-        return self.reading.findings()
 
     def _is_unborn(self, wrong: set[str]) -> bool:
         """Return whether nothing but record 0, or a part of it, is there: study.json comes after it."""

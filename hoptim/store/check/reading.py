@@ -19,7 +19,7 @@ from hoptim.store.line_format import Record
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
 from hoptim.store.study_file import StudyFile
-from hoptim.store.tail import fits_an_append
+from hoptim.store.tail import LONGEST_TAIL, fits_an_append
 
 
 def first_record(path: Path) -> Record:
@@ -41,7 +41,7 @@ class Reading:
 
     Attributes:
         state: State that the good records add up to.
-        tail: The bytes behind the last of them.
+        tail: The bytes behind the last of them, up to one more than an interrupted append leaves.
         contradictions: Records that cannot follow from the ones before; the state is without them.
     """
 
@@ -52,7 +52,7 @@ class Reading:
     def _begin(self, settings: StudyFile | None) -> None:
         self._settings = settings
         self._at = Cursor(b"")
-        self.tail = b""
+        self.tail, self._size = b"", 0
         self.state = _fresh(settings)
         self.contradictions: list[Finding] = []
         self._explained: list[Finding] | None = None
@@ -69,9 +69,10 @@ class Reading:
             self._begin(settings)
         while self._fold_portion(read_from(self._path, self._at.offset, PORTION)):
             pass
-        tail = read_from(self._path, self._at.offset)
-        if tail != self.tail:
-            self.tail, self._explained = tail, None
+        tail = read_from(self._path, self._at.offset, LONGEST_TAIL + 1)
+        size = os.stat(self._path).st_size
+        if (tail, size) != (self.tail, self._size):
+            self.tail, self._size, self._explained = tail, size, None
 
     def _fold_portion(self, data: bytes) -> bool:
         """Fold the good lines at the front of some bytes; return whether there were any."""
@@ -122,15 +123,18 @@ class Reading:
         return bool(self.tail and self.records) and fits_an_append(self.tail, self.records)
 
     def findings(self) -> list[Finding]:
-        """Return what is wrong with the lines, and with what they say."""
+        """Return what is wrong with the lines, and with what they say.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
         if self.torn:
             return [*self.contradictions, self._torn_tail()]
         if not self.records and not self.tail:
             what = "The journal is empty, though a study begins with a record. Restore it from a copy."
             return [Finding("error", "empty-journal", JOURNAL, what, Place(1, 0))]
         if self._explained is None:  # once, since it may be long, and be wanted under the lock
-            at = self._at
-            self._explained = damage.explain(JOURNAL, self.tail, at.last, at.n, at.offset)
+            self._explained = damage.explain(self._path, self._at)
         return [*self.contradictions, *self._explained]
 
     def _torn_tail(self) -> Finding:

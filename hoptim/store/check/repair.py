@@ -9,10 +9,11 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from hoptim._files import explained, make_folder, sync, write_new
+from hoptim._files import create, explained, flush, make_folder, sync, write_all
 from hoptim.store.check.inspection import LOCK_TIMEOUT, Inspection, check, judge_settings
 from hoptim.store.check.reading import read_from
 from hoptim.store.check.report import CUT, MOVE, NONE, Finding, Report
+from hoptim.store.cursor import PORTION
 from hoptim.store.journal import FileJournal
 from hoptim.store.layout import JOURNAL, STUDY
 from hoptim.store.line_format import Record
@@ -69,9 +70,21 @@ def _copy(folder: Path) -> Path:
     with explained("copy the study to", copies):
         make_folder(copies)
         for name in (STUDY, JOURNAL):
-            write_new(copies / name, read_from(folder / name))
+            _copy_file(folder / name, copies / name)
         sync(copies)
     return copies
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    """Copy a file a portion at a time, since a journal may be long."""
+    fd, size = create(target), 0
+    try:
+        while data := read_from(source, size, PORTION):
+            write_all(fd, data, size)
+            size += len(data)
+        flush(fd)
+    finally:
+        os.close(fd)
 
 
 def _move(folder: Path, copies: Path, names: Iterable[str]) -> None:
