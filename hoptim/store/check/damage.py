@@ -72,8 +72,9 @@ def _number(runs: list[Run], n: int) -> None:
     expected, lines = n, sum(run.rows for run in runs)
     for run in runs:
         says = run.first.says
-        near = says is not None and (run.rows > 1 or abs(says - expected + 1) <= lines)
-        run.number = says if near and says is not None else expected
+        if says is None or (run.rows == 1 and abs(says - expected + 1) > lines):
+            says = expected
+        run.number = says
         expected = run.end
 
 
