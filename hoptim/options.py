@@ -43,7 +43,8 @@ class Options:
         max_attempts: Failures after which a trial is marked failed. Default: 3.
         max_interruptions: Lost or released claims after which a trial is marked failed. Default: 20.
         lease: Seconds without a heartbeat after which a worker on another host counts as dead; a death
-            on the same host is proven at once. Default: 120, the least over NFS.
+            on the same host is proven at once, and a process that lives there has ten leases. Default:
+            120, the least over NFS.
         lock_timeout: Seconds to wait for the study's lock. Default: None, which waits on and warns
             every 10 s.
         single_host: Assert that all workers run on this host; skips the shared-lock check, which

@@ -6,8 +6,9 @@
 
 Faults come at a rate of so many a second, or so many in all, spread evenly over the study. Six of
 ten are SIGKILL, each with a new worker in place of the dead; the others are SIGSTOP, a third of
-them for longer than the lease. With --deaths: how long a waiting worker takes to be given the trial
-of a killed one. Prints JSON; the exit status is 1 when anything is wrong.
+them for longer than the lease. One worker in three is as one of another host to the rest. With
+--deaths: how long a waiting worker takes to be given the trial of a killed one on its host. Prints
+JSON; the exit status is 1 when anything is wrong.
 """
 
 from __future__ import annotations
@@ -107,6 +108,7 @@ def chaos(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
 def deaths(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Kill the holder of a study's only trial while another waits for it; seconds until that has it."""
     options.members, options.steps, options.pause, options.lease = 1, 2, 1e9, _USUAL_LEASE
+    options.elsewhere = False
     rng = random.Random(options.seed)
     herds = [Herd(folder / str(i), options) for i in range(min(_PAIRS, options.deaths))]
     holders = [herd.start() for herd in herds]
@@ -166,6 +168,7 @@ def main() -> None:
     parser.add_argument("--deaths", type=int, help="measure this instead")
     parser.add_argument("--folder", help="keep everything there instead of nowhere")
     options = parser.parse_args()
+    options.elsewhere = True
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(options.folder or temporary)
         report = chaos(folder, options) if options.deaths is None else deaths(folder, options)

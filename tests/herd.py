@@ -17,6 +17,7 @@ import filelock  # noqa: F401 - before the fork, so that no worker has to import
 
 import hoptim
 from hoptim.store.liveness import Watch
+from hoptim.store.process_identity import ProcessIdentity
 from tests.builders import loss, study
 
 _AGAIN = 0.5  # seconds at most that a trial takes which was interrupted before
@@ -139,6 +140,8 @@ class Herd:
             try:
                 note = Notes(self.notes / str(self.count))
                 observe(note)
+                if self.is_elsewhere(self.count):
+                    ProcessIdentity.mine = ProcessIdentity.of_parent  # type: ignore[method-assign]
                 work(self.study, note, self.options)
                 status = 0
             except BaseException:
@@ -147,6 +150,10 @@ class Herd:
                 os._exit(status)
         self.live[pid] = self.count
         return pid
+
+    def is_elsewhere(self, serial: int) -> bool:
+        """Whether a worker is as one of another host to the others: its lease alone decides about it."""
+        return bool(self.options.elsewhere) and serial % 3 == 1
 
     def kill(self, pid: int) -> None:
         """Kill a worker and wait until it is gone."""

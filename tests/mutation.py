@@ -183,14 +183,27 @@ MUTANTS = {
           '            self.records[-1]["drops"] = dropped\n            self._owner._checkpoints.drop(self.removed)\n')],
         "faults",
     ),
-    "no lease is waited for": Mutant("store/liveness.py", [("return now - first >= lease", "return now > first")], "liveness"),
-    "distant looks count": Mutant("store/liveness.py", [(" or now - last > lease / BEATS_PER_LEASE:", ":")], "liveness"),
-    "another pid namespace is taken for ours": Mutant("store/process_identity.py", [(" and self.space == _pid_space()", "")], "liveness"),
-    "another boot is taken for ours": Mutant("store/process_identity.py", [("here = self.boot == _boot() and ", "here = ")], "liveness"),
-    "a pid used again passes for the worker": Mutant(
-        "store/process_identity.py", [("return here and _start_time(self.pid) != self.start", "return here and _start_time(self.pid) is None")], "liveness",
+    "no lease is waited for": Mutant("store/liveness.py", [("return now - silence.first >= look.patience", "return now > silence.first")], "liveness"),
+    "distant looks count": Mutant("store/liveness.py", [("if now - silence.last > look.lease / BEATS_PER_LEASE:", "if False:")], "liveness"),
+    "another boot, machine or namespace is taken for ours": Mutant(
+        "store/process_identity.py",
+        [("if here != (self.host, self.boot, self.space) or not 0 < self.pid", "if not 0 < self.pid")], "liveness",
     ),
-    "a failed look proves a death": Mutant("store/process_identity.py", [("            return False  # a look that failed proves nothing", "            return True")], "liveness"),
+    "copies of a machine are one host": Mutant(
+        "store/process_identity.py", [('" ".join([_read("/proc/sys/kernel/random/boot_id"), *_hardware_addresses()])', '_read("/proc/sys/kernel/random/boot_id")')], "liveness",
+    ),
+    "a /proc of other pids is believed": Mutant(
+        "store/process_identity.py", [("if pids is None or pids[1].split() != [str(os.getpid())]:", "if False:")], "liveness",
+    ),
+    "a shifted clock is believed": Mutant(
+        "store/process_identity.py", [("return f\"{_namespace('pid')} {_namespace('time')}\"", "return _namespace('pid')")], "liveness",
+    ),
+    "a hidden process is dead": Mutant("store/process_identity.py", [("        _require_gone(pid)\n", "")], "liveness"),
+    "a pid used again passes for the worker": Mutant(
+        "store/process_identity.py", [("return _start_time(self.pid) == self.start", "return _start_time(self.pid) is not None")], "liveness",
+    ),
+    "a failed look proves a death": Mutant("store/process_identity.py", [("            return None  # a look that failed proves nothing", "            return False")], "liveness"),
+    "a late beat is a death": Mutant("store/liveness.py", [("LEASES_OF_THE_LIVING = 10", "LEASES_OF_THE_LIVING = 1")], "liveness"),
     "a folder that is a link is followed": Mutant("_files.py", [("    if not stat.S_ISDIR(mode):\n        raise", "    if not stat.S_ISDIR(mode) and not stat.S_ISLNK(mode):\n        raise")], "planted"),
     "a journal that is a link is followed": Mutant("_files.py", [("flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)\n    try", "flags | os.O_CLOEXEC | os.O_NONBLOCK)\n    try")], "journal"),
     "a name that became a link is followed": Mutant("store/tree.py", [("os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK", "os.O_RDONLY | os.O_NONBLOCK")], "tree"),

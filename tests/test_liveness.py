@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
+import shutil
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+import hoptim
 from hoptim.store import liveness, process_identity
 from hoptim.store.heartbeat import Heartbeat
 from hoptim.store.liveness import Watch, display_name
 from hoptim.store.process_identity import ProcessIdentity
 from hoptim.store.worker import Worker
-from tests.builders import wait_until
+from tests.builders import ROOT, study, wait_until
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="deaths are proven by /proc")
 
@@ -37,30 +42,164 @@ def stranger(folder, name="other.1.abc", **changes):
     return path
 
 
+GONE = 2**22 + 1  # no process has such a pid
+
+
+def lives_by(change: list[str], there: ProcessIdentity, *more: str) -> str:
+    """What a process that a command starts in other namespaces, say, can tell of another."""
+    judge = [sys.executable, str(ROOT / "tests" / "lives.py"), "judge", json.dumps(there), *more]
+    ran = subprocess.run(
+        [*change, *judge], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        check=False, timeout=60,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.strip()
+
+
+def require_unshare(*options: str) -> None:
+    """Skip the test where no process may be started in namespaces of its own."""
+    command = ["unshare", *options, "true"]
+    if shutil.which("unshare") is None or subprocess.call(command, stderr=subprocess.DEVNULL):
+        pytest.skip(f"needs {' '.join(command)}")
+
+
 @linux
 def test_a_process_is_dead_once_it_is_gone():
-    """A living process is not dead; killed, waited for or not, it is; so is a reused pid."""
-    assert not ProcessIdentity.mine().is_dead()
+    """A living process provably lives; killed, waited for or not, it is dead; so is a reused pid."""
+    assert ProcessIdentity.mine().lives() is True
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     start = process_identity._start_time(child.pid)
     assert start is not None
     there = ProcessIdentity.mine()._replace(pid=child.pid, start=start)
-    assert not there.is_dead()
-    assert there._replace(start="1").is_dead()
+    assert there.lives() is True
+    assert there._replace(start="1").lives() is False
     child.kill()
-    wait_until(there.is_dead)  # a zombie by now
+    wait_until(lambda: there.lives() is False)  # a zombie by now
     child.communicate()
-    assert there.is_dead()
+    assert there.lives() is False
 
 
 @linux
-@pytest.mark.parametrize("change", [{"boot": "another"}, {"space": "pid:[1]"}, {"boot": ""}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"host": "a copy"}, {"boot": "another"}, {"boot": ""}, {"space": "pid:[1]"}, {"space": ""},
+        {"start": ""}, {"pid": 0}, {"pid": -1}, {"pid": 2**70}, {"pid": True}, {"pid": "1"},
+    ],
+)  # fmt: skip
 def test_nothing_is_proven_about_another_host_or_container(change):
-    """Another boot or pid namespace says nothing about a pid that does not exist here."""
-    here = {"boot": process_identity._boot(), "space": process_identity._pid_space()}
-    gone = {"host": "h", "pid": 2**22 + 1, "start": "1", **here}
-    assert ProcessIdentity(**gone).is_dead()
-    assert not ProcessIdentity(**{**gone, **change}).is_dead()
+    """Another host, boot or namespace says nothing about a pid that does not exist here."""
+    gone = ProcessIdentity.mine()._replace(pid=GONE, start="1")
+    assert gone.lives() is False
+    assert gone._replace(**change).lives() is None
+
+
+@linux
+def test_nothing_is_proven_about_a_copy_of_this_machine(monkeypatch):
+    """Machines resumed from one snapshot have one boot id; by their network they are not one host."""
+    gone = ProcessIdentity.mine()._replace(pid=GONE)
+    monkeypatch.setattr(process_identity, "_hardware_addresses", lambda: ["02:00:00:00:00:99"])
+    assert gone.lives() is None
+
+
+@linux
+def test_only_addresses_of_hardware_tell_machines_apart(monkeypatch, tmp_path):
+    """Bridges, cables of containers and addresses drawn at random come and go while a machine runs."""
+    for name, kind, is_device in (("eth0", "0", True), ("wlan0", "3", True), ("docker0", "0", False)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "addr_assign_type").write_text(f"{kind}\n")
+        (tmp_path / name / "address").write_text(f"address of {name}\n")
+        if is_device:
+            (tmp_path / name / "device").mkdir()
+    (tmp_path / "bonding_masters").touch()
+    monkeypatch.setattr(process_identity, "_NETWORK", str(tmp_path))
+    assert process_identity._hardware_addresses() == ["address of eth0"]
+    monkeypatch.setattr(process_identity, "_NETWORK", str(tmp_path / "gone"))
+    assert process_identity._hardware_addresses() == []
+
+
+@linux
+def test_what_an_older_version_wrote_is_left_to_the_lease():
+    """An identity that does not say from where it was read can be read, and proves nothing."""
+    old = {"boot": process_identity._read("/proc/sys/kernel/random/boot_id"), "space": "pid:[4026531836]"}
+    assert ProcessIdentity.mine()._replace(pid=GONE, **old).lives() is None
+
+
+@linux
+def test_a_process_that_is_hidden_is_not_dead(monkeypatch):
+    """What /proc does not show is dead only if the kernel knows no such process either."""
+    there = ProcessIdentity.mine()._replace(pid=GONE)
+    known: list[BaseException] = [PermissionError(errno.EPERM, "not yours")]
+
+    def kill(pid: int, number: int) -> None:
+        assert (pid, number) == (GONE, 0)
+        raise known.pop()
+
+    monkeypatch.setattr(os, "kill", kill)
+    assert there.lives() is None
+    known.append(ProcessLookupError(errno.ESRCH, "no such process"))
+    assert there.lives() is False
+
+
+@linux
+@pytest.mark.parametrize("hidepid", [1, 2])
+def test_another_users_process_is_not_dead_behind_hidepid(hidepid):
+    """Where /proc hides others' processes, the lease decides about them; the gone are still dead."""
+    require_unshare("--mount")
+    mount = f'mount -t proc -o hidepid={hidepid} proc /proc && exec "$@"'
+    hidden = ["unshare", "--mount", "sh", "-c", mount, "sh"]
+    here = ProcessIdentity.mine()
+    assert lives_by(hidden, here) == "True"
+    assert lives_by(hidden, here, "65534") == "None"
+    assert lives_by(hidden, here._replace(pid=GONE), "65534") == "False"
+
+
+@linux
+def test_a_proc_of_another_pid_namespace_proves_nothing():
+    """A process that sees a /proc of other pids knows neither its own start time nor that of others."""
+    own_proc = ["--pid", "--fork", "--kill-child", "--mount-proc"]
+    require_unshare(*own_proc)
+    show = [sys.executable, str(ROOT / "tests" / "lives.py"), "show"]
+    shown = {}
+    for options in (own_proc, own_proc[:-1]):
+        container = subprocess.Popen(
+            ["unshare", *options, *show], env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert container.stdout is not None
+        shown[len(options)] = found = ProcessIdentity(*json.loads(container.stdout.readline()))
+        (child,) = Path(f"/proc/{container.pid}/task/{container.pid}/children").read_text().split()
+        assert lives_by(["nsenter", "--target", child, "--pid"], found) == "None"
+        assert lives_by(["nsenter", "--target", child, "--pid", "--mount"], found) == (
+            "True" if options == own_proc else "None"
+        )
+        container.communicate("")
+    assert shown[len(own_proc)].pid == 1
+
+
+@linux
+def test_a_shifted_clock_proves_nothing():
+    """In a time namespace the same process has another start time, and is not another process for that."""
+    shifted = ["--time", "--boottime", "100000", "--fork"]
+    require_unshare(*shifted)
+    assert lives_by(["unshare", *shifted], ProcessIdentity.mine()) == "None"
+
+
+@linux
+def test_a_process_whose_first_thread_has_ended_lives():
+    """A program may end its first thread, which is a zombie then, and train in others."""
+    code = (
+        "import ctypes, sys, threading\n"
+        "threading.Thread(target=sys.stdin.read).start()\n"
+        "ctypes.CDLL(None).pthread_exit(None)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, text=True)
+    start = process_identity._start_time(child.pid)
+    there = ProcessIdentity.mine()._replace(pid=child.pid, start=str(start))
+    status = Path(f"/proc/{child.pid}/status")
+    wait_until(lambda: "State:\tZ" in status.read_text())
+    assert there.lives() is True
+    child.communicate("")
 
 
 def test_a_worker_shows_a_sign_that_moves(tmp_path):
@@ -125,6 +264,47 @@ def test_the_longer_lease_counts(tmp_path, monkeypatch):
     assert dead_after == 60
 
 
+@linux
+def test_a_living_process_has_ten_leases(tmp_path, monkeypatch, caplog):
+    """One that provably lives is not dead for a late beat: that is logged once in each silence."""
+    clock, watch = Clock(monkeypatch), Watch(tmp_path, 30.0)
+    path = stranger(tmp_path, "here.7.abc", **ProcessIdentity.mine()._asdict())
+    dead_after, said = [], []
+    for silence in range(2):
+        os.utime(path, ns=(silence, silence))
+        began = clock.now
+        with caplog.at_level(logging.WARNING, logger="hoptim"):
+            while not watch.is_dead("here.7.abc"):
+                clock.now += 5.0
+        dead_after.append(clock.now - began)
+        said.append(caplog.messages[silence:])
+    assert dead_after == [300.0, 300.0]
+    assert [len(messages) for messages in said] == [1, 1]
+    assert said[0][0].startswith("Process 7 on here runs, but gave no sign of life for 30 s: ")
+    assert said[0][0].endswith("after 300 s.")
+
+
+@linux
+def test_the_trial_of_a_living_worker_stays_with_it_for_ten_leases(tmp_path, monkeypatch, caplog):
+    """A worker whose beats fail keeps its trial while its process runs, and is not said to have died."""
+    monkeypatch.setattr(Heartbeat, "_run", lambda self, stop: None)
+    made, other = (study(tmp_path / "study", size=1, steps=1) for _ in range(2))
+    held = made.ask()
+    clock = Clock(monkeypatch)
+    began, taken = clock.now, None
+    with caplog.at_level(logging.WARNING, logger="hoptim"):
+        while taken is None:
+            clock.now += 10.0
+            with suppress(hoptim.NothingDue):
+                taken = other.ask(timeout=0)
+    assert 1200.0 <= clock.now - began <= 1220.0
+    first, last = caplog.messages
+    assert "runs, but gave no sign of life for 120 s" in first
+    assert last.endswith("gave no sign of life for 1200 s in trial 0.")
+    with pytest.raises(hoptim.ClaimLost):
+        held.tell(1.0)
+
+
 @pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"lease": "x"}', "\0" * 50])
 def test_a_missing_or_broken_file_is_no_sign_of_life(tmp_path, monkeypatch, content):
     """A worker whose file is gone or unreadable is dead after the lease, without an error."""
@@ -141,11 +321,11 @@ def test_a_missing_or_broken_file_is_no_sign_of_life(tmp_path, monkeypatch, cont
 @linux
 def test_dead_workers_that_hold_nothing_are_buried(tmp_path):
     """Files of killed workers without a trial go; those of the living, the busy and strangers stay."""
-    here = {"boot": process_identity._boot(), "space": process_identity._pid_space()}
+    here = ProcessIdentity.mine()._asdict()
     for name, changes in {
-        "idle": {"pid": 2**22 + 1, **here},
-        "busy": {"pid": 2**22 + 1, **here},
-        "alive": {"pid": os.getpid(), "start": process_identity._start_time(os.getpid()), **here},
+        "idle": {**here, "pid": GONE},
+        "busy": {**here, "pid": GONE},
+        "alive": here,
         "far": {},
     }.items():
         stranger(tmp_path, name, **changes)
@@ -155,8 +335,8 @@ def test_dead_workers_that_hold_nothing_are_buried(tmp_path):
 
 def test_a_worker_is_named_for_people():
     """Messages name process and host, whatever the identifier."""
-    assert display_name("gpu07.123.abcdef") == "process 123 on gpu07"
-    assert display_name("odd") == "process ? on odd"
+    assert display_name("gpu07.123.abcdef") == "Process 123 on gpu07"
+    assert display_name("odd") == "Process ? on odd"
 
 
 def test_a_look_that_fails_proves_no_death(monkeypatch):
@@ -167,13 +347,13 @@ def test_a_look_that_fails_proves_no_death(monkeypatch):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     monkeypatch.setattr(process_identity, "_read", fail)
-    assert not mine.is_dead()
+    assert mine.lives() is None
 
 
 def test_a_process_table_of_another_kind_proves_nothing(monkeypatch):
     """Where /proc is not as Linux writes it, a look fails and the lease decides."""
-    mine = ProcessIdentity.mine()
+    mine, real = ProcessIdentity.mine(), process_identity._read
     monkeypatch.setattr(
-        process_identity, "_read", lambda path: "1 (x) S 1" if path.endswith("stat") else mine.boot
+        process_identity, "_read", lambda path: "1 (x) S 1" if path.endswith("stat") else real(path)
     )
-    assert not mine.is_dead()
+    assert mine.lives() is None

@@ -1,8 +1,9 @@
 """A worker for tests: DIR ACKS [PHASE COUNT]; kills itself with SIGKILL in a phase if told so.
 
 In the environment: SIZE, STEPS and LEASE of the study, ASHA for its last rung if that is to decide, PAUSE
-for the seconds that training takes, HOLD for a folder: while it has a file `1`, the worker stays in its
-first trial, and so on. Prints 'lost N' for a trial that was taken back.
+for the seconds that training takes, ELSEWHERE for a worker that is as one of another host to others, HOLD
+for a folder: while it has a file `1`, the worker stays in its first trial, and so on. Prints 'lost N' for a
+trial that was taken back.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import hoptim
 from hoptim import _files
 from hoptim.store import checkpoints, journal
 from hoptim.store.draft import Draft
+from hoptim.store.process_identity import ProcessIdentity
 from hoptim.store.published import Published
 from tests.builders import loss, study
 
@@ -39,6 +41,8 @@ class Killer:
 def main() -> None:
     """Train until the study is done."""
     folder, acks = sys.argv[1], Path(sys.argv[2])
+    if "ELSEWHERE" in os.environ:
+        ProcessIdentity.mine = ProcessIdentity.of_parent  # type: ignore[method-assign]
     killer = Killer(*(sys.argv[3], int(sys.argv[4])) if len(sys.argv) > 3 else ("never", 0))
     _instrument(killer)
     size, steps, lease = (os.environ.get(*d) for d in (("SIZE", "4"), ("STEPS", "8"), ("LEASE", "120")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections import Counter
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import hoptim
+from hoptim.store.liveness import LEASES_OF_THE_LIVING
 from tests import reader
 from tests.builders import loss, recompute
 from tests.herd import Herd, Notes
@@ -124,16 +126,18 @@ def _lost(records: list[dict[str, Any]], said: list[list[Any]], study: Path) -> 
 
 
 def _dead(herd: Herd, notes: dict[int, list[list[Any]]]) -> list[str]:
-    """Nobody was taken for dead who lived and gave a sign of life within the lease.
+    """Nobody was taken for dead who lived and gave a sign of life within the lease, on the same host ten.
 
     A sign counts only if it was certainly given within the lease that ends with the look, and was
     certainly there to be seen by it; this stays true wherever a process is stopped.
     """
     beats: dict[str, list[list[float]]] = {}
     killed: dict[str, float] = {}
+    leases: dict[str, float] = {}
     for serial, lines in notes.items():
         for _, worker, began, ended in _of(lines, "beat"):
             beats.setdefault(worker, []).append([began, ended])
+            leases[worker] = herd.options.lease * (1 if herd.is_elsewhere(serial) else LEASES_OF_THE_LIVING)
             if serial in herd.kills:
                 killed[worker] = herd.kills[serial]
     wrong = []
@@ -141,7 +145,7 @@ def _dead(herd: Herd, notes: dict[int, list[list[Any]]]) -> list[str]:
         if killed.get(worker, ended) < ended:
             continue
         for first, last in beats.get(worker, []):
-            if first > ended - herd.options.lease and last < began:
+            if first > ended - leases[worker] and last < began:
                 wrong.append(f"{worker} was taken for dead {began - last:.3f} s after a sign of life")
     return wrong
 
@@ -163,10 +167,14 @@ def _kept(records: list[dict[str, Any]], members: int) -> list[str]:
 
 
 def _left(records: list[dict[str, Any]], study: Path) -> list[str]:
-    """After one more start and a clean end nothing is there but what the records name."""
+    """After one more start and a clean end nothing is there but what the records name.
+
+    The file of a killed worker stays where nobody can prove its death.
+    """
     dropped = {number for record in records for number in record.get("drops", ())}
     told = [record for record in records if record["op"] == "tell"]
     named = {r["checkpoint"]["name"] for r in told if r["trial"] not in dropped}
     found = set(os.listdir(study / "checkpoints"))
     wrong = [f"checkpoints/ has {sorted(found - named)} too much, {sorted(named - found)} too little"]
-    return wrong * (found != named) + [f"workers/ has {name}" for name in os.listdir(study / "workers")]
+    left = [path.name for path in (study / "workers").iterdir() if json.loads(path.read_text())["boot"]]
+    return wrong * (found != named) + [f"workers/ has {name}" for name in left]

@@ -25,8 +25,8 @@ class Running:
         pid: Process number there.
         seconds: Seconds since it was claimed.
         silent: Seconds since the worker's last heartbeat; None if there is no heartbeat.
-        lost: True if the worker is dead, or silent for longer than its lease, so that the trial will be
-            taken back.
+        lost: True if the worker is dead, or silent for longer than its lease (ten leases if its process
+            lives on this host), so that the trial will be taken back.
     """
 
     number: int

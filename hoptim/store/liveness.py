@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hoptim._files import explained, is_folder, read_front
 from hoptim._text import printable
@@ -16,8 +17,52 @@ from hoptim.store.heartbeat import BEATS_PER_LEASE
 from hoptim.store.layout import WORKERS
 from hoptim.store.process_identity import ProcessIdentity
 
+log = logging.getLogger("hoptim")
+
 _LONGEST = 4096  # bytes of a heartbeat file
 _LONGEST_LEASE = 1e7  # seconds; a file that says more is no heartbeat
+LEASES_OF_THE_LIVING = 10
+
+
+class Look(NamedTuple):
+    """What one look at a heartbeat file found.
+
+    Attributes:
+        sign: Time stamp, to be compared with that of another look.
+        lease: Seconds of the writer's lease or the looker's, whichever is longer.
+        lives: True if the writer provably lives, False if it is proven dead, None if neither is proven.
+    """
+
+    sign: object
+    lease: float
+    lives: bool | None
+
+    @property
+    def patience(self) -> float:
+        """Return the seconds without a beat after which the writer counts as dead.
+
+        A beat may be late in a living process: code that does not let other threads run, or a stop. It
+        gets ten leases, since it may never come back.
+        """
+        return self.lease * (LEASES_OF_THE_LIVING if self.lives else 1)
+
+
+class Silence:
+    """Looks that all saw the same time stamp.
+
+    Args:
+        sign: Time stamp that they saw.
+        first: Moment of the first of them on the monotonic clock.
+
+    Attributes:
+        first: Moment of the first of them, or since which none of them were more than a beat apart.
+        last: Moment of the last of them.
+        announced: True once a lease without a beat was logged.
+    """
+
+    def __init__(self, sign: object, first: float) -> None:
+        self.sign, self.first, self.last = sign, first, first
+        self.announced = False
 
 
 class Watch:
@@ -25,7 +70,7 @@ class Watch:
 
     On the same host a death is proven at once. Elsewhere a process counts as dead after looks over a
     whole lease, on the looker's own clock and never more than a beat apart, so seven at least, that
-    all saw the same time stamp.
+    all saw the same time stamp; on the same host one that provably lives does so after ten leases.
 
     Args:
         folder: Directory of the study.
@@ -37,27 +82,38 @@ class Watch:
     def __init__(self, folder: Path, lease: float, kind: str = WORKERS) -> None:
         self._folder = folder / kind
         self._lease = lease
-        self._seen: dict[str, tuple[object, float, float]] = {}  # time stamp, first and last look
+        self._silences: dict[str, Silence] = {}
 
     def is_dead(self, name: str) -> bool:
         """Look once at a file; return whether its writer is dead, as far as all looks tell."""
-        sign, lease, dead = self._look(name)
-        if dead:
+        look, now = self._look(name), time.monotonic()
+        if look.lives is False:
+            self._silences.pop(name, None)
             return True
-        now = time.monotonic()
-        old, first, last = self._seen.get(name, (None, now, now))
-        if old != sign or now - last > lease / BEATS_PER_LEASE:
-            first = now  # a beat could have come and gone unseen between distant looks
-        self._seen[name] = (sign, first, now)
-        return now - first >= lease
+        silence = self._silences.get(name)
+        if silence is None or silence.sign != look.sign:
+            silence = self._silences[name] = Silence(look.sign, now)
+        if now - silence.last > look.lease / BEATS_PER_LEASE:
+            silence.first = now  # a beat could have come and gone unseen between distant looks
+        silence.last = now
+        if look.lives and now - silence.first >= look.lease:
+            self._announce(name, silence, look)
+        return now - silence.first >= look.patience
+
+    def silence(self, name: str) -> float:
+        """Return the seconds over which looks saw no beat; 0 for a writer whose death is proven."""
+        silence = self._silences.get(name)
+        return 0.0 if silence is None else silence.last - silence.first
 
     def sign(self, name: str) -> tuple[float | None, float, bool]:
-        """Return, for display, seconds since the last beat, the lease, and whether a death is proven."""
-        _, lease, dead = self._look(name)
+        """Return, for display, seconds since the last beat and after which it is dead; True if it is so."""
+        look = self._look(name)
+        dead = look.lives is False
         try:
-            return max(0.0, time.time() - (self._folder / name).lstat().st_mtime), lease, dead
+            silent = max(0.0, time.time() - (self._folder / name).lstat().st_mtime)
+            return silent, look.patience, dead
         except OSError:
-            return None, lease, dead
+            return None, look.patience, dead
 
     def beat(self, name: str) -> bool:
         """Beat for a guest; return whether its file is still there."""
@@ -76,7 +132,7 @@ class Watch:
 
     def remove_dead(self, name: str) -> None:
         """Remove a dead process's file, once nothing is claimed in its name."""
-        self._seen.pop(name, None)
+        self._silences.pop(name, None)
         with suppress(OSError):
             if is_folder(self._folder):
                 (self._folder / name).unlink()
@@ -100,7 +156,7 @@ class Watch:
 
     def is_proven_dead(self, name: str) -> bool:
         """Return whether a file's writer is proven dead before its lease is over; only under the lock."""
-        return self._look(name)[2] or self._is_torn(name)
+        return self._look(name).lives is False or self._is_torn(name)
 
     def _is_torn(self, name: str) -> bool:
         """Return whether a file was never whole: it is written under the lock, so its writer is dead."""
@@ -112,23 +168,32 @@ class Watch:
             pass
         return False
 
-    def _look(self, name: str) -> tuple[object, float, bool]:
-        """Return the time stamp, the longer of its lease and ours, and whether a death is proven."""
+    def _announce(self, name: str, silence: Silence, look: Look) -> None:
+        """Log, once in a silence, that a living process has no heartbeat."""
+        if not silence.announced:
+            silence.announced = True
+            log.warning(
+                "%s runs, but gave no sign of life for %.0f s: it is stopped, or busy in code that lets no "
+                "other thread run. What it holds is taken back after %.0f s.",
+                display_name(name), silence.last - silence.first, look.patience,
+            )  # fmt: skip
+
+    def _look(self, name: str) -> Look:
         path = self._folder / name
         try:
             found = json.loads(read_front(path, _LONGEST))
             lease = max(self._lease, _seconds(found.pop("lease")))
             found.pop("guest", None)
             status = path.lstat()
-            return (status.st_ino, status.st_mtime_ns), lease, ProcessIdentity(**found).is_dead()
+            return Look((status.st_ino, status.st_mtime_ns), lease, ProcessIdentity(**found).lives())
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            return "no sign", self._lease, False
+            return Look("no sign", self._lease, None)
 
 
-def display_name(worker: str) -> str:
-    """Return a worker's name for display: process and host."""
-    host, pid, _ = [*worker.rsplit(".", 2), "?", "?"][:3]
-    return printable(f"process {pid} on {host}")
+def display_name(name: str) -> str:
+    """Return the process that wrote a worker's or a pin's file, for the beginning of a sentence."""
+    host, pid, _ = [*name.rsplit(".", 2), "?", "?"][:3]
+    return printable(f"Process {pid} on {host.rpartition('.')[2]}")
 
 
 def _seconds(value: Any) -> float:

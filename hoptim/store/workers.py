@@ -87,8 +87,12 @@ class Workers:
         others = {t.worker for t in state.open.values() if t.worker} - {self.name}
         self.suspects = [worker for worker in sorted(others) if self.watch.is_dead(worker)]
 
-    def dead(self) -> Iterator[str]:
-        """Give the suspects that are dead by a last look; only under the lock."""
+    def dead(self) -> Iterator[tuple[str, float]]:
+        """Give the suspects that are dead by a last look; only under the lock.
+
+        Each comes with the seconds for which it gave no sign of life, 0 if its death is proven.
+        """
         suspects, self.suspects = self.suspects, []
         if self.watch is not None:
-            yield from filter(self.watch.is_dead, suspects)
+            for worker in filter(self.watch.is_dead, suspects):
+                yield worker, self.watch.silence(worker)

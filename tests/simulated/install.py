@@ -21,7 +21,7 @@ from typing import Any
 import hoptim
 from hoptim import _signals
 from hoptim.session import last_told
-from hoptim.store import shutdown
+from hoptim.store import process_identity, shutdown
 from hoptim.store.locking import lock
 from tests.simulated.descriptors import FIRST
 from tests.simulated.scheduler import ROOT, Killed
@@ -37,7 +37,7 @@ BY_PATH = (
 )  # fmt: skip
 BY_PATHS = ("link", "rename", "replace")
 BY_DESCRIPTOR = ("close", "read", "pread", "write", "pwrite", "ftruncate", "fsync", "fstat", "fchmod")
-OURS = (ROOT, "/proc/self/ns/pid")
+OURS = (ROOT, "/proc/self/ns/")
 LATE = ("csv", "filelock", "hashlib", "numpy.random", "shutil", "tempfile")  # imported where they are used
 UNUSED = {"__main__", "benchmarks", "cli", "launch", "plot", "report", "testing", "torch"}  # by a schedule
 SAME = {"lstat": "stat", "remove": "unlink", "replace": "rename"}
@@ -107,6 +107,7 @@ def _of_clock(system: System) -> Iterator[tuple[Any, str, Any]]:
     yield time, "sleep", system.sleep
     yield os, "urandom", world.rng.randbytes
     yield os, "getpid", system.getpid
+    yield os, "kill", system.kill
     yield os, "uname", lambda: SimpleNamespace(nodename=world.process.machine.name)
 
 
@@ -114,6 +115,7 @@ def _of_hoptim(world: World) -> Iterator[tuple[Any, str, Any]]:
     for name, module in list(sys.modules.items()):
         if name.startswith("hoptim.") and getattr(module, "threading", None) is threading:
             yield module, "threading", threads(world)
+    yield process_identity, "_hardware_addresses", list
     yield lock, "_registry", Own(world, "registry")
     yield last_told, "_told", Own(world, "told")
     yield shutdown, "release_at_exit", lambda leaver: None  # the simulated scripts leave by themselves

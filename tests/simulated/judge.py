@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import hoptim
+from hoptim.store.liveness import LEASES_OF_THE_LIVING
 from tests import reader
 from tests.simulated.faults import Injected
 from tests.simulated.scheduler import ROOT
@@ -87,13 +88,26 @@ class Judge:
                 _fold(held, record)
 
     def _lives(self, worker: str) -> bool:
-        """Whether a worker lives and gave a sign that whoever looked last had to see."""
+        """Whether a worker lives and gave a sign that whoever looked last had to see.
+
+        One that the looker can prove to live is given ten leases, as long as it shows its file.
+        """
         world, sign = self._world, f"{FOLDER}/workers/{worker}"
         looked = self._system.looks.get((world.process, sign), -math.inf)
         visible = looked - (world.cached if world.nfs else 0)
-        since = looked - LEASE * 0.998  # the slowest clock and the fastest
+        leases = LEASES_OF_THE_LIVING if self._is_beside(sign) else 1
+        since = looked - leases * LEASE * 0.998  # the slowest clock and the fastest
         beats = [beat for beat in self._system.beats.get(sign, ()) if since < beat < visible]
         return bool(beats) and not self._system.makers[sign].dead
+
+    def _is_beside(self, sign: str) -> bool:
+        """Whether the maker of a file that is there is in the same pid namespace as the looker."""
+        looker, maker = self._world.process, self._system.makers.get(sign)
+        try:
+            self._world.fs.find(sign)
+        except OSError:
+            return False
+        return maker is not None and (maker.machine, maker.space) == (looker.machine, looker.space)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

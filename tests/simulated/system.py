@@ -86,15 +86,30 @@ class System(Files):
         me = self.world.process
         if path == "/proc/sys/kernel/random/boot_id":
             return me.machine.boot_id
+        if path == "/proc/self/status":
+            return f"NSpid:\t{me.pid}"
         if not path.endswith("/stat"):
             raise refusal(errno.ENOENT, path)
-        pid = me.pid if path.split("/")[2] == "self" else int(path.split("/")[2])
-        found = me.machine.processes.get((me.space, pid))
-        if found is None or (found.dead and not found.zombie):
+        pid = int(path.split("/")[2])
+        found = self._process(pid)
+        if found is None:
             raise refusal(errno.ENOENT, path)
         return f"{pid} (python) {'Z' if found.dead else 'S'} {'0 ' * 18}{found.serial}"
 
+    def _process(self, pid: int) -> Any:
+        """The process that has a pid where the caller is, None where none has."""
+        me = self.world.process
+        found = me.machine.processes.get((me.space, pid))
+        return None if found is None or (found.dead and not found.zombie) else found
+
+    def kill(self, pid: int, number: int) -> None:
+        assert number == 0, "only asking is simulated"
+        if self._process(pid) is None:
+            raise refusal(errno.ESRCH, "")
+
     def readlink(self, path: str) -> str:
+        if path == "/proc/self/ns/time":
+            return "time:[0]"
         if path == "/proc/self/ns/pid":
             return "pid:[0]" if self.world.mutant == "onespace" else f"pid:[{self.world.process.space}]"
         raise refusal(errno.EINVAL, path)
