@@ -122,6 +122,7 @@ def _of_hoptim(world: World) -> Iterator[tuple[Any, str, Any]]:
     yield _signals, "defer", lambda number: None
     yield _signals, "_wrap", lambda: None  # the simulated scripts set no handlers of their own
     yield _signals, "_here", Here(world)
+    yield _signals, "_unwinding", {signal.SIGTERM}
     yield _signals, "_theirs", {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
     world.signal = lambda number: _signals._on_signal(number, None)
 
