@@ -35,7 +35,8 @@ class Study:
     makes the study the first time and reopens it afterwards.
 
     Args:
-        path: Directory; None keeps everything in memory, checkpoints in a temporary folder.
+        path: Directory, in which `~` is the home folder; a link is followed once, when the study is
+            opened. None keeps everything in memory, checkpoints in a temporary folder.
         space: Hyperparameters by name: `Float`, `Int`, `Choice` or `Ordinal`.
         size: Number of members.
         steps: Trials of each member. Larger than before extends the study.
