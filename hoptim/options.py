@@ -39,9 +39,11 @@ class Options:
         synchronous: Finish step s of all members before any gets step s + 1; the same as `lead=0`.
             Default: False.
         keep: Predicate of a finished trial; True keeps its checkpoint from being dropped by this
-            process. Default: None, which keeps what may still be loaded and the best.
+            process. One that raises is logged, and keeps it. Default: None, which keeps what may still be
+            loaded and the best.
         max_attempts: Failures after which a trial is marked failed. Default: 3.
-        max_interruptions: Lost or released claims after which a trial is marked failed. Default: 20.
+        max_interruptions: Workers lost with a trial after which it is marked failed; handing it back, as by
+            Ctrl-C, does not count. Default: 20.
         lease: Seconds without a heartbeat after which a worker on another host counts as dead; a death
             on the same host is proven at once, and a process that lives there has ten leases. Default:
             120, the least over NFS.

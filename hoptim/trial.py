@@ -275,7 +275,7 @@ class Trial:
             # The trial belongs to somebody else now: the loop goes on with its next one.
             return isinstance(error, ClaimLost)
         if isinstance(error, Exception):
-            self.fail(f"{type(error).__name__}: {said(error)}")
+            self.keeper.fail(self, f"{type(error).__name__}: {said(error)}", retry=True)
         else:
             self.release()
         return False

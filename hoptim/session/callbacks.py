@@ -69,4 +69,4 @@ class Callbacks:
                 try:
                     method(*what)
                 except Exception:
-                    log.exception("The callback %r raised in %s; the study goes on.", each, event)
+                    log.exception("The callback %s raised in %s; the study goes on.", shown(each), event)

@@ -129,6 +129,7 @@ class Handle:
         with self._noting_its_end(trial):
             self._session.fail(trial, self._id, why, retry)
         self.ended = "failed"
+        self._withdraw(trial)
         self._session.callbacks.failed(trial, why)
 
     def release(self, trial: Trial) -> None:

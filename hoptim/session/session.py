@@ -14,7 +14,7 @@ from hoptim._paths import study_folder
 from hoptim._text import printable
 from hoptim.analysis.lineage import EARLY, Exploit, Family
 from hoptim.analysis.progress import early_collapse
-from hoptim.errors import ArgumentError, StudyMismatch
+from hoptim.errors import ArgumentError, HoptimError, StudyMismatch
 from hoptim.optimizers.base import Optimizer
 from hoptim.options import Options
 from hoptim.session.callbacks import Callbacks
@@ -235,7 +235,13 @@ class Session:
     def _keeps(self, record: TrialRecord) -> bool:
         """Tell whether this process's `keep=` wants a finished trial's checkpoint."""
         keep = self.options.keep
-        return keep is not None and bool(keep(self.show(record)))
+        try:
+            return keep is not None and bool(keep(self.show(record)))
+        except HoptimError:
+            raise  # it called the study
+        except Exception:
+            log.exception("keep= raised for trial %d, whose checkpoint is kept.", record.number)
+            return True
 
     def _exploit(self, trial: Trial) -> Exploit | None:
         """Return the exploit that a trial begins with, from just the trials that it concerns."""

@@ -103,7 +103,7 @@ class Claims:
         for worker, silence in self._workers.dead():
             how = f"gave no sign of life for {silence:.0f} s" if silence else "died"
             for trial in [t for t in transaction.state.open.values() if t.worker == worker]:
-                final = trial.interruptions + 1 >= self._options.max_interruptions
+                final = trial.losses + 1 >= self._options.max_interruptions
                 log.warning("%s %s in trial %d.", display_name(worker), how, trial.number)
                 transaction.add("reclaim", trial=trial.number, token=trial.token, final=final)
                 transaction.lost.append((trial.number, trial.token))  # should it have come that far

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterable
 from contextlib import suppress
 
+from hoptim.store.daemon import start_daemon
+
 BEATS_PER_LEASE = 6
 
 
@@ -31,16 +33,15 @@ class Heartbeat:
         self._stop = threading.Event()
 
     def add(self, paths: Iterable[str]) -> None:
-        """Beat for some more files from now on."""
+        """Beat for some more files from now on; raise `StoreError` if no thread can be started."""
         if self._pid != os.getpid():
             self._begin()  # a forked child has no thread, and nothing of its parent's to show
         with self._guard:
-            running = bool(self._paths)
-            self._paths = (*self._paths, *paths)
-            if self._paths and not running:
+            whole = (*self._paths, *paths)
+            if whole and not self._paths:
                 self._stop = threading.Event()
-                body = self._run
-                threading.Thread(target=body, args=(self._stop,), daemon=True, name="hoptim-beat").start()
+                start_daemon("hoptim-beat", self._run, [self._stop])
+            self._paths = whole  # only now: without a thread, no later call may take it for running
 
     def remove(self, paths: Iterable[str]) -> None:
         """Beat no longer for some files."""

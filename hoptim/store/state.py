@@ -235,6 +235,7 @@ class State:
             self._end(trial, record, f"lost with its worker {trial.worker} too often")
         else:
             trial.interruptions += 1
+            trial.losses += 1
             trial.worker = None
 
     def _extend(self, record: Record) -> None:

@@ -31,6 +31,7 @@ class TrialRecord:
         token: Record number of its last claim.
         worker: Worker that holds it; None while none does; the last holder once it has ended.
         interruptions: Claims that were released or taken back.
+        losses: Claims that were taken back from workers that were lost.
         deaths: Times that it ended its worker's process, of the interruptions.
         reasons: Reason of each failed attempt.
         ended: Time of its end, seconds since 1970; None while it is open.
@@ -59,6 +60,7 @@ class TrialRecord:
     token: int = -1
     worker: str | None = None
     interruptions: int = 0
+    losses: int = 0
     deaths: int = 0
     reasons: Sequence[str] = ()
     ended: float | None = None

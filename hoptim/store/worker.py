@@ -40,7 +40,11 @@ class Worker:
             make_folder(self._path.parent)
             write_new(self._path, heartbeat_file(mine, self._heartbeat.lease, self._guest))
         if not self._guest:
-            self._heartbeat.add([str(self._path)])
+            try:
+                self._heartbeat.add([str(self._path)])
+            except BaseException:  # a file without a beat would be taken for that of a dead worker
+                self._remove()
+                raise
 
     def is_shown(self) -> bool:
         """Return whether the file is still there; others remove it if this process stood still too long."""
@@ -53,8 +57,11 @@ class Worker:
         """Stop beating and remove the file; only after the last claim is released."""
         if self.pid == os.getpid():  # a forked child must not remove its parent's file
             self._heartbeat.remove([str(self._path)])
-            with suppress(OSError):
-                self._path.unlink()
+            self._remove()
+
+    def _remove(self) -> None:
+        with suppress(OSError):
+            self._path.unlink()
 
 
 def heartbeat_file(identity: ProcessIdentity, lease: float, guest: bool = False) -> bytes:

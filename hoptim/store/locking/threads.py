@@ -9,6 +9,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from hoptim.errors import StoreError
+from hoptim.store.daemon import start_daemon
+
 
 class WaitLogger:
     """A thread that logs now and then whom another one waits for, which is blocked in the kernel.
@@ -24,9 +27,13 @@ class WaitLogger:
         self.every = 10.0
         self._log, self._began = log, 0.0
         self._waiting = threading.Event()
-        threading.Thread(target=self._run, daemon=True, name="hoptim-wait-logger").start()
+        self._started = False
 
     def __enter__(self) -> None:
+        if not self._started:
+            with suppress(StoreError):  # without a thread to spare, the wait is not logged
+                start_daemon("hoptim-wait-logger", self._run)
+                self._started = True
         self._began = time.monotonic()
         self._waiting.set()
 
@@ -54,7 +61,11 @@ class Waiter:
         self._got = threading.Event()
         self._abandoned = False
         self._error: OSError | None = None
-        threading.Thread(target=self._run, daemon=True, name="hoptim-queue").start()
+        try:
+            start_daemon("hoptim-queue", self._run)
+        except BaseException:
+            os.close(fd)
+            raise
 
     def _run(self) -> None:
         try:
