@@ -11,6 +11,8 @@ from hoptim._text import shown
 from hoptim.errors import ArgumentError
 from hoptim.trial import FinishedTrial
 
+START = "HOPTIM_START"  # environment variable in which a launcher identifies a start to its workers
+
 
 class OptionKeywords(TypedDict, total=False):
     """The fields of `Options` as keyword arguments, for type checkers."""
@@ -20,6 +22,7 @@ class OptionKeywords(TypedDict, total=False):
     keep: Callable[[FinishedTrial], bool] | None
     max_attempts: int
     max_interruptions: int
+    max_deaths: int
     lease: float
     lock_timeout: float | None
     single_host: bool
@@ -44,6 +47,9 @@ class Options:
         max_attempts: Failures after which a trial is marked failed. Default: 3.
         max_interruptions: Workers lost with a trial after which it is marked failed; handing it back, as by
             Ctrl-C, does not count. Default: 20.
+        max_deaths: Deaths of workers after which the trial that they held, such as one that takes all
+            memory, is marked failed. Only those count that `hoptim run` or `hoptim.run` on this machine
+            saw and did not cause. Default: 3.
         lease: Seconds without a heartbeat after which a worker on another host counts as dead; a death
             on the same host is proven at once, and a process that lives there has ten leases. Default:
             120, the least over NFS.
@@ -69,13 +75,15 @@ class Options:
     keep: Callable[[FinishedTrial], bool] | None = None
     max_attempts: int = 3
     max_interruptions: int = 20
+    max_deaths: int = 3
     lease: float = 120.0
     lock_timeout: float | None = None
     single_host: bool = False
     callbacks: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
-        for name, low in (("lead", 0), ("max_attempts", 1), ("max_interruptions", 1)):
+        lows = {"lead": 0, "max_attempts": 1, "max_interruptions": 1, "max_deaths": 1}
+        for name, low in lows.items():
             object.__setattr__(self, name, whole_of(name, getattr(self, name), low))
         for name in ("synchronous", "single_host"):
             object.__setattr__(self, name, truth_of(name, getattr(self, name)))

@@ -47,8 +47,8 @@ class Study:
         start: Known first configurations of the first members, each a full or partial mapping.
             Default: the recorded ones when reopened, else none.
         **options: Options of this process: `lead`, `synchronous`, `keep`, `max_attempts`,
-            `max_interruptions`, `lease`, `lock_timeout`, `single_host` and `callbacks`, as `Options`
-            documents them.
+            `max_interruptions`, `max_deaths`, `lease`, `lock_timeout`, `single_host` and `callbacks`, as
+            `Options` documents them.
 
     Raises:
         ArgumentError: An argument cannot work.
@@ -284,6 +284,21 @@ class Study:
         if timeout is not None:
             timeout = moment_of("timeout", timeout)
         return self._loop.ask(timeout, None if deadline is None else Deadline(deadline, margin))
+
+    def record_deaths(self, start: str) -> bool:
+        """Record that workers have died, for the launcher that saw their process end and did not end it.
+
+        What they held is taken back, and a trial that has ended `max_deaths` workers is marked failed.
+        Any other death is an interruption, which the other workers notice.
+
+        Args:
+            start: Identifier that the launcher gave to the process, and all that it starts, in the
+                environment variable `HOPTIM_START`: 8 random hexadecimal digits, lower case.
+
+        Returns:
+            True if the workers held trials, even if other workers took them back before.
+        """
+        return self._session.store.record_deaths(start)
 
     def keeper(self) -> Keeper:
         """Return the study's side of a `Trial` that another process of the same job claimed.

@@ -1,6 +1,6 @@
 """What the tests of launching let workers do.
 
-Also a script: `train`, `run DIR N`, `command DIR N WORDS`, `exec WORDS`.
+Also a script: `train`, `die`, `hold`, `run DIR N`, `command DIR N WORDS`, `exec WORDS`.
 """
 
 from __future__ import annotations
@@ -66,6 +66,33 @@ def fail_in_trials(study: hoptim.Study) -> None:
         trial.fail("there is no GPU here", retry=False)
 
 
+def raise_in_some(study: hoptim.Study) -> None:
+    """Trials with a large x always raise, in a block that records it; the script ends with the error."""
+    for trial in study:
+        with trial:
+            if trial.params["x"] > 0.7:
+                raise ValueError("loss is not finite")
+            trial.tell(loss(trial))
+
+
+def die_in_one(study: hoptim.Study) -> None:
+    """The first trial of member 1 always takes the worker's process along."""
+    for trial in study:
+        if (trial.member, trial.step) == (1, 0):
+            os.kill(os.getpid(), signal.SIGKILL)
+        trial.tell(loss(trial), save=saving("weights"))
+
+
+def hold(study: hoptim.Study) -> None:
+    """Keep a trial in hand, also after Ctrl-C."""
+    folder = Path(str(study.path)).parent
+    signal.signal(signal.SIGINT, lambda *_: (folder / "once").touch())
+    trial = study.ask()
+    (folder / "up").touch()
+    time.sleep(LIMIT)
+    del trial
+
+
 def leave(study: hoptim.Study) -> None:
     """Return before the study is done."""
 
@@ -112,6 +139,10 @@ def main() -> None:
     match sys.argv[1:]:
         case ["train"]:
             train(hoptim.load(os.environ["HOPTIM_STUDY"]))
+        case ["die"]:
+            die_in_one(hoptim.load(os.environ["HOPTIM_STUDY"]))
+        case ["hold"]:
+            hold(hoptim.load(os.environ["HOPTIM_STUDY"]))
         case ["run", folder, workers]:
             hoptim.run(train, made(Path(folder)), workers=int(workers))
         case ["exec", *words]:

@@ -42,6 +42,7 @@ STORE = [
     "trial",
     "two_tellers",
     "study",
+    "deaths",
     "processes",
     "forked",
     "chaos",
@@ -212,6 +213,15 @@ MUTANTS = {
         [("os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)", "os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)")], "tree",
     ),
     "the reserve is not given up": Mutant("store/reserve.py", [("            os.unlink(self._path)\n", "            raise OSError\n")], "reserve"),
+    "a launcher's own kill counts as a death": Mutant(
+        "launch/supervisor.py", [("            if not self._closed:\n", "            if True:\n")], "launch_command",
+    ),
+    "a signal that asks to stop counts as a death": Mutant(
+        "launch/supervisor.py", [("not isinstance(error, WorkerStopped) and ", "")], "launch_supervisor",
+    ),
+    "a death of workers that nobody reaped counts": Mutant(
+        "store/deaths.py", [("    died = died and transaction.state.format > 1\n", "    died = transaction.state.format > 1\n")], "deaths",
+    ),
     "names change by path": Mutant(
         "store/checkpoints.py",
         [("fd, trash = self._descriptor(), hidden_name(",

@@ -132,6 +132,18 @@ def test_a_childs_tell_is_the_parents(tmp_path):
     assert made.check().ok
 
 
+@pytest.mark.parametrize("save", [None, saving("weights")])
+def test_a_parent_that_tells_otherwise_than_its_child_is_told_so(tmp_path, save):
+    """Of two values for one claim the first is recorded, and the second is `AlreadyTold`."""
+    made = study(tmp_path / "s")
+    trial = made.ask()
+    assert in_child(lambda: trial.tell(1.0, save=save)) == 0
+    with pytest.raises(hoptim.AlreadyTold):
+        trial.tell(2.0, save=save)
+    assert [t.value for t in made.trials] == [1.0]
+    assert made.check().ok
+
+
 @pytest.mark.parametrize("word", ["fail", "release"])
 def test_a_child_may_hand_the_trial_back_in_words(tmp_path, word):
     """A child's `fail` or `release` counts as the parent's, whose later tell is refused."""

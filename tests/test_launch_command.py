@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shlex
 import shutil
 import signal
 import stat
@@ -57,10 +58,40 @@ def test_killed_workers_are_started_again(folder, caplog):
         assert len(killed.result()) == 2
     assert (summary.status, summary.stopped) == (0, None)
     assert sum(worker.starts for worker in summary.workers) == 4
-    restarted = r"Worker \d failed and restarts in [\d.]+ s .*: The command was killed by SIGKILL\. "
+    restarted = r"Worker \d failed in a trial, .* and restarts in [\d.]+ s: .* was killed by SIGKILL\. "
     assert sum(bool(re.match(restarted, message)) for message in caplog.messages) == 2
     launched.assert_complete(folder)
     assert hoptim.load(folder / "study").check().findings == ()
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_trial_that_kills_its_workers_is_marked_failed(folder, caplog, wrapped):
+    """After three deaths it has failed and its member is rescued; no worker or wrapper is given up."""
+    launched.made(folder)
+    die = (*TRAIN[:-1], "die")
+    command = shell(f"{shlex.join(die)}; exit $?") if wrapped else die
+    summary = run_command(folder / "study", command, 2, restarts=0)
+    assert (summary.status, summary.stopped) == (0, None)
+    study = hoptim.load(folder / "study")
+    assert study.done
+    (failed,) = [trial for trial in study.trials if trial.failed]
+    assert (failed.member, failed.step, failed.failed) == (1, 0, "ended the processes of 3 workers")
+    assert len([record for record in records(folder / "study") if record.get("died")]) == 3
+    assert "failed in a trial, as the study records, and restarts" in caplog.text
+    assert study.check().findings == ()
+
+
+def test_a_worker_that_its_runner_kills_is_no_death(tmp_path):
+    """What a second Ctrl-C kills was interrupted: the next worker takes its trial back, uncounted."""
+    made = launched.made(tmp_path)
+    runner = run("launched.py", "command", tmp_path / "study", 1, *TRAIN[:-1], "hold")
+    wait_until((tmp_path / "up").exists, launched.LIMIT)
+    runner.send_signal(signal.SIGINT)
+    wait_until((tmp_path / "once").exists)
+    runner.send_signal(signal.SIGINT)
+    runner.communicate(timeout=60)
+    made.ask(timeout=30)
+    assert [(r["op"], r.get("died")) for r in records(tmp_path / "study")][2:3] == [("reclaim", None)]
 
 
 def test_output_goes_to_logs_with_a_header_for_each_start(folder):

@@ -125,6 +125,26 @@ def test_a_study_whose_trials_all_fail_is_an_error(tmp_path):
         hoptim.run(launched.fail_in_trials, launched.made(tmp_path), 2, threads)
 
 
+@pytest.mark.usefixtures("at_once")
+def test_recorded_failures_cost_no_restarts(tmp_path):
+    """A third of the space raises, which ends a worker each time: all 48 trials end, none is given up."""
+    made = study(tmp_path / "s", size=8, steps=6)
+    assert hoptim.run(launched.raise_in_some, made, 2, Here(), restarts=0).done
+    assert len(made.trials) == 48
+    raised = [trial for trial in made.trials if trial.params["x"] > 0.7]
+    assert raised == [trial for trial in made.trials if trial.failed is not None]
+    assert {trial.attempt for trial in raised} == {3}
+
+
+def test_a_trial_that_kills_its_processes_is_marked_failed(folder, monkeypatch):
+    """Processes of this machine die in one trial, which fails after `max_deaths`; the rest is trained."""
+    monkeypatch.setattr(restarting, "_FIRST", 0.0)
+    made = study(folder / "s", size=4, steps=2, max_deaths=2)
+    assert hoptim.run(launched.die_in_one, made, 1, restarts=0).done
+    assert [(t.member, t.step) for t in made.trials if t.failed] == [(1, 0)]
+    assert len([record for record in records(folder / "s") if record.get("died")]) == 2
+
+
 def test_an_error_after_the_end_is_said(tmp_path, caplog):
     """What goes wrong behind a worker's loop is a warning, for the study is done."""
 
@@ -272,9 +292,8 @@ def test_workers_of_a_killed_parent_end_by_themselves(tmp_path):
 
 
 def assert_released(folder, count):
-    """So many trials were handed back at the end, and no worker is left."""
-    last = records(folder / "study")[-count:]
-    assert [record["op"] for record in last] == ["release"] * count
+    """So many trials were handed back, and no worker is left."""
+    assert [record["op"] for record in records(folder / "study")].count("release") == count
     assert list((folder / "study" / "workers").iterdir()) == []
 
 

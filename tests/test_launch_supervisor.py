@@ -9,6 +9,7 @@ import pytest
 
 from hoptim.errors import StoreError, WorkersFailed
 from hoptim.launch import supervisor as supervising
+from hoptim.launch.failure import WorkerStopped
 from hoptim.launch.supervisor import Slot, Supervisor
 
 
@@ -103,6 +104,38 @@ def test_starts_that_fail_end_a_launch_when_nothing_can_run(clock):
         clock.now += 1
     assert not supervised.look()
     assert [str(slot.error) for slot in supervised.slots] == ["[Errno 28] The disk is full."] * 2
+
+
+class Records:
+    """Records of a study as the test says."""
+
+    def __init__(self) -> None:
+        self.failed, self.dead = 0, list[str]()
+
+    def failures(self) -> int:
+        return self.failed
+
+    def record_deaths(self, start: str) -> bool:
+        self.dead.append(start)
+        return True
+
+
+@pytest.mark.parametrize("error", [WorkersFailed("It died."), WorkerStopped("It was asked to stop.")])
+def test_an_end_that_the_study_records_is_no_restart(clock, error):
+    """A death in a trial, or a failed attempt while the worker ran, leaves its restarts as they were."""
+    records = Records()
+    supervised = Supervisor[Run](lambda slot: Run(), 1, 0, records=records)
+    (slot,) = supervised.slots
+    starts = []
+    for _ in range(30):
+        supervised.look()
+        starts.append(slot.start)
+        records.failed += isinstance(error, WorkerStopped)
+        latest(slot).end(error)
+        assert supervised.look()
+        clock.now += 1
+    assert len(set(starts)) == 30
+    assert records.dead == ([] if isinstance(error, WorkerStopped) else starts)
 
 
 @pytest.mark.usefixtures("clock")

@@ -30,12 +30,24 @@ _HEADER = ("worker", "starts", "ended", "log")
     "--restarts", type=int, default=3, metavar="N", show_default=True,
     help="Restarts in a row after which a worker that keeps failing is given up.",
 )  # fmt: skip
+@click.option(
+    "--max-deaths", type=int, default=3, metavar="N", show_default=True,
+    help="Deaths of workers after which the trial that they held is marked failed.",
+)  # fmt: skip
+@options.single_host
 @options.as_json
 @options.folder
 @click.argument("command", metavar="-- COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
 def run(
-    ctx: click.Context, workers: int, restarts: int, as_json: bool, folder: Path, command: tuple[str, ...]
+    ctx: click.Context,
+    workers: int,
+    restarts: int,
+    max_deaths: int,
+    single_host: bool,
+    as_json: bool,
+    folder: Path,
+    command: tuple[str, ...],
 ) -> None:
     """Start a command several times here, and keep it running.
 
@@ -46,7 +58,9 @@ def run(
     """
     from hoptim.launch.command import run_command
 
-    summary = run_command(folder, command, workers, restarts)
+    summary = run_command(
+        folder, command, workers, restarts, max_deaths=max_deaths, single_host=single_host
+    )
     if as_json:
         workers_json = [{**asdict(worker), "log": str(worker.log)} for worker in summary.workers]
         print_json({"folder": str(summary.folder), "stopped": summary.stopped, "workers": workers_json})

@@ -9,17 +9,21 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Unpack
 
 from hoptim._arguments import whole_of
 from hoptim._files import explained, make_folder
 from hoptim._paths import study_folder
 from hoptim.errors import ArgumentError
 from hoptim.launch.logged_process import LoggedProcess
+from hoptim.launch.records import Records
 from hoptim.launch.summary import LaunchSummary, WorkerSummary
 from hoptim.launch.supervisor import Slot, Supervisor
+from hoptim.options import START, OptionKeywords
+from hoptim.study import load
 
 log = logging.getLogger("hoptim")
 
@@ -27,7 +31,13 @@ _LOOK_EVERY = 0.05  # seconds
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run_command(folder: Path, command: Sequence[str], workers: int, restarts: int = 3) -> LaunchSummary:
+def run_command(
+    folder: Path,
+    command: Sequence[str],
+    workers: int,
+    restarts: int = 3,
+    **options: Unpack[OptionKeywords],
+) -> LaunchSummary:
     """Start a command several times and keep it running.
 
     A worker that ends with status 0 has finished. One that ends otherwise is started again, after 1 s, 2
@@ -44,7 +54,8 @@ def run_command(folder: Path, command: Sequence[str], workers: int, restarts: in
         command: Program and arguments; no shell reads it.
         workers: Number of workers.
         restarts: Restarts in a row after which a worker is given up; the count begins anew for one that
-            ran for ten minutes. Default: 3.
+            ran for ten minutes, or whose trial the study records as failed or as its death. Default: 3.
+        **options: Options with which deaths of workers are recorded, such as `max_deaths`; see `Options`.
 
     Returns:
         The end of each worker; its `status` is the exit status to end with.
@@ -63,11 +74,12 @@ def run_command(folder: Path, command: Sequence[str], workers: int, restarts: in
         make_folder(folder / "logs")
 
     def start(slot: Slot[LoggedProcess]) -> LoggedProcess:
-        variables = {"HOPTIM_STUDY": str(folder), "HOPTIM_WORKER": str(slot.number)}
+        variables = {"HOPTIM_STUDY": str(folder), "HOPTIM_WORKER": str(slot.number), START: slot.start}
         title = f"start {slot.starts} of worker {slot.number}"
         return LoggedProcess(command, variables, _log(folder, slot.number), title)
 
-    supervisor = Supervisor(start, workers, restarts)
+    records = Records(partial(load, folder, **options))
+    supervisor = Supervisor(start, workers, restarts, records=records)
     stopped = _supervise(supervisor)
     return LaunchSummary(folder, tuple(_summary(slot, folder) for slot in supervisor.slots), stopped)
 

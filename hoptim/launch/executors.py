@@ -15,8 +15,10 @@ from hoptim import _signals
 from hoptim.errors import ArgumentError, StoreError, WorkersFailed
 from hoptim.launch.failure import last_line
 from hoptim.launch.processes import Processes
+from hoptim.launch.records import Records
 from hoptim.launch.slurm import Requeued
 from hoptim.launch.supervisor import Future, Slot, Supervisor
+from hoptim.options import START
 from hoptim.study import Study
 
 log = logging.getLogger("hoptim")
@@ -38,7 +40,7 @@ class Submission(Requeued):
     Args:
         train: Training function of the user.
         number: Number of the worker.
-        token: Random name of this submission.
+        token: Identifier of this start.
     """
 
     number: int
@@ -46,6 +48,15 @@ class Submission(Requeued):
 
     def __str__(self) -> str:
         return f"hoptim-worker-{self.number}"
+
+
+class LocalSubmission(Submission):
+    """A call in a process of this machine, whose launcher sees its death."""
+
+    def __call__(self, *args: Any, **named: Any) -> None:
+        """Train, under the name of the start."""
+        os.environ[START] = self.token
+        super().__call__(*args, **named)
 
 
 def train_with(
@@ -82,10 +93,11 @@ def _supervise(
     executor: Executor, train: Callable[[Study], object], study: Study, workers: int, restarts: int
 ) -> Supervisor[Future]:
     """Return the supervisor of all workers once nothing more is to be done."""
+    submission = LocalSubmission if isinstance(executor, Processes) else Submission
 
     def submit(slot: Slot[Future]) -> Future:
         try:
-            return executor.submit(Submission(train, slot.number, os.urandom(4).hex()), study)
+            return executor.submit(submission(train, slot.number, slot.start), study)
         except ArgumentError:
             raise
         except Exception as error:
@@ -93,7 +105,7 @@ def _supervise(
                 f"The executor takes no more workers: {last_line(error)}. The study is as it was."
             ) from error
 
-    supervisor = Supervisor(submit, workers, restarts, progress=partial(_finished, study))
+    supervisor = Supervisor(submit, workers, restarts, partial(_finished, study), Records(lambda: study))
     pause, longest = _PAUSES
     while not _is_done(study) and supervisor.look():
         time.sleep(pause)

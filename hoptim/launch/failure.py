@@ -8,7 +8,23 @@ from contextlib import suppress
 
 from hoptim.errors import WorkersFailed
 
+_STOPS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _NAMES_ONE = re.compile(r"[A-Za-z_][\w.]*: ")  # as in "ValueError: why", behind which others write more
+
+
+class WorkerStopped(WorkersFailed):
+    """A worker's process was ended by a signal that asks to stop, so somebody wanted it to."""
+
+
+def failed(status: int, message: str) -> WorkersFailed:
+    """Return the error of a worker whose process ended with a status.
+
+    Args:
+        status: Exit status of a process, not 0; negative for a signal, above 128 if a shell saw it.
+        message: Text of the error.
+    """
+    number = -status if status < 0 else status - 128
+    return (WorkerStopped if number in _STOPS else WorkersFailed)(message)
 
 
 def ending(status: int) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from hoptim._files import create, explained, open_regular
 from hoptim._text import printable
-from hoptim.errors import ArgumentError, WorkersFailed
-from hoptim.launch.failure import ending
+from hoptim.errors import ArgumentError
+from hoptim.launch.failure import ending, failed
 
 _TAIL = 4096  # bytes of a log in which its last line is looked for
 _HEADER = "== "
@@ -70,7 +70,8 @@ class LoggedProcess:
         """
         status = self._process.wait()
         if status:
-            raise WorkersFailed(f"The command {ending(status)}. Its log ends with: {_last_line(self._log)}")
+            message = f"The command {ending(status)}. Its log ends with: {_last_line(self._log)}"
+            raise failed(status, message)
 
     def send_signal(self, number: int) -> None:
         """Send a signal to the process and all that it started."""

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from hoptim.errors import ArgumentError, WorkersFailed
-from hoptim.launch.failure import ending
+from hoptim.launch.failure import ending, failed
 
 _STOP_WITHIN = 30.0  # seconds that workers have to hand back their trials before they are killed
 _LONGEST = 16384  # characters of a traceback; fewer bytes than a pipe holds before it is read
@@ -82,7 +82,7 @@ class Process:
                 f"{why} before it began to train. Each worker imports the script that launches it: "
                 "keep the launch under `if __name__ == '__main__':`, and the function in a file."
             )
-        raise WorkersFailed(messages[-1].decode(errors="replace").strip() if messages[-1] else f"{why}.")
+        raise failed(status, messages[-1].decode(errors="replace").strip() or f"{why}.")
 
     def stop(self, number: int) -> None:
         """Send a signal if the process still runs."""

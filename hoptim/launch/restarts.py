@@ -34,6 +34,11 @@ class Restarts:
         self.count += 1
         return _wait(self.count)
 
+    def begin_anew(self) -> float:
+        """Return the seconds to wait before a restart that is not counted; others are counted anew."""
+        self.count = 0
+        return _wait(1)
+
     def retry(self) -> float:
         """Count a start that failed and return the seconds to wait before the next one."""
         self.tries += 1

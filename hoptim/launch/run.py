@@ -34,7 +34,8 @@ def run(
             `hoptim.launch.ray.RayExecutor`. Default: None, which starts processes on this machine; a
             script that does so keeps the call under `if __name__ == "__main__":`.
         restarts: Restarts in a row after which a worker is given up; the count begins anew once it has
-            run for ten minutes while the study made progress. Default: 3.
+            run for ten minutes while the study made progress, and when the study records its end: as a
+            failed attempt, or on this machine as a death in a trial. Default: 3.
 
     Returns:
         The study, when it is done or every worker has returned. Workers of an executor may then be

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from hoptim.launch.failure import in_full, last_line
+from hoptim.launch.failure import WorkerStopped, in_full, last_line
+from hoptim.launch.records import Records
 from hoptim.launch.restarts import Restarts
 
 log = logging.getLogger("hoptim")
@@ -38,8 +40,10 @@ class Slot(Generic[Run]):
         run: Latest run, None before the first.
         running: True until the supervisor has noted the end of the latest run.
         due: Monotonic time of the next start, None if none is planned.
+        start: Identifier of the latest start, 8 hexadecimal digits.
         since: Monotonic time of the latest start.
         progress: Progress of all workers at that time.
+        failures: Attempts that the study recorded as failed by then.
         error: Error of the last run if the worker was given up, else None.
     """
 
@@ -49,8 +53,10 @@ class Slot(Generic[Run]):
     run: Run | None = None
     running: bool = False
     due: float | None = 0.0
+    start: str = ""
     since: float = 0.0
     progress: float = 0.0
+    failures: int = 0
     error: Exception | None = None
 
 
@@ -64,6 +70,8 @@ class Supervisor(Generic[Run]):
         restarts: Restarts in a row after which a worker is given up.
         progress: Returns a measure of what all workers have achieved; only a worker that ran while it
             grew has its restarts counted anew. Default: the clock, which always grows.
+        records: Records of the study. The end of a worker whose cause they bound, a failed attempt or a
+            death in a trial, is not counted as a restart. Default: None, which counts all.
 
     Attributes:
         slots: The workers, by number.
@@ -75,9 +83,10 @@ class Supervisor(Generic[Run]):
         workers: int,
         restarts: int,
         progress: Callable[[], float] = time.monotonic,
+        records: Records | None = None,
     ) -> None:
         self.slots = tuple(Slot[Run](number, Restarts(restarts)) for number in range(workers))
-        self._start, self._progress = start, progress
+        self._start, self._progress, self._records = start, progress, records
         self._closed = False
         self._logged: set[str] = set()
 
@@ -102,8 +111,9 @@ class Supervisor(Generic[Run]):
         return [slot.run for slot in self.slots if slot.running and slot.run is not None]
 
     def _begin(self, slot: Slot[Run]) -> None:
-        slot.due, slot.starts = None, slot.starts + 1
+        slot.due, slot.starts, slot.start = None, slot.starts + 1, os.urandom(4).hex()
         slot.since, slot.progress = time.monotonic(), self._progress()
+        slot.failures = 0 if self._records is None else self._records.failures()
         try:
             slot.run = self._start(slot)
         except Exception as error:
@@ -135,14 +145,24 @@ class Supervisor(Generic[Run]):
         )  # fmt: skip
 
     def _plan_restart(self, slot: Slot[Run], error: Exception) -> None:
-        now = time.monotonic()
-        wait = slot.restarts.delay(now - slot.since if self._progress() > slot.progress else 0.0)
-        if wait is None:
-            slot.error, then = error, "is given up"
+        now, restarts = time.monotonic(), slot.restarts
+        lived = now - slot.since if self._progress() > slot.progress else 0.0
+        if self._is_recorded(slot, error):
+            wait: float | None = restarts.begin_anew()
+            then = f"in a trial, as the study records, and restarts in {wait:g} s"
+        elif (wait := restarts.delay(lived)) is None:
+            slot.error, then = error, "and is given up"
         else:
-            slot.due = now + wait
-            then = f"restarts in {wait:g} s (restart {slot.restarts.count} of {slot.restarts.most})"
-        log.warning("Worker %d failed and %s: %s", slot.number, then, self._brief(error))
+            then = f"and restarts in {wait:g} s (restart {restarts.count} of {restarts.most})"
+        slot.due = None if wait is None else now + wait
+        log.warning("Worker %d failed %s: %s", slot.number, then, self._brief(error))
+
+    def _is_recorded(self, slot: Slot[Run], error: Exception) -> bool:
+        """Tell whether the study records what ended a worker: a failed attempt, or its death in a trial."""
+        if self._records is None:
+            return False
+        died = not isinstance(error, WorkerStopped) and self._records.record_deaths(slot.start)
+        return died or self._records.failures() > slot.failures
 
     def _brief(self, error: Exception) -> str:
         """Return an error in full once, then its last line: a mistake in a script meets all workers."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 from hoptim.options import Options
 from hoptim.store.claim import Claim
-from hoptim.store.liveness import display_name
+from hoptim.store.deaths import take_back
 from hoptim.store.state import State
 from hoptim.store.transactions import Transaction
 from hoptim.store.trial_record import TrialRecord
 from hoptim.store.workers import Workers
-
-log = logging.getLogger("hoptim")
 
 Propose = Callable[[State, int, int], dict[str, Any]]  # state, member, number -> fields of an ask
 
@@ -101,10 +98,4 @@ class Claims:
     def _take_back(self, transaction: Transaction) -> None:
         """Reclaim the trials of workers that are dead; the last look at each is under the lock."""
         for worker, silence in self._workers.dead():
-            how = f"gave no sign of life for {silence:.0f} s" if silence else "died"
-            for trial in [t for t in transaction.state.open.values() if t.worker == worker]:
-                final = trial.losses + 1 >= self._options.max_interruptions
-                log.warning("%s %s in trial %d.", display_name(worker), how, trial.number)
-                transaction.add("reclaim", trial=trial.number, token=trial.token, final=final)
-                transaction.lost.append((trial.number, trial.token))  # should it have come that far
-            transaction.dead.append(worker)
+            take_back(transaction, worker, self._options, silence)

@@ -61,10 +61,15 @@ class ProcessIdentity(NamedTuple):
             return None  # a look that failed proves nothing
 
 
-def new_id(pid: int) -> str:
-    """Return a name for what a process writes, unique also when its pid is used again: host.pid.random."""
+def new_id(pid: int, prefix: str = "") -> str:
+    """Return a name for what a process writes, unique also when its pid is used again: host.pid.random.
+
+    Args:
+        pid: Process.
+        prefix: Hexadecimal digits before the random ones. Default: none.
+    """
     host = re.sub(r"[^A-Za-z0-9]+", "-", os.uname().nodename)[:16]
-    return f"{host}.{pid}.{os.urandom(3).hex()}"
+    return f"{host}.{pid}.{prefix}{os.urandom(3).hex()}"
 
 
 def _boot() -> str:

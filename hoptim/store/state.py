@@ -42,6 +42,7 @@ class State:
         retained: Trials to be kept until a trial continues from them, and none has yet.
         best_ever: The finished trial with the best finite value, the first of equals.
         stopped: Reason why no trial is to be begun any more; None while none is given.
+        lost: Workers whose trials were taken back.
     """
 
     def __init__(self, shape: StudyShape) -> None:
@@ -59,6 +60,7 @@ class State:
         self.retained: set[int] = set()
         self.best_ever: TrialRecord | None = None
         self.stopped: str | None = None
+        self.lost: set[str] = set()
 
     def apply(self, record: Record) -> None:
         """Add one record.
@@ -230,9 +232,12 @@ class State:
 
     def _reclaim(self, record: Record) -> None:
         trial = self._claimed(record)
-        trial.deaths += truth(record.get("died", False))
+        died = truth(record.get("died", False))
+        trial.deaths += died
+        self.lost.add(str(trial.worker))
         if record["final"]:
-            self._end(trial, record, f"lost with its worker {trial.worker} too often")
+            often = f"lost with its worker {trial.worker} too often"
+            self._end(trial, record, f"ended the processes of {trial.deaths} workers" if died else often)
         else:
             trial.interruptions += 1
             trial.losses += 1

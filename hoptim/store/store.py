@@ -13,6 +13,7 @@ from hoptim.store.adoption import AdoptedTrial, publish_generation, record_gener
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.claim import Claim, Held
 from hoptim.store.claims import Claims, Propose
+from hoptim.store.deaths import take_back
 from hoptim.store.draft import Draft
 from hoptim.store.endings import (
     is_told,
@@ -32,6 +33,7 @@ from hoptim.store.published import Published
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import FORMAT, State
 from hoptim.store.transactions import Transaction, Transactions
+from hoptim.store.worker import is_of_start
 from hoptim.store.workers import Workers
 
 log = logging.getLogger("hoptim")
@@ -210,6 +212,22 @@ class Store:
             more = {"unused": True} if unused else {}
             transaction.add("release", trial=claim.number, token=claim.token, **more)
         self.checkpoints.forget(claim.number, claim.token, ended=False)
+
+    def record_deaths(self, start: str) -> bool:
+        """Take back what the workers of a start held, as trials that may have ended their process.
+
+        Args:
+            start: Identifier of the start.
+
+        Returns:
+            True if they held trials, also when another process was the first to take them back.
+        """
+        held = {t.worker for t in self.refresh().open.values() if t.worker and is_of_start(t.worker, start)}
+        if held and self.watch is not None:
+            with self._transaction() as transaction:
+                for worker in filter(self.watch.is_proven_dead, sorted(held)):
+                    take_back(transaction, worker, self.options, died=True)
+        return any(is_of_start(worker, start) for worker in self.state.lost)
 
     def extend(self, steps: int) -> None:
         """Raise the number of steps."""

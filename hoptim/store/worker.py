@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
 from hoptim._files import explained, is_there, make_folder, write_new
+from hoptim.options import START
 from hoptim.store.heartbeat import Heartbeat
 from hoptim.store.layout import WORKERS
 from hoptim.store.process_identity import ProcessIdentity, new_id
@@ -23,12 +25,12 @@ class Worker:
             shell. Then no death is ever proven, and only `Watch.beat` moves the time stamp. Default: False.
 
     Attributes:
-        id: Name of the file: host, pid and some random digits.
+        id: Name of the file: host, pid, and the identifier of a launcher's start with some random digits.
         pid: Process that made this object; a forked child is another worker.
     """
 
     def __init__(self, folder: Path, heartbeat: Heartbeat, guest: bool = False) -> None:
-        self.id = new_id(os.getppid() if guest else os.getpid())
+        self.id = new_id(os.getppid() if guest else os.getpid(), _start())
         self.pid = os.getpid()
         self._guest, self._heartbeat = guest, heartbeat
         self._path = folder / WORKERS / self.id
@@ -62,6 +64,17 @@ class Worker:
     def _remove(self) -> None:
         with suppress(OSError):
             self._path.unlink()
+
+
+def is_of_start(worker: str, start: str) -> bool:
+    """Return whether a worker's name carries the identifier that a launcher gave to its process."""
+    digits = worker.rpartition(".")[2]
+    return len(digits) > len(start) and digits.startswith(start)
+
+
+def _start() -> str:
+    start = os.environ.get(START, "")
+    return start if re.fullmatch("[0-9a-f]{8}", start) else ""
 
 
 def heartbeat_file(identity: ProcessIdentity, lease: float, guest: bool = False) -> bytes:
