@@ -5,24 +5,31 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import hoptim
+from hoptim.errors import CheckpointError
 from hoptim.store.check.repair import _move
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.draft import Draft
+from hoptim.store.heartbeat import Heartbeat
+from hoptim.store.liveness import Watch
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
-from hoptim.store.tree import remove
+from hoptim.store.tree import Extent, measure, opened, remove, settle, try_to_remove
+from tests.builders import study
 
 CALLS = (
     "open", "stat", "lstat", "fstat", "chmod", "fchmod", "fsync", "listdir", "scandir", "mkdir", "link",
-    "symlink", "readlink", "rename", "replace", "unlink", "rmdir",
+    "symlink", "readlink", "rename", "replace", "unlink", "rmdir", "utime",
 )  # fmt: skip
 
 
@@ -45,7 +52,7 @@ def place(tmp_path):
 def private(tmp_path):
     """A private folder, with all the names that a study's folders have."""
     folder = tmp_path / "private"
-    for name in ("shards/0", ".draft-study-0.1/shards/0", "0.1/shards/0", "study-0/note", ".trash-0.1-ab"):
+    for name in ("shards/0", ".draft-study-0.1/shards/0", "0.1/shards/0", "study-0/note", "w.1.a"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("mine")
     for path in (folder, *folder.rglob("*")):
@@ -53,10 +60,10 @@ def private(tmp_path):
     return folder
 
 
-def facts(folder: Path) -> dict[str, tuple[int, int]]:
-    """Mode and number of names of all that is in a folder."""
+def facts(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Mode, number of names and time of change of all that is in a folder."""
     found = {str(path): path.lstat() for path in (folder, *folder.rglob("*"))}
-    return {path: (status.st_mode, status.st_nlink) for path, status in found.items()}
+    return {path: (each.st_mode, each.st_nlink, each.st_mtime_ns) for path, each in found.items()}
 
 
 @contextmanager
@@ -156,6 +163,23 @@ def repair(place: Path) -> Callable[[], object]:
     return lambda: _move(place, copies, ["checkpoints/0.1"])
 
 
+def bury(place: Path) -> Callable[[], object]:
+    """Remove the files of workers that died."""
+    (place / "workers").mkdir()
+    (place / "workers" / "w.1.a").write_text("half a heartb")
+    return lambda: Watch(place, 1.0).remove_idle(())
+
+
+def beat(place: Path) -> Callable[[], object]:
+    """Show that a worker lives."""
+    (place / "workers").mkdir()
+    path = place / "workers" / "w.1.a"
+    path.write_text("{}")
+    heartbeat, stops = Heartbeat(1.0), iter((False, True))
+    heartbeat._paths = (str(path),)
+    return lambda: heartbeat._run(SimpleNamespace(wait=lambda seconds: next(stops)))
+
+
 SCENES = [
     (publish, "checkpoints/.draft-study-0.1"),
     (publish, "checkpoints/.draft-study-0.1/shards"),
@@ -180,6 +204,9 @@ SCENES = [
     (adopt, "checkpoints"),
     (repair, "checkpoints/0.1"),
     (repair, "checkpoints"),
+    (bury, "workers"),
+    (bury, "workers/w.1.a"),
+    (beat, "workers/w.1.a"),
 ]
 
 
@@ -188,7 +215,9 @@ SCENES = [
 def test_a_name_that_becomes_a_link_leads_nowhere(tmp_path, place, private, scene, name, back, caplog):
     """Before whichever file call a group member swaps it: a private folder keeps its modes and files."""
     caplog.set_level(logging.CRITICAL)
-    before, target = facts(private), private / "shards" / "0" if name.endswith("/0") else private
+    before, target = facts(private), private / Path(name).name if name.endswith(".a") else private
+    if name.endswith("/0"):
+        target = private / "shards" / "0"
     for at in itertools.count():
         act = scene(place)
         with suppress(hoptim.HoptimError), swapped(place / name, target, at, back) as calls:
@@ -200,3 +229,97 @@ def test_a_name_that_becomes_a_link_leads_nowhere(tmp_path, place, private, scen
             remove(folder)
         place.mkdir()
         place.chmod(0o2770)
+
+
+def extent_of(folder: Path) -> Extent:
+    """What `measure` finds, asked from the folder above."""
+    with opened(folder.parent) as fd:
+        return measure(folder.name, fd)
+
+
+def test_a_tree_is_measured(tmp_path):
+    """Size and number of all files are found, links being files of no bytes; settling finds the same."""
+    save(str(tmp_path / "tree"))
+    (tmp_path / "tree" / "config").write_bytes(b"12345")
+    (tmp_path / "tree" / "latest").symlink_to("shards")
+    (tmp_path / "tree" / "dangling").symlink_to("nowhere")
+    (tmp_path / "tree" / "empty").mkdir()
+    assert extent_of(tmp_path / "tree") == Extent(12, 4)
+    assert extent_of(tmp_path / "tree" / "config") == Extent(5, 1)
+    with opened(tmp_path) as fd:
+        assert settle("tree", fd, "Trial 0") == Extent(12, 4)
+
+
+def test_remove_takes_files_folders_links_and_nothing(tmp_path):
+    """What is there is removed, and a link without what it points to."""
+    (tmp_path / "folder" / "deep").mkdir(parents=True)
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "link").symlink_to("kept")
+    for name in ("folder", "link", "nothing"):
+        remove(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_folders_that_are_too_deep_are_an_error(tmp_path, caplog):
+    """Folders in folders without end are refused and do not exhaust the stack; the rest is removed."""
+    save(str(tmp_path / "tree"))
+    (tmp_path / "tree" / Path(*"d" * 900)).mkdir(parents=True)
+    with opened(tmp_path) as fd, pytest.raises(CheckpointError, match=r"Trial 3: .* 100 folders deep"):
+        settle("tree", fd, "Trial 3")
+    try_to_remove(tmp_path / "tree")
+    assert [path.name for path in (tmp_path / "tree").iterdir()] == ["d"]
+    assert "Could not remove all of" in caplog.text
+    shutil.rmtree(tmp_path / "tree")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
+def test_a_special_file_in_a_checkpoint_is_named(place, kind):
+    """A tell with a pipe in its checkpoint says where it is and keeps the claim; without it, it is told."""
+    trial = study(place).ask()
+    save(str(trial.draft))
+    special = trial.draft / "shards" / "x"
+    with suppress(PermissionError):
+        kinds = {"pipe": stat.S_IFIFO, "socket": stat.S_IFSOCK, "device": stat.S_IFCHR}
+        os.mknod(special, kinds[kind] | 0o600, os.makedev(1, 3))
+    if not special.exists():
+        pytest.skip("making a device file takes root")
+    with pytest.raises(
+        CheckpointError, match=rf"Trial 0: 'shards/x' in the checkpoint is a .*{kind}.*kept"
+    ):
+        trial.tell(0.5, checkpoint=trial.draft)
+    special.unlink()
+    trial.tell(0.5, checkpoint=trial.draft)
+
+
+def through(draft: Path) -> dict[str, str]:
+    """Texts of links that lead through a draft's own name, by their own paths in it."""
+    away = draft.parent / "elsewhere"
+    away.symlink_to(draft.parent)
+    return {
+        "latest": f"{draft}/shards",
+        "itself": str(draft),
+        "spelled": f"{away}/../{away.parent.name}/elsewhere//{draft.name}/shards/",
+        "shards/up": f"{draft}/shards/0",
+        "shards/beside": f"../../{draft.name}/shards/0",
+        "dangling": f"{draft}/step_9",
+    }
+
+
+def test_links_through_a_drafts_own_name_lead_to_what_is_published(place):
+    """`latest -> /.../draft/step_9` would dangle under the published name; other links stay as they are."""
+    checkpoints = Checkpoints(place, "study")
+    draft = checkpoints.draft(DRAFT)
+    others = {"a": "shards/0", "shards/b": "../shards", "c": "/etc/passwd", "d": "../0.7", "e": "nowhere"}
+    save(str(draft))
+    for name, target in {**through(draft), **others}.items():
+        (draft / name).symlink_to(target)
+    checkpoints.publish(DRAFT)
+    found = Path(checkpoints.path(DRAFT.name))
+    assert {name: os.readlink(found / name) for name in others} == others
+    assert {name: os.readlink(found / name) for name in ("latest", "shards/up", "dangling")} == {
+        "latest": "shards", "shards/up": "../shards/0", "dangling": "step_9",
+    }  # fmt: skip
+    assert (found / "itself").samefile(found)
+    assert (found / "spelled" / "0").read_text() == "weights"
+    assert (found / "shards" / "beside").read_text() == "weights"
+    assert sum(path.is_symlink() for path in found.rglob("*")) == 11

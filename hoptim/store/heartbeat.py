@@ -57,4 +57,4 @@ class Heartbeat:
         while not stop.wait(self.lease / BEATS_PER_LEASE):
             for path in self._paths:
                 with suppress(OSError):  # a beat that fails is a beat missed; the lease decides
-                    os.utime(path)
+                    os.utime(path, follow_symlinks=False)

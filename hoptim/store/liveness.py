@@ -16,6 +16,7 @@ from hoptim._text import printable
 from hoptim.store.heartbeat import BEATS_PER_LEASE
 from hoptim.store.layout import WORKERS
 from hoptim.store.process_identity import ProcessIdentity
+from hoptim.store.tree import opened
 
 log = logging.getLogger("hoptim")
 
@@ -133,9 +134,8 @@ class Watch:
     def remove_dead(self, name: str) -> None:
         """Remove a dead process's file, once nothing is claimed in its name."""
         self._silences.pop(name, None)
-        with suppress(OSError):
-            if is_folder(self._folder):
-                (self._folder / name).unlink()
+        with suppress(OSError), opened(self._folder) as folder:
+            os.unlink(name, dir_fd=folder)
 
     def names(self) -> list[str]:
         """Return the names of all files; empty where the folder cannot be read."""

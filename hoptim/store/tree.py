@@ -148,7 +148,7 @@ class _Draft:
     def _inside(self, target: str, folder: int) -> str | None:
         """Return what of a link's text is behind the draft, None if the link does not lead through it."""
         parts = target.split("/")
-        for count in range(1, len(parts) + 1):
+        for count in range(len(parts), 0, -1):
             with suppress(OSError):
                 passed = os.stat("/".join(parts[:count]) or "/", dir_fd=folder)
                 if os.path.samestat(passed, self._root):

@@ -29,7 +29,7 @@ class System(Files):
             me.machine.attributes[node] = (world.now, node.stat(node.size))
         return node.stat(node.size)
 
-    def utime(self, path: str) -> None:
+    def utime(self, path: str, *, follow_symlinks: bool = True) -> None:
         self.world.call("utime", path, self._utime, path)
 
     def _utime(self, path: str) -> None:
