@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -189,3 +190,59 @@ def test_a_user_without_the_group_is_told_so(place, umask):
     assert said.startswith("StoreError"), said
     assert str(place) in said
     assert "Permission denied" in said
+
+
+def saving_read_only(folder: Path) -> Callable[[], Any]:
+    """Train a study to its end whose checkpoints have folders that nobody may write to."""
+
+    def save(path: str) -> None:
+        inner = Path(path) / "a" / "b"
+        inner.mkdir(parents=True)
+        (inner / "w").write_text("weights")
+        for each in (inner, inner.parent, Path(path)):
+            each.chmod(0o555)
+
+    def call() -> int:
+        mine = study(folder, steps=3)
+        for trial in mine:
+            inner = trial.scratch / "read-only"
+            inner.mkdir()
+            (inner / "half").write_text("x")
+            inner.chmod(0o555)
+            trial.tell(loss(trial), save=save)
+        return mine.status().unremoved
+
+    return call
+
+
+def test_read_only_folders_are_removed(place, umask):
+    """What an ordinary user saved without write permission goes as everything else does, scratch too."""
+    assert as_user(USERS[0], place, umask, saving_read_only(place)) == 0
+    found = hoptim.load(place)
+    kept = {Path(t.checkpoint).name for t in found.trials if t.checkpoint}
+    assert found.done
+    assert {path.name for path in (place / "checkpoints").iterdir()} == kept
+    assert list((place / "scratch").iterdir()) == []
+
+
+def test_what_another_user_keeps_closed_is_counted(place, umask):
+    """Trash that its owner closed to the group stays: the log and `check` say so, `status` counts it."""
+    trash = place / "checkpoints" / ".trash-0.1-0123abcd"
+
+    def call() -> list[Any]:
+        mine, records = study(place, steps=6), list[str]()
+        handler = logging.Handler()
+        handler.emit = lambda record: records.append(record.getMessage())  # type: ignore[method-assign]
+        logging.getLogger("hoptim").addHandler(handler)
+        assert mine.ask() is not None
+        found = mine.status()
+        return [records, found.unremoved, found.warnings, str(mine.check())]
+
+    assert len(as_user(USERS[0], place, umask, some_trials(place, 3))) == 3
+    trash.mkdir(mode=0o700)
+    (trash / "w").write_text("weights")
+    logged, count, warnings, report = as_user(USERS[1], place, umask, call)
+    assert [line for line in logged if str(trash) in line and "Permission denied" in line]
+    assert count == 1
+    assert [line for line in warnings if line.startswith("1 dropped checkpoint not removed yet")]
+    assert "removes it, unless it belongs to another user" in report

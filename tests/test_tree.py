@@ -7,10 +7,10 @@ import logging
 import os
 import shutil
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -175,9 +175,11 @@ def beat(place: Path) -> Callable[[], object]:
     (place / "workers").mkdir()
     path = place / "workers" / "w.1.a"
     path.write_text("{}")
-    heartbeat, stops = Heartbeat(1.0), iter((False, True))
+    heartbeat, stop = Heartbeat(1.0), threading.Event()
+    beats = iter((False, True))
     heartbeat._paths = (str(path),)
-    return lambda: heartbeat._run(SimpleNamespace(wait=lambda seconds: next(stops)))
+    stop.wait = lambda timeout=None: next(beats)  # type: ignore[method-assign]
+    return lambda: heartbeat._run(stop)
 
 
 SCENES = [

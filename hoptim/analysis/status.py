@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from hoptim._text import counted
 from hoptim.space.space import Space
 from hoptim.trial import FinishedTrial
 
@@ -66,6 +67,7 @@ class Status:
         diversity: Spread of the members' latest by hyperparameter: 1 as in a fresh draw, 0 when all are
             equal.
         bytes: Disk used by `journal`, `checkpoints` and `scratch`; empty in memory.
+        unremoved: Number of dropped checkpoints that are still on disk, as `checkpoints/.trash-*`.
         rate: Trials that ended per second of late, None before the second.
         remaining: Seconds to the end at that rate, None where unknown.
         warnings: Sentences on what deserves a look.
@@ -89,6 +91,7 @@ class Status:
     founders: dict[int, int]
     diversity: dict[str, float]
     bytes: dict[str, int]
+    unremoved: int
     rate: float | None
     remaining: float | None
     warnings: list[str]
@@ -103,13 +106,14 @@ class Status:
         return {**plain, "best": _brief(self.best, space), "best_ever": _brief(self.best_ever, space)}
 
 
-def warnings(collapsed: str | None, running: Sequence[Running], left: int) -> list[str]:
+def warnings(collapsed: str | None, running: Sequence[Running], left: int, unremoved: int) -> list[str]:
     """Return sentences on what deserves a look.
 
     Args:
         collapsed: Sentence on an early loss of diversity, None without one.
         running: Trials that a worker holds.
         left: Trials that have not ended.
+        unremoved: Dropped checkpoints that are still on disk.
     """
     said = [] if collapsed is None else [collapsed]
     said += [
@@ -122,6 +126,11 @@ def warnings(collapsed: str | None, running: Sequence[Running], left: int) -> li
     if left and not running:
         remain = "trial remains" if left == 1 else "trials remain"
         said.append(f"No active workers; {left} {remain}: start a worker to continue.")
+    if unremoved:
+        said.append(
+            f"{counted(unremoved, 'dropped checkpoint')} not removed yet, as checkpoints/.trash-*: the "
+            "next worker that starts tries again. What stays belongs to another user, who may remove it."
+        )
     return said
 
 

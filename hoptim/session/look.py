@@ -12,7 +12,7 @@ from hoptim.analysis.status import Running, Status, warnings
 from hoptim.errors import NoResult
 from hoptim.session.results import Results
 from hoptim.session.session import Session
-from hoptim.store.layout import CHECKPOINTS, JOURNAL, SCRATCH
+from hoptim.store.layout import CHECKPOINTS, JOURNAL, SCRATCH, TRASH
 from hoptim.store.liveness import Watch
 from hoptim.store.trial_record import TrialRecord
 from hoptim.trial import FinishedTrial
@@ -23,15 +23,16 @@ def status(session: Session) -> Status:
     found = session.results()
     running = [_running(record, session.store.watch) for record in found.running]
     left, rate = found.size * found.steps - found.finished, found.rate
+    unremoved = 0 if session.path is None else _unremoved(Path(session.path))
     return Status(
         path=session.path, optimizer=session.config.optimizer.describe()["name"], mode=found.mode,
         size=found.size, steps=found.steps, at=time.time(), done=found.done, finished=found.finished,
         progress=found.progress, best=_if_any(found, "best"), best_ever=_if_any(found, "best_ever"),
         running=running, failed=found.failed, attempts=found.attempts, interruptions=found.interruptions,
         founders=found.founders, diversity=found.diversity,
-        bytes={} if session.path is None else _bytes(Path(session.path)),
+        bytes={} if session.path is None else _bytes(Path(session.path)), unremoved=unremoved,
         rate=rate, remaining=0.0 if found.done else left / rate if rate and running else None,
-        warnings=warnings(found.collapsed, running, left),
+        warnings=warnings(found.collapsed, running, left, unremoved),
     )  # fmt: skip
 
 
@@ -61,6 +62,13 @@ def _bytes(folder: Path) -> dict[str, int]:
     with suppress(OSError):
         found["journal"] = (folder / JOURNAL).stat().st_size
     return found
+
+
+def _unremoved(folder: Path) -> int:
+    """Return the number of dropped checkpoints in a study's directory that are still on disk."""
+    with suppress(OSError):
+        return sum(name.startswith(f".{TRASH}") for name in os.listdir(folder / CHECKPOINTS))
+    return 0
 
 
 def _size(folder: Path) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from hoptim._files import close_read, explained, flush, is_folder, make_folder, sync
 from hoptim.errors import CheckpointError
 from hoptim.store.draft import Draft
-from hoptim.store.layout import CHECKPOINTS, SCRATCH, STUDY, hidden_name
+from hoptim.store.layout import CHECKPOINTS, SCRATCH, STUDY, TRASH, hidden_name
 from hoptim.store.linking import link_or_copy
 from hoptim.store.published import SMALL, Published, digest_of
 from hoptim.store.state import State
@@ -222,7 +222,7 @@ class Checkpoints:
 
     def _discard(self, name: str) -> None:
         """Rename to a trash name, then remove, so that a reader sees all or nothing."""
-        fd, trash = self._descriptor(), hidden_name(f"trash-{name}")
+        fd, trash = self._descriptor(), hidden_name(f"{TRASH}{name}")
         try:
             os.rename(name, trash, src_dir_fd=fd, dst_dir_fd=fd)
         except FileNotFoundError:

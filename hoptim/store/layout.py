@@ -13,6 +13,7 @@ RESERVE = "reserve"  # room for records on a full disk
 WORKERS = "workers"  # heartbeat files of processes that train
 PINS = "pins"  # heartbeat files of processes that read checkpoints
 CHECKPOINTS = "checkpoints"  # published checkpoints, `<number>.<token>`
+TRASH = "trash-"  # within it, hidden: a dropped checkpoint until it is removed
 SCRATCH = "scratch"  # private folders of trials
 LOGS = "logs"  # output of launched workers
 ORIGIN = "origin"  # a fork's copy of the journal that it was forked from

@@ -208,7 +208,7 @@ def try_to_remove(path: Path, folder: int | None = None) -> None:
     except OSError as error:
         log.warning(
             "Could not remove all of %r: %s. Nothing needs it any more; the next worker that starts tries "
-            "again. Should it stay, let its owner remove it.",
+            "again. What stays belongs to another user, who may remove it.",
             str(path), error,
         )  # fmt: skip
 

@@ -21,6 +21,7 @@ from hoptim.store.layout import (
     PINS,
     SCRATCH,
     STUDY,
+    TRASH,
     WORKERS,
 )  # fmt: skip
 from hoptim.store.liveness import Watch
@@ -151,7 +152,8 @@ def _orphans(folder: Path, uuid: str, names: Listing, state: State) -> Iterator[
         if path.parent == folder:
             continue  # see `odd`, which needs no records for it
         if path.name in names[inner]:  # else it came later, and so did the claim behind it
-            what = "It is no longer referenced. The next worker that starts removes it."
+            what = "It is no longer referenced. The next worker that starts removes it"
+            what += ", unless it belongs to another user." if path.name.startswith(f".{TRASH}") else "."
             yield Finding("leftover", "orphan", f"{inner}/{path.name}", what, repair=MOVE)
 
 
