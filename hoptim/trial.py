@@ -186,14 +186,17 @@ class Trial:
         Args:
             value: Value to optimize, in your own sign. One that is not finite marks the trial as
                 failed: no checkpoint is published, and the member is rescued at its next ask.
-            save: Function of a private path that writes a file or makes a folder there.
-            checkpoint: `trial.draft`, when the checkpoint was written there already.
+            save: Function of a private path that writes a file or makes a folder there. All must be
+                written when it returns: an asynchronous saver has to wait first, as what a thread still
+                writes would be published half.
+            checkpoint: `trial.draft`, when the checkpoint was written there already, all of it.
             metrics: Further numbers to record.
             params: Hyperparameters really in force, any subset; compared as by `check`.
 
         Raises:
             NoCheckpoint: The study's trials have checkpoints; the claim is kept.
-            CheckpointError: Nothing was saved, or not where it belongs; the claim is kept.
+            CheckpointError: Nothing was saved, not where it belongs, or with a pipe, a socket or a
+                device in it; the claim is kept.
             NotApplied: `params` differ from the trial's; the claim is kept.
             ArgumentError: Not a number; the claim is kept.
             ClaimLost: The trial was given to another worker meanwhile; nothing is recorded.
