@@ -6,6 +6,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
@@ -14,7 +15,7 @@ from hoptim._arguments import number_of, whole_of
 from hoptim._files import explained
 from hoptim._paths import absolute_path
 from hoptim._text import said
-from hoptim.errors import CheckpointError, ClaimLost
+from hoptim.errors import CheckpointError, ClaimLost, LockTimeout
 from hoptim.options import OptionKeywords, Options
 from hoptim.session.handle import resume
 from hoptim.session.loop import Loop
@@ -35,7 +36,8 @@ def ask(
         path: Directory of the study.
         lease: Seconds without a heartbeat after which others may take the trial. Default: 600, as a loop
             in a shell that is killed cannot be proven dead.
-        timeout: Seconds to wait for a trial that is due. Default: None, which waits on.
+        timeout: Seconds to wait for a trial that is due and for the study's lock, as for `Study.ask`.
+            Default: None, which waits on.
         **options: Further options of this process, as for `Study`; see `Options`.
 
     Returns:
@@ -43,14 +45,15 @@ def ask(
         scratch, seed and attempt. None when all is done.
 
     Raises:
-        NothingDue: Nothing became due in time.
+        NothingDue: Nothing became due in time, or the study's lock stayed taken.
         StudyFailed: Every member's last trial failed for good.
     """
     session = Session.open(path, Options.of({"lease": lease, **options}), guest=True)
     try:
         trial = Loop(session, load(path, **options)).ask(timeout)
     except BaseException:
-        session.store.leave()
+        with suppress(LockTimeout):  # what is on its way says more
+            session.store.leave(None if timeout is None else 0.0)
         raise
     if trial is None:
         return None

@@ -272,12 +272,13 @@ class Study:
         """Return the next trial to train, None when all is done.
 
         Args:
-            timeout: Seconds to wait for one that is due. Default: None, which waits on.
+            timeout: Seconds to wait for one that is due, and for the study's lock, which may be held by a
+                stopped process; for the lock at least 0.2. Default: None, which waits on.
             deadline: Point in time as for `until`, before which the trial must end. Default: none.
             margin: Seconds to spare, as for `until`. Default: 30.
 
         Raises:
-            NothingDue: Nothing became due in time.
+            NothingDue: Nothing became due in time, or the study's lock stayed taken.
             DeadlineNear: No trial would end before the deadline.
             StudyFailed: Every member's last trial failed for good.
         """

@@ -109,7 +109,7 @@ MUTANTS = {
         "lock",
     ),
     "the journal itself is not locked": Mutant(
-        "store/journal.py", [("                lock.lock_file(self._fd, str(self.path), timeout)\n", "")], "journal",
+        "store/journal.py", [("                lock.lock_file(self._fd, str(self.path))\n", "")], "journal",
     ),
     "a lock file that was replaced is not noticed": Mutant("store/locking/lock.py", [("                if current:\n", "                if True:\n")], "lock"),
     "mounts that lie are believed": Mutant("store/locking/lock.py", [("mounts.require_shared_locks(self.folder)", "pass")], "mounts"),

@@ -9,13 +9,15 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
-from hoptim.errors import LockTimeout, OptimizerError, StoreError
+from hoptim import remote
+from hoptim.errors import LockTimeout, NothingDue, OptimizerError, StoreError
 from hoptim.store.locking import lock
 from hoptim.store.locking.lock import StudyLock
-from tests.builders import ROOT, run, wait_until
+from tests.builders import ROOT, run, study, wait_until
 
 
 @pytest.fixture
@@ -224,6 +226,79 @@ def test_the_holder_is_at_the_head_of_the_line(tmp_path):
     mine.release()
     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(fd)
+
+
+def asks_within(folder, seconds, ask):
+    """What an ask with a timeout raises, which ends in time whatever keeps the lock."""
+    began = time.monotonic()
+    with pytest.raises(NothingDue, match=r"within 0\.3 s.*(held by|Another thread)") as caught:
+        ask(folder)
+    assert 0.3 <= time.monotonic() - began < seconds
+    return caught.value
+
+
+@pytest.mark.parametrize("ask", [lambda p: study(p).ask(timeout=0.3), lambda p: remote.ask(p, timeout=0.3)])
+def test_a_timeout_holds_behind_a_stopped_holder(held, ask):
+    """An ask with a timeout waits for a stopped holder no longer than for a trial, and names it."""
+    folder, holder, let_go = held
+    let_go()
+    study(folder)
+    holder = run("hold.py", folder)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        holder.send_signal(signal.SIGSTOP)
+        assert f"process {holder.pid} on " in str(asks_within(folder, 5.0, ask))
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+@pytest.mark.parametrize("name", ["queue", "lock", "journal.jsonl"])
+def test_a_timeout_holds_for_each_lock(tmp_path, name):
+    """Whichever file stays locked, an ask ends when its time is up, a later one gets the trial."""
+    made = study(tmp_path)
+    with (tmp_path / name).open("rb+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        asks_within(tmp_path, 5.0, lambda _: made.ask(timeout=0.3))
+        with pytest.raises(NothingDue):
+            made.ask(timeout=0)
+    assert made.ask(timeout=20).number == 0
+
+
+def test_a_timeout_holds_behind_another_thread(tmp_path):
+    """While a thread waits for the lock without limit, an ask in another one ends when its time is up."""
+    made = study(tmp_path)
+    trial = made.ask()
+    with (tmp_path / "queue").open("rb+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        thread = threading.Thread(target=trial.tell, args=(1.0,))
+        thread.start()
+        wait_until(lambda: made._session.store.journal._lock._queue is not None)
+        asks_within(tmp_path, 5.0, lambda _: made.ask(timeout=0.3))
+    thread.join()
+    assert trial.ended == "told"
+
+
+def test_a_timeout_holds_once_all_is_done(tmp_path):
+    """When all is done an ask tidies up, unless the lock stays taken for longer than it may wait."""
+    made = study(tmp_path, size=1, steps=1)
+    made.ask().tell(1.0)
+    with (tmp_path / "queue").open("rb+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        began = time.monotonic()
+        assert made.ask(timeout=0.3) is None
+        assert time.monotonic() - began < 5.0
+    assert made.ask() is None
+    assert os.listdir(tmp_path / "workers") == []
+
+
+def test_a_lock_timeout_that_is_shorter_is_said(tmp_path):
+    """A process that limits the wait for the lock hears of the lock, not of trials."""
+    made = study(tmp_path, lock_timeout=0.1)
+    with (tmp_path / "lock").open("rb+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(LockTimeout):
+            made.ask(timeout=60)
 
 
 def test_a_lock_file_that_was_replaced_is_not_believed(tmp_path):

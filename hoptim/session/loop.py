@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 
 from hoptim._signals import signals_allowed, signals_deferred
-from hoptim.errors import DeadlineNear, NothingDue, NotTold, StoreError, StudyFailed
+from hoptim.errors import DeadlineNear, LockTimeout, NothingDue, NotTold, StoreError, StudyFailed
 from hoptim.session.deadline import Deadline
 from hoptim.session.hand import Hand
 from hoptim.session.handle import lend
 from hoptim.session.last_told import StudyKey
 from hoptim.session.session import Session
 from hoptim.store.claim import Claim
+from hoptim.store.locking.patience import ENDLESS, Patience
 from hoptim.store.state import State
 from hoptim.trial import Trial
 
 log = logging.getLogger("hoptim")
 
 _SAY_EVERY = 60.0  # seconds between two messages about a loop that waits
+_LOCK_WITHIN = 0.2  # seconds to wait for the lock with any timeout; others hold it for milliseconds
 _PAUSES = (0.005, 0.5)  # seconds between looks while nothing is due: first and longest
 
 # Hands of loops, by study and thread. One that an interrupt left hanging is kept alive by its traceback, as
@@ -78,7 +81,7 @@ class Loop:
             deadline: Point in time. Default: none.
 
         Raises:
-            NothingDue: Nothing became due in time.
+            NothingDue: Nothing became due in time, or the study's lock stayed taken.
             DeadlineNear: No trial would end before the deadline.
         """
         hand = Hand()
@@ -119,28 +122,38 @@ class Loop:
 
     def _next(self, timeout: float | None, deadline: Deadline | None = None) -> Claim | None:
         """Claim the next trial, None when all is done; signals act while it waits, and only then."""
-        began = said = time.monotonic()
+        waiting = Patience(timeout)
+        locking = ENDLESS if timeout is None else Patience(max(timeout, _LOCK_WITHIN))
+        said = time.monotonic()
         pause, longest = _PAUSES
-        while not (state := self._store.refresh()).done:
-            if deadline is not None:
-                deadline.require(self._session.durations.next(state))
-            if (claim := self._session.claim()) is not None:
-                return claim
-            now = time.monotonic()
-            if timeout is not None and now - began >= timeout:
-                raise NothingDue(f"Nothing became due within {timeout} s: {_waits_for(state)}.")
-            if now - said >= _SAY_EVERY:
-                said = now
-                log.warning("%r waits: %s.", self._session, _waits_for(state))
-            with signals_allowed():
-                time.sleep(pause if timeout is None else min(pause, began + timeout - now))
-            pause = min(pause * 1.5, longest, self._store.look_every)
-        self._finish(state)
+        try:
+            while True:
+                with self._store.alone(locking):  # else another thread may wait for the lock, and we for it
+                    state = self._store.refresh()
+                    if state.done:
+                        break
+                    if deadline is not None:
+                        deadline.require(self._session.durations.next(state))
+                    if (claim := self._session.claim(locking)) is not None:
+                        return claim
+                if waiting.left == 0:
+                    raise NothingDue(f"Nothing became due within {timeout} s: {_waits_for(state)}.")
+                if time.monotonic() - said >= _SAY_EVERY:
+                    said = time.monotonic()
+                    log.warning("%r waits: %s.", self._session, _waits_for(state))
+                with signals_allowed():
+                    time.sleep(min(pause, math.inf if waiting.left is None else waiting.left))
+                pause = min(pause * 1.5, longest, self._store.look_every)
+        except LockTimeout as error:
+            if locking.left != 0:
+                raise  # lock_timeout is shorter
+            raise NothingDue(f"Nothing could be claimed within {timeout} s. {error}") from error
+        self._finish(state, locking)
         return None
 
-    def _finish(self, state: State) -> None:
-        with suppress(StoreError):  # no heartbeat is owed any more
-            self._store.finish()
+    def _finish(self, state: State, patience: Patience) -> None:
+        with suppress(StoreError, LockTimeout):  # no heartbeat is owed any more
+            self._store.finish(patience.left)
         if not self._announced:
             self._announced = True
             self._session.callbacks.done(self._study)

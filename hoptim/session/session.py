@@ -29,6 +29,7 @@ from hoptim.store import study_file
 from hoptim.store.claim import Claim, Held
 from hoptim.store.layout import ORIGIN
 from hoptim.store.line_format import Record
+from hoptim.store.locking.patience import Patience
 from hoptim.store.shape import StudyShape
 from hoptim.store.store import Store
 from hoptim.store.study_file import StudyFile
@@ -196,9 +197,13 @@ class Session:
 
     # -- claiming and ending ---------------------------------------------------------------------
 
-    def claim(self) -> Claim | None:
-        """Claim the next trial that is due, None when nothing is."""
-        return self.store.ask(self.propose) if self.store.may_ask() else None
+    def claim(self, patience: Patience) -> Claim | None:
+        """Claim the next trial that is due, None when nothing is.
+
+        Args:
+            patience: Time to wait for the lock.
+        """
+        return self.store.ask(self.propose, patience) if self.store.may_ask() else None
 
     def asked(self, trial: Trial) -> None:
         """Announce a trial that goes to the user, and the exploit that it begins with."""

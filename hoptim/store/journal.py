@@ -6,7 +6,7 @@ import errno
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from hoptim._files import close_read, explained, flush, open_regular, sync, write_all
@@ -18,6 +18,7 @@ from hoptim.store.layout import JOURNAL
 from hoptim.store.line_format import Record
 from hoptim.store.locking.kernel import unlock_and_close
 from hoptim.store.locking.lock import StudyLock
+from hoptim.store.locking.threads import alone
 from hoptim.store.memory_journal import Take
 from hoptim.store.reserve import Reserve
 from hoptim.store.tail import LONGEST_TAIL, cut_off, refuse_another_study, refuse_damage
@@ -76,6 +77,10 @@ class FileJournal:
         finally:
             close_read(fd)
 
+    def alone(self, timeout: float | None) -> AbstractContextManager[object]:
+        """Implement `Journal.alone`."""
+        return alone(self._own_lock().mutex, timeout, str(self.path.parent))
+
     @contextmanager
     def hold(self, timeout: float | None) -> Iterator[None]:
         """Implement `Journal.hold`."""
@@ -86,7 +91,7 @@ class FileJournal:
             try:
                 # Over NFS the bytes of a killed writer may arrive after its other locks are gone, but not
                 # after that of the file itself; and this lock, unlike another file's, shows its last bytes.
-                lock.lock_file(self._fd, str(self.path), timeout)
+                lock.lock_file(self._fd, str(self.path))
                 self._settle()
                 yield
             finally:

@@ -7,6 +7,7 @@ from pathlib import Path
 from hoptim.store import shutdown
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.claims import Claims
+from hoptim.store.locking.patience import Patience
 from hoptim.store.pins import Pins
 from hoptim.store.state import State
 from hoptim.store.transactions import Transactions
@@ -40,12 +41,13 @@ class Membership:
         Args:
             timeout: Seconds to wait for the lock; None waits on.
         """
-        with self._transactions.mutex:
+        patience = Patience(timeout)
+        with self._transactions.alone(patience.left):
             worker = self._workers.begin()
             if worker is None:
                 return
             self._claims.begin_anew()
-            with self._transactions.begin(timeout) as transaction:
+            with self._transactions.begin(patience.left) as transaction:
                 left = self._left_over(transaction.state)
                 worker.start()
             self._workers.joined(worker)
@@ -53,27 +55,37 @@ class Membership:
                 shutdown.release_at_exit(self)
         self._checkpoints.remove(left)
 
-    def leave(self) -> None:
-        """Release everything that this process holds, tidy up, and stop its heartbeat."""
-        with self._transactions.mutex:
+    def leave(self, timeout: float | None = None) -> None:
+        """Release everything that this process holds, tidy up, and stop its heartbeat.
+
+        Args:
+            timeout: Seconds to wait for the lock, at most and by default 10.
+        """
+        patience = Patience(timeout)
+        with self._transactions.alone(patience.within(_LEAVE_WITHIN)):
             if self._workers.mine is None:
                 return
             name = self._workers.name
-            with self._transactions.begin(_LEAVE_WITHIN) as transaction:
+            with self._transactions.begin(patience.within(_LEAVE_WITHIN)) as transaction:
                 for trial in [t for t in transaction.state.open.values() if t.worker == name]:
                     transaction.add("release", trial=trial.number, token=trial.token)
                 left = self._left_over(transaction.state)
             self._workers.leave()
         self._checkpoints.remove(left)
 
-    def finish(self) -> None:
-        """Leave, and tidy up even if this process held nothing: all is done, so no later one will."""
-        self.leave()
+    def finish(self, timeout: float | None = None) -> None:
+        """Leave, and tidy up even if this process held nothing: all is done, so no later one will.
+
+        Args:
+            timeout: Seconds to wait for the lock, as for `leave`.
+        """
+        patience = Patience(timeout)
+        self.leave(patience.left)
         if self._workers.watch is None:
             return
         left_behind = self._workers.watch.names() or (self._pins is not None and self._pins.names())
         if left_behind or self._checkpoints.orphans(self._transactions.refresh()):
-            with self._transactions.begin(_LEAVE_WITHIN) as transaction:
+            with self._transactions.begin(patience.within(_LEAVE_WITHIN)) as transaction:
                 left = self._left_over(transaction.state)
             self._checkpoints.remove(left)
 

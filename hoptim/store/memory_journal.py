@@ -34,6 +34,13 @@ class Journal(Protocol):
             take: Function that is given whether all earlier records are void, and the new ones.
         """
 
+    def alone(self, timeout: float | None) -> AbstractContextManager[object]:
+        """Keep the other threads of this process out of a block.
+
+        Args:
+            timeout: Seconds to wait at most for one that is in; None waits on.
+        """
+
     def hold(self, timeout: float | None) -> AbstractContextManager[object]:
         """Keep others from appending within a block; `read` in it repairs a torn tail."""
 
@@ -74,6 +81,10 @@ class MemoryJournal:
         new = self._records[self._known :]
         self._known = len(self._records)
         take(void, new)
+
+    def alone(self, timeout: float | None) -> threading.RLock:
+        """Implement `Journal.alone`; here no thread waits for anything while it is in."""
+        return self._mutex
 
     def hold(self, timeout: float | None) -> threading.RLock:
         """Implement `Journal.hold`."""

@@ -26,6 +26,7 @@ from hoptim.store.heartbeat import Heartbeat
 from hoptim.store.journal import FileJournal
 from hoptim.store.line_format import Record
 from hoptim.store.liveness import Watch
+from hoptim.store.locking.patience import ENDLESS, Patience
 from hoptim.store.membership import Membership
 from hoptim.store.memory_journal import Journal, MemoryJournal
 from hoptim.store.pins import Keep, Pin, Pins, drop_unreferenced
@@ -94,6 +95,17 @@ class Store:
         """Return the state by all records that can be read now, without the lock."""
         return self._transactions.refresh()
 
+    def alone(self, patience: Patience) -> AbstractContextManager[object]:
+        """Keep the other threads of this process out of a block.
+
+        Args:
+            patience: Time to wait for one that is in, and may itself wait for the lock.
+
+        Raises:
+            LockTimeout: It is still in.
+        """
+        return self._transactions.alone(patience.within(self.options.lock_timeout))
+
     def may_ask(self) -> bool:
         """Return whether `ask` would find something, by what can be read now without the lock."""
         self._workers.look_around(self.state)
@@ -134,16 +146,20 @@ class Store:
         """Return whether a claim is still valid, by what can be read now."""
         return self.refresh().held(claim.number, claim.token) is not None
 
-    def ask(self, propose: Propose) -> Claim | None:
+    def ask(self, propose: Propose, patience: Patience = ENDLESS) -> Claim | None:
         """Claim the next trial that is due, None when nothing is.
 
         Args:
             propose: Function that gives the fields of a trial that is not proposed yet, called under
                 the lock.
+            patience: Time to wait for the lock, besides `lock_timeout`. Default: endless.
+
+        Raises:
+            LockTimeout: The lock stayed taken.
         """
-        self._membership.join(self.options.lock_timeout)
+        self._membership.join(patience.within(self.options.lock_timeout))
         self._workers.look_around(self.state)
-        with self._transaction() as transaction:
+        with self._transactions.begin(patience.within(self.options.lock_timeout)) as transaction:
             return self._claims.next(transaction, propose)
 
     def tell(
@@ -235,13 +251,21 @@ class Store:
             if steps > transaction.state.steps:
                 transaction.add("extend", steps=steps)
 
-    def leave(self) -> None:
-        """Release everything that this process holds, tidy up, and stop its heartbeat."""
-        self._membership.leave()
+    def leave(self, timeout: float | None = None) -> None:
+        """Release everything that this process holds, tidy up, and stop its heartbeat.
 
-    def finish(self) -> None:
-        """Leave, and tidy up even if this process held nothing: all is done, so no later one will."""
-        self._membership.finish()
+        Args:
+            timeout: Seconds to wait for the lock, at most and by default 10.
+        """
+        self._membership.leave(timeout)
+
+    def finish(self, timeout: float | None = None) -> None:
+        """Leave, and tidy up even if this process held nothing: all is done, so no later one will.
+
+        Args:
+            timeout: Seconds to wait for the lock, as for `leave`.
+        """
+        self._membership.finish(timeout)
 
     def mark_exported(self, claim: Held) -> None:
         """Note that a copy of the claim went to another process, so that it is not given out again here."""

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from hoptim._signals import signals_deferred
@@ -44,6 +44,14 @@ class Transactions:
     def mutex(self) -> threading.RLock:
         """Lock that keeps the threads of this process apart."""
         return self._journal.mutex
+
+    def alone(self, timeout: float | None) -> AbstractContextManager[object]:
+        """Keep the other threads of this process out of a block.
+
+        Args:
+            timeout: Seconds to wait at most for one that is in; None waits on.
+        """
+        return self._journal.alone(timeout)
 
     def refresh(self) -> State:
         """Return the state by all records that can be read now, without the lock."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import math
 import os
 import signal
 import threading
@@ -22,12 +21,11 @@ from hoptim.errors import LockTimeout, OptimizerError
 from hoptim.store.layout import LOCK, QUEUE
 from hoptim.store.locking import kernel, mounts
 from hoptim.store.locking.holder import holder, note_holder, own_name
-from hoptim.store.locking.threads import Waiter, WaitLogger
+from hoptim.store.locking.threads import Waiter, WaitLogger, take
 
 log = logging.getLogger("hoptim")
 
 _LOG_EVERY = 10.0  # seconds between two warnings about a lock that stays taken
-_SLICE = 0.2  # seconds that a thread waits for another one without looking for signals
 
 
 class StudyLock:
@@ -56,6 +54,7 @@ class StudyLock:
         self._waiter: Waiter | None = None
         self._wait_logger: WaitLogger | None = None
         self._inner: int | None = None
+        self._deadline: float | None = None  # of whoever waits for the lock, or holds it
         self._name = own_name()
 
     @staticmethod
@@ -99,7 +98,7 @@ class StudyLock:
             StoreError: The lock files cannot be opened, or their locks are not to be trusted.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        self._lock_mutex(timeout)
+        take(self.mutex, timeout, str(self.folder))
         if self._queue is not None:
             self.mutex.release()
             raise OptimizerError("Study methods cannot be called from propose() or keep=.")
@@ -107,9 +106,10 @@ class StudyLock:
             if not self.single_host:
                 mounts.require_shared_locks(self.folder)
                 self.single_host = True  # or as good as that; asked once
+            self._deadline = deadline
             while True:
                 self._enter_queue(deadline)
-                self._lock_head(deadline)
+                self._lock_head()
                 with explained("look at the lock of", self.folder):
                     current = self._is_current()
                 if current:
@@ -131,25 +131,15 @@ class StudyLock:
         """Return the descriptor of the file `lock` while it is held, else -1."""
         return -1 if self._inner is None else self._inner
 
-    def lock_file(self, fd: int, path: str, timeout: float | None) -> None:
-        """Lock another open file, too, within a hold; `unlock_and_close` lets go of it.
+    def lock_file(self, fd: int, path: str) -> None:
+        """Lock another open file, too, within a hold and its timeout; `unlock_and_close` lets go of it.
 
         Args:
             fd: Descriptor of the file; a forked child closes it.
             path: Path of the file, for messages.
-            timeout: Seconds to wait at most; None waits on.
         """
         kernel.held.add(fd)
-        self._lock_file(fd, path, None if timeout is None else time.monotonic() + timeout)
-
-    def _lock_mutex(self, timeout: float | None) -> None:
-        """Keep the other threads of this process out."""
-        end = math.inf if timeout is None else time.monotonic() + timeout
-        while not self.mutex.acquire(timeout=min(_SLICE, max(0.0, end - time.monotonic()))):
-            if time.monotonic() >= end:
-                raise LockTimeout(f"Another thread kept the study {str(self.folder)!r} for {timeout} s.")
-            with signals_allowed():  # not while the mutex is taken, or it could stay so for ever
-                pass
+        self._lock_file(fd, path)
 
     def _enter_queue(self, deadline: float | None) -> None:
         waiter = self._waiter
@@ -182,14 +172,14 @@ class StudyLock:
         with self._wait_logger, signals_allowed():
             fcntl.flock(fd, fcntl.LOCK_EX)
 
-    def _lock_head(self, deadline: float | None) -> None:
+    def _lock_head(self) -> None:
         with explained("lock", self._lock_path):
             self._inner = fd = kernel.open_shared(self._lock_path)
-        self._lock_file(fd, self._lock_path, deadline)
+        self._lock_file(fd, self._lock_path)
 
-    def _lock_file(self, fd: int, path: str, deadline: float | None) -> None:
+    def _lock_file(self, fd: int, path: str) -> None:
         with explained("lock", path):
-            if not self._retry(partial(kernel.poll_lock, fd), deadline):
+            if not self._retry(partial(kernel.poll_lock, fd), self._deadline):
                 self._raise_timeout()
 
     def _is_current(self) -> bool:

@@ -1,16 +1,50 @@
-"""Threads that help to wait for a lock: one that can be abandoned, one that logs the holder."""
+"""Threads and locks: waiting for another thread, one that can be abandoned, one that logs the holder."""
 
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
-from hoptim.errors import StoreError
+from hoptim._signals import signals_allowed
+from hoptim.errors import LockTimeout, StoreError
 from hoptim.store.daemon import start_daemon
+
+_SLICE = 0.2  # seconds that a thread waits for another one without looking for signals
+
+
+def take(mutex: threading.RLock, timeout: float | None, study: str) -> None:
+    """Take a lock that keeps the threads of this process apart; signals act while it waits.
+
+    Args:
+        mutex: Lock to take.
+        timeout: Seconds to wait at most for another thread, which may itself wait for the study's lock.
+            None waits on.
+        study: Directory of the study, for the message.
+
+    Raises:
+        LockTimeout: Still taken after `timeout`.
+    """
+    end = math.inf if timeout is None else time.monotonic() + timeout
+    while not mutex.acquire(timeout=min(_SLICE, max(0.0, end - time.monotonic()))):
+        if time.monotonic() >= end:
+            raise LockTimeout(f"Another thread kept the study {study!r} for {timeout} s.")
+        with signals_allowed():  # not while the mutex is taken, or it could stay so for ever
+            pass
+
+
+@contextmanager
+def alone(mutex: threading.RLock, timeout: float | None, study: str) -> Iterator[None]:
+    """Keep the other threads of this process out of a block; the arguments are those of `take`."""
+    take(mutex, timeout, study)
+    try:
+        yield
+    finally:
+        mutex.release()
 
 
 class WaitLogger:
