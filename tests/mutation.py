@@ -213,6 +213,16 @@ MUTANTS = {
         [("os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)", "os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)")], "tree",
     ),
     "the reserve is not given up": Mutant("store/reserve.py", [("            os.unlink(self._path)\n", "            raise OSError\n")], "reserve"),
+    "a forked child ends its parent's trial": Mutant("trial.py", [(" or self.keeper.inherited", "")], "forked"),
+    "a forked child takes its parent's claim ahead": Mutant(
+        "session/loop.py", [("                if hand.inherited:  # a forked child", "                if False:  # a forked child")], "forked",
+    ),
+    "a forked child keeps its parent's signal handlers": Mutant(
+        "_signals.py", [("            signal.signal(number, handler)\n    _after_fork()", "            pass\n    _after_fork()")], "shutdown",
+    ),
+    "a signal at a forked child's first instruction is lost": Mutant(
+        "_signals.py", [("if killing else None", "if False else None")], "shutdown",
+    ),
     "a launcher's own kill counts as a death": Mutant(
         "launch/supervisor.py", [("            if not self._closed:\n", "            if True:\n")], "launch_command",
     ),

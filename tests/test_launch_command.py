@@ -195,7 +195,7 @@ def test_a_command_that_cannot_start_is_an_error(folder, command, error):
         run_command(folder, command, 2)
 
 
-@pytest.mark.parametrize("change", [{"workers": 0}, {"restarts": -1}])
+@pytest.mark.parametrize("change", [{"workers": 0}, {"restarts": -1}, {"max_deaths": 0}])
 def test_wrong_counts_are_refused(folder, change):
     """Counts that cannot work are named."""
     with pytest.raises(hoptim.ArgumentError, match=next(iter(change))):

@@ -22,7 +22,7 @@ from hoptim.launch.logged_process import LoggedProcess
 from hoptim.launch.records import Records
 from hoptim.launch.summary import LaunchSummary, WorkerSummary
 from hoptim.launch.supervisor import Slot, Supervisor
-from hoptim.options import START, OptionKeywords
+from hoptim.options import START, OptionKeywords, Options
 from hoptim.study import load
 
 log = logging.getLogger("hoptim")
@@ -66,6 +66,7 @@ def run_command(
     """
     whole_of("workers", workers, 1)
     whole_of("restarts", restarts, 0)
+    Options.of(options)  # bad ones are refused before anything is started
     if not command:
         raise ArgumentError("There is no command to run: write it behind `--`.")
     folder = study_folder(folder)
