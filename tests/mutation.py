@@ -212,6 +212,8 @@ MUTANTS = {
         "_files.py",
         [("os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)", "os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)")], "tree",
     ),
+    "a read-only folder stays": Mutant("store/tree.py", [("            os.fchmod(fd, stat.S_IMODE(mode) | stat.S_IRWXU)\n", "            pass\n")], "shared_folder"),
+    "a link through the draft's name dangles": Mutant("store/tree.py", [("            self._relink(name, folder, len(above) - 1)\n", "")], "tree"),
     "the reserve is not given up": Mutant("store/reserve.py", [("            os.unlink(self._path)\n", "            raise OSError\n")], "reserve"),
     "a forked child ends its parent's trial": Mutant("trial.py", [(" or self.keeper.inherited", "")], "forked"),
     "a forked child takes its parent's claim ahead": Mutant(

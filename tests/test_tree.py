@@ -233,10 +233,12 @@ def test_a_name_that_becomes_a_link_leads_nowhere(tmp_path, place, private, scen
         place.chmod(0o2770)
 
 
-def extent_of(folder: Path) -> Extent:
-    """What `measure` finds, asked from the folder above."""
-    with opened(folder.parent) as fd:
-        return measure(folder.name, fd)
+def extent_of(path: Path) -> Extent:
+    """What `measure` finds both ways, asked from the folder above."""
+    with opened(path.parent) as fd:
+        found = measure(path.name, fd)
+        assert measure(path.name, fd, fresh=True) == found
+    return found
 
 
 def test_a_tree_is_measured(tmp_path):

@@ -156,18 +156,25 @@ class _Draft:
         return None
 
 
-def measure(name: str, folder: int) -> Extent:
+def measure(name: str, folder: int, fresh: bool = False) -> Extent:
     """Return the size of a file or folder, as `settle` does, and change nothing.
 
     Args:
         name: File or folder.
         folder: Descriptor of the folder that it is in.
+        fresh: True to open each file: an NFS client may remember what a file was before it was whole,
+            until it opens it. Default: False.
     """
     status = os.lstat(name, dir_fd=folder)
-    if not stat.S_ISDIR(status.st_mode):
-        return Extent(status.st_size if stat.S_ISREG(status.st_mode) else 0, 1)
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        return Extent(0, 1)
+    if stat.S_ISREG(status.st_mode) and not fresh:
+        return Extent(status.st_size, 1)
     with opened(name, folder) as fd:
-        return sum((measure(each, fd) for each in os.listdir(fd)), Extent(0, 0))
+        status = os.fstat(fd)
+        if stat.S_ISDIR(status.st_mode):
+            return sum((measure(each, fd, fresh) for each in os.listdir(fd)), Extent(0, 0))
+        return Extent(status.st_size, 1)
 
 
 def remove(path: str | Path, folder: int | None = None, depth: int = 0) -> None:
