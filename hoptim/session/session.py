@@ -225,7 +225,7 @@ class Session:
             self.callbacks.told(self.show(self.store.state.finished[trial.number]))
 
     def hand_back(self, held: Held, unused: bool) -> None:
-        """Release a claim; never raises for a file system that fails, since an error may be on its way.
+        """Release a claim; never raises for what is wrong with the files, as an error may be on its way.
 
         Args:
             held: Trial or claim.
@@ -234,7 +234,7 @@ class Session:
         self.last_told.forget()
         try:
             self.store.release(held, unused)
-        except OSError as error:
+        except (OSError, StudyDamaged) as error:
             log.warning("Trial %d could not be released: %s", held.number, error)
 
     def _keeps(self, record: TrialRecord) -> bool:

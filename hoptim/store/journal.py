@@ -41,6 +41,7 @@ class FileJournal:
         self._lock = StudyLock.of(folder, single_host)
         self._reserve = Reserve(folder)
         self._settled = False
+        self._mine: tuple[int, bytes] | None = None  # end and text of the last own line
         self._fd: int | None = None  # open for the length of a hold
         self.forget()
 
@@ -123,6 +124,7 @@ class FileJournal:
             self.forget()
             raise
         self._at.appended(lines)
+        self._mine = self._at.offset, self._at.last
         note_durable(self._lock.fd, self._at)
 
     def _write(self, data: bytes) -> None:
@@ -180,13 +182,16 @@ class FileJournal:
             size = os.fstat(fd).st_size
         if self._at.offset and not self._is_there(fd, size):
             self.forget()
-        continued = self._at.offset > 0
+        anew = self._at.offset == 0
         self._portions(fd, size, take)
-        if self._at.offset < size and held and continued:
+        if self._at.offset < size and held and not anew:
+            anew = True
             self.forget()  # only what is wrong from the front is damage
             self._portions(fd, size, take)
         if self._at.offset < size or not self._at.n:
             self._judge(fd, size, held)
+        if anew and self._mine is not None:
+            self._require_mine(fd, *self._mine)
         if held and self._foreign:
             if not is_durable(self._lock.fd, self._at):
                 self._secure(fd)
@@ -213,6 +218,17 @@ class FileJournal:
         if size < at.offset:
             return False
         return self._bytes(fd, at.offset - len(at.last), at.offset) == at.last
+
+    def _require_mine(self, fd: int, end: int, line: bytes) -> None:
+        """Raise `StudyDamaged` unless what this process wrote and acknowledged is still there."""
+        if self._bytes(fd, end - len(line), end) != line:
+            self.forget()  # so that every later call says so, too
+            raise StudyDamaged(
+                f"{str(self.path)!r} was put back to an earlier moment, or replaced, while this process "
+                f"worked on it: what it recorded up to byte {end} is no longer there. Numbers of trials "
+                "and claims are given anew from there on, so nothing more is recorded by this process. "
+                "Stop all workers of the study and start them again."
+            )
 
     def _portions(self, fd: int, size: int, take: Take) -> None:
         """Hand over good lines behind the known ones, some at a time, since a journal may be long."""
