@@ -13,6 +13,7 @@ import hoptim
 from hoptim.store.check import contents
 from hoptim.store.check.inspection import check
 from hoptim.store.check.repair import repair
+from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.locking import lock
 from tests.builders import acknowledged, append, run, wait_until
 from tests.damaged import checkpoint_of, flipped, found, lines_of, litter, tree, write
@@ -138,13 +139,13 @@ def test_links_and_special_files_are_found_at_any_name(folder, place, kind):
 
 
 def test_every_missing_checkpoint_is_an_error(folder):
-    """Each checkpoint that is recorded and gone is named, and a repair invents none."""
+    """Each checkpoint that is recorded and gone is named; a repair invents none, and says so."""
     gone = [path for path in (folder / "checkpoints").iterdir() if path.name[0] != "."]
     for path in gone:
         path.unlink()
     assert len(gone) > 1
     assert sorted(found(folder)) == sorted(("missing-checkpoint", f"checkpoints/{p.name}") for p in gone)
-    assert not repair(folder)
+    assert repair(folder)
 
 
 def test_a_dead_worker_that_holds_a_trial_is_not_touched(folder):
@@ -207,16 +208,16 @@ def test_a_running_study_shows_no_error_in_fifty_checks(tmp_path):
 def test_a_checkpoint_dropped_during_the_look_is_not_missing(folder, monkeypatch, unlocked):
     """What was recorded when the journal was read, and dropped since, is looked up again."""
     path, listed = checkpoint_of(folder), []
-    real = os.path.lexists
+    real = Checkpoints.is_there
 
-    def lexists(name: object) -> object:
-        if name == path and not listed:
+    def is_there(self: Checkpoints, name: str) -> bool:
+        if name == path.name and not listed:
             listed.append(name)
             append(folder, {"op": "extend", "steps": 9, "drops": [int(path.name.split(".")[0])]})
             path.unlink()
-        return real(name)
+        return bool(real(self, name))
 
-    monkeypatch.setattr(os.path, "lexists", lexists)
+    monkeypatch.setattr(Checkpoints, "is_there", is_there)
     assert found(folder) == []
     assert listed
 

@@ -43,7 +43,10 @@ class History:
         number = np.flatnonzero(ended)
         member, step, age, parent = self._counts[number].T.copy()
         memo = tuple(compress(self._memo, ended.tolist()))
-        return Population(number, member, step, age, self._x[number], self._loss[number], memo, parent)
+        loss = self._loss[number]
+        if state.gone:
+            loss[np.isin(number, list(state.gone))] = np.nan
+        return Population(number, member, step, age, self._x[number], loss, memo, parent)
 
     def _add(self, record: TrialRecord, sign: int) -> None:
         row = record.number

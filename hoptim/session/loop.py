@@ -53,7 +53,7 @@ class Loop:
                     hand = self._begin(deadline)
                 with signals_deferred():  # no claim gets lost between the store and this hand
                     try:
-                        hand.ahead = hand.ahead or self._next(None, deadline)
+                        hand.ahead = self._session.usable(hand.ahead) or self._next(None, deadline)
                     except DeadlineNear:
                         return
                     if hand.ahead is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -33,7 +33,7 @@ class Proposer:
     space: Space
     optimizer: Optimizer
     start: Sequence[Mapping[str, Any]] = ()
-    _cache: dict[int, tuple[list[TrialRecord], Population]] = field(default_factory=dict, repr=False)
+    _cache: dict[int, tuple[list[TrialRecord], int, Population]] = field(default_factory=dict, repr=False)
     _history: History = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -46,7 +46,7 @@ class Proposer:
         view = View(
             self.space, state.size, population, self.start,
             _history=lambda: self._history(state),
-            _running=lambda: gather(state.open.values(), len(self.space), state.sign),
+            _running=lambda: self._gathered(state, state.open.values()),
             steps=state.steps,
         )  # fmt: skip
         # The stream of np.random.default_rng([seed, number]), made in two thirds of the time.
@@ -65,12 +65,15 @@ class Proposer:
         """Return the trials compared after `step`; kept, since most asks of a step compare the same."""
         level = state.level(step)
         known = self._cache.get(step)
-        if known is not None and known[0] == level:
-            return known[1]
-        population = gather(level, len(self.space), state.sign)
+        if known is not None and known[:2] == (level, len(state.gone)):
+            return known[2]
+        population = self._gathered(state, level)
         self._cache.pop(step - 2, None)
-        self._cache[step] = (level, population)
+        self._cache[step] = (level, len(state.gone), population)
         return population
+
+    def _gathered(self, state: State, trials: Iterable[TrialRecord]) -> Population:
+        return gather(trials, len(self.space), state.sign, state.gone)
 
     def _coordinates(self, proposal: Any) -> list[float]:
         if not isinstance(proposal, Proposal):
@@ -123,13 +126,14 @@ def _memo(memo: Any, optimizer: Optimizer) -> Any:
     return plain(memo, f"The memo of {optimizer!r}")
 
 
-def gather(trials: Iterable[TrialRecord], d: int, sign: int) -> Population:
+def gather(trials: Iterable[TrialRecord], d: int, sign: int, lost: Collection[int] = ()) -> Population:
     """Return trials as arrays, with losses that are lower when better.
 
     Args:
         trials: Finished or open ones.
         d: Number of dimensions.
         sign: -1 when higher values are better, else 1.
+        lost: Trials whose checkpoint was lost; their loss is NaN, as if they had failed.
     """
     rows = list(trials)
     if not rows:
@@ -140,7 +144,7 @@ def gather(trials: Iterable[TrialRecord], d: int, sign: int) -> Population:
     return Population(
         number, member, step, age,
         x=np.array([t.x for t in rows], dtype=float).reshape(len(rows), d),
-        loss=sign * np.array([t.value for t in rows], dtype=float),
+        loss=sign * np.array([math.nan if t.number in lost else t.value for t in rows], dtype=float),
         memo=[t.memo for t in rows],
         parent=parent,
     )  # fmt: skip

@@ -203,7 +203,11 @@ class Session:
         Args:
             patience: Time to wait for the lock.
         """
-        return self.store.ask(self.propose, patience) if self.store.may_ask() else None
+        return self.usable(self.store.ask(self.propose, patience) if self.store.may_ask() else None)
+
+    def usable(self, claim: Claim | None) -> Claim | None:
+        """Return a claim, None if it had to be given up for want of its parent's checkpoint."""
+        return claim if claim is not None and self.store.keep_if_whole(claim) else None
 
     def asked(self, trial: Trial) -> None:
         """Announce a trial that goes to the user, and the exploit that it begins with."""

@@ -49,6 +49,30 @@ class Checkpoints:
         """Return the path of a published checkpoint."""
         return str(self._folder(CHECKPOINTS) / name)
 
+    def is_there(self, name: str) -> bool:
+        """Return whether a published checkpoint is there."""
+        with explained("look at", self.path(name)):
+            return self._mode(name) != 0
+
+    def is_whole(self, published: Published) -> bool:
+        """Return whether a checkpoint is there, as large and of as many files as when it was published."""
+        with explained("look at", self.path(published.name)):
+            try:
+                found = measure(published.name, self._descriptor())
+            except FileNotFoundError:
+                return False
+        return published.size is None or found == Extent(published.size, published.files or 0)
+
+    def is_unchanged(self, published: Published) -> bool:
+        """Return whether a checkpoint that is there is whole, and has its digest where it was given one."""
+        if not self.is_whole(published):
+            return False
+        if published.sha256 is None:
+            return True
+        with explained("read", self.path(published.name)), suppress(FileNotFoundError):
+            return digest_of(published.name, self._descriptor()) == published.sha256
+        return True  # dropped meanwhile
+
     def draft(self, draft: Draft) -> Path:
         """Return the path of a draft."""
         self._drafted.add(draft)

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from hoptim.options import Options
+from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.claim import Claim
 from hoptim.store.deaths import take_back
+from hoptim.store.lost import give_up, is_gone, record_lost
 from hoptim.store.state import State
 from hoptim.store.transactions import Transaction
 from hoptim.store.trial_record import TrialRecord
@@ -23,14 +25,15 @@ class Claims:
     Args:
         workers: This process among the workers, by whose name it claims.
         options: Options of this process.
+        checkpoints: Files of the checkpoints, to continue from.
 
     Attributes:
         prefer: Member that this process trained last, whose weights it has in memory.
     """
 
-    def __init__(self, workers: Workers, options: Options) -> None:
+    def __init__(self, workers: Workers, options: Options, checkpoints: Checkpoints) -> None:
         self.prefer: int | None = None
-        self._workers, self._options = workers, options
+        self._workers, self._options, self._checkpoints = workers, options, checkpoints
         self._used: weakref.WeakValueDictionary[int, Claim] = weakref.WeakValueDictionary()
         self._exported: list[Claim] = []  # in use by another process, even when ours is no longer
 
@@ -53,18 +56,27 @@ class Claims:
         state = transaction.state
         if (trial := self._unused(state)) is not None:
             return self._lend(trial, state)
-        member = state.due(self._options.ahead, self.prefer)
-        if member is None:
-            return None
-        if member in state.open:
-            transaction.add("ask", trial=state.open[member].number, worker=self._workers.name)
-        else:
+        while (member := state.due(self._options.ahead, self.prefer)) is not None:
+            known = state.open.get(member)
+            if known is not None:
+                transaction.add("ask", trial=known.number, worker=self._workers.name)
+            else:
+                fields = self._proposed(transaction, member, propose)
+                transaction.add("ask", trial=state.count, **fields, worker=self._workers.name)
+            trial = state.open[member]
+            if known is None or not is_gone(state, self._checkpoints, trial.parent):
+                return self._lend(trial, state)
+            give_up(transaction, self._checkpoints, trial)
+        return None
+
+    def _proposed(self, transaction: Transaction, member: int, propose: Propose) -> dict[str, Any]:
+        """Return the fields of a new trial whose parent's checkpoint is there."""
+        state = transaction.state
+        while True:
             fields = propose(state, member, state.count)
-            step = len(state.members[member])
-            transaction.add(
-                "ask", trial=state.count, member=member, step=step, **fields, worker=self._workers.name
-            )
-        return self._lend(state.open[member], state)
+            if not is_gone(state, self._checkpoints, fields["parent"]):
+                return {"member": member, "step": len(state.members[member]), **fields}
+            record_lost(transaction, self._checkpoints, fields["parent"])
 
     def forget(self, token: int) -> None:
         """Note that a claim is no longer in use; as long as it is held, it may be lent again."""

@@ -39,6 +39,7 @@ class State:
         count: Number of trials proposed.
         stateful: True if trials have checkpoints; None until the first finite value.
         saved: Trials whose checkpoint exists, and what it is.
+        gone: Trials whose checkpoint went without being dropped, so that nothing continues from them.
         retained: Trials to be kept until a trial continues from them, and none has yet.
         best_ever: The finished trial with the best finite value, the first of equals.
         stopped: Reason why no trial is to be begun any more; None while none is given.
@@ -57,6 +58,7 @@ class State:
         self.count = 0
         self.stateful: bool | None = None
         self.saved: dict[int, Published] = {}
+        self.gone: set[int] = set()
         self.retained: set[int] = set()
         self.best_ever: TrialRecord | None = None
         self.stopped: str | None = None
@@ -251,6 +253,8 @@ class State:
     def _drop(self, record: Record) -> None:
         if not record["drops"]:
             raise ValueError("no trial is named")
+        self.gone.update(record["drops"])
+        self.retained.difference_update(record["drops"])
 
     def _stop(self, record: Record) -> None:
         self.stopped = None if record["why"] is None else str(record["why"])

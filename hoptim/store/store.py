@@ -27,6 +27,7 @@ from hoptim.store.journal import FileJournal
 from hoptim.store.line_format import Record
 from hoptim.store.liveness import Watch
 from hoptim.store.locking.patience import ENDLESS, Patience
+from hoptim.store.lost import give_up
 from hoptim.store.membership import Membership
 from hoptim.store.memory_journal import Journal, MemoryJournal
 from hoptim.store.pins import Keep, Pin, Pins, drop_unreferenced
@@ -68,7 +69,7 @@ class Store:
         self._workers = Workers(folder, heartbeat, guest)
         self._pins = None if folder is None else Pins(folder, heartbeat)
         self._transactions = Transactions(self.journal, shape, self.checkpoints, self.watch)
-        self._claims = Claims(self._workers, options)
+        self._claims = Claims(self._workers, options, self.checkpoints)
         self._membership = Membership(
             self._workers, self._pins, self._claims, self.checkpoints, self._transactions, guest
         )
@@ -244,6 +245,20 @@ class Store:
                 for worker in filter(self.watch.is_proven_dead, sorted(held)):
                     take_back(transaction, worker, self.options, died=True)
         return any(is_of_start(worker, start) for worker in self.state.lost)
+
+    def keep_if_whole(self, claim: Claim) -> bool:
+        """Return whether a trial can begin; give it up if its parent's checkpoint is gone or changed.
+
+        Args:
+            claim: The claim, fresh from `ask` or `tell`.
+        """
+        if claim.checkpoint is None or self.checkpoints.is_whole(claim.checkpoint):
+            return True
+        with self._transaction() as transaction:
+            trial = transaction.state.held(claim.number, claim.token)
+            if trial is not None:
+                give_up(transaction, self.checkpoints, trial)
+        return False
 
     def extend(self, steps: int) -> None:
         """Raise the number of steps."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hoptim._files import read_front
-from hoptim.store.check.report import MOVE, NONE, Finding
+from hoptim.store.check.report import MARK, MOVE, NONE, Finding
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.layout import (
     CHECKPOINTS,
@@ -95,36 +95,37 @@ def _wrong_kind(folder: Path, name: str, kinds: set[str]) -> Iterator[Finding]:
 
 
 class Absent(NamedTuple):
-    """Files that a state names and that are not there.
+    """What a state names and is not there, or not as it was published.
 
     Attributes:
-        saved: Trials whose recorded checkpoint is missing, and that checkpoint.
+        missing: Recorded checkpoints that are missing.
+        changed: Recorded checkpoints that are not what was published.
         workers: Holders of trials whose heartbeat file is missing.
     """
 
-    saved: set[tuple[int, Published]]
+    missing: set[Published]
+    changed: set[Published]
     workers: set[str]
 
 
-def absent(folder: Path, state: State) -> Absent:
+def absent(folder: Path, uuid: str, state: State) -> Absent:
     """Look for what a state names; what has gone from the state in the next look was no error."""
-    saved = {
-        (number, saved)
-        for number, saved in state.saved.items()
-        if not os.path.lexists(folder / CHECKPOINTS / saved.name)
-    }
+    checkpoints, saved = Checkpoints(folder, uuid), set(state.saved.values())
+    missing, changed = set(), set()
+    if kind_of(folder / CHECKPOINTS) == "folder":
+        missing = {each for each in saved if not checkpoints.is_there(each.name)}
+        plain = {each for each in saved if kind_of(folder / CHECKPOINTS / each.name) in ("file", "folder")}
+        changed = {each for each in plain if not checkpoints.is_unchanged(each)}
+    elif kind_of(folder / CHECKPOINTS) == "nothing":
+        missing = saved
     there = set(os.listdir(folder / WORKERS)) if kind_of(folder / WORKERS) == "folder" else set()
-    return Absent(saved, {t.worker for t in state.open.values() if t.worker is not None} - there)
+    workers = {trial.worker for trial in state.open.values() if trial.worker is not None}
+    return Absent(missing, changed, workers - there)
 
 
 def compare(folder: Path, uuid: str, names: Listing, state: State, missed: Absent) -> Iterator[Finding]:
     """Find differences between the files and a state that was read after `names` and `missed`."""
-    for number, saved in sorted(missed.saved & set(state.saved.items())):
-        what = (
-            f"The checkpoint of trial {number} is recorded, not dropped, and not there. Restore it from a "
-            "copy; a trial that continues from it cannot begin."
-        )
-        yield Finding("error", "missing-checkpoint", f"{CHECKPOINTS}/{saved.name}", what)
+    yield from _lost(state, missed)
     for trial in state.open.values():
         if trial.worker in missed.workers:
             what = (
@@ -142,6 +143,25 @@ def compare(folder: Path, uuid: str, names: Listing, state: State, missed: Absen
                 "The process that read this checkpoint is dead. The next one that starts removes the file."
             )
             yield Finding("leftover", "dead-pin", f"{PINS}/{name}", what, repair=MOVE)
+
+
+def _lost(state: State, missed: Absent) -> Iterator[Finding]:
+    repair = NONE if state.format == 1 else MARK  # it has no record that says so
+    for number, saved in sorted(state.saved.items()):
+        path = f"{CHECKPOINTS}/{saved.name}"
+        if saved in missed.missing:
+            what = (
+                f"The checkpoint of trial {number} is recorded, not dropped, and not there. Restore it "
+                "from a copy; nothing can continue from it."
+            )
+            yield Finding("error", "missing-checkpoint", path, what, repair=repair)
+        elif saved in missed.changed:
+            what = (
+                f"The checkpoint of trial {number} is not what was published, {saved.size} bytes in "
+                f"{saved.files} files. Restore it from a copy; a save that returned before all was written "
+                "leaves such a one, too."
+            )
+            yield Finding("error", "changed-checkpoint", path, what, repair=repair)
 
 
 def _orphans(folder: Path, uuid: str, names: Listing, state: State) -> Iterator[Finding]:

@@ -89,7 +89,7 @@ class Inspection:
             what = "Nothing was compared with the records, which cannot be relied on; no repair is safe."
             untouched = [replace(finding, repair=NONE) for finding in odd]
             return [*study, *journal, *untouched, Finding("note", "not-compared", ".", what)]
-        missed = contents.absent(self._folder, self.reading.state)
+        missed = contents.absent(self._folder, settings.uuid, self.reading.state)
         self.reading.more(settings)  # a checkpoint that was dropped meanwhile is recorded so by now
         files = list(contents.compare(self._folder, settings.uuid, names, self.reading.state, missed))
         leftover = {finding.path for finding in files if finding.repair != NONE}

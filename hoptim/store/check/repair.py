@@ -12,11 +12,12 @@ from pathlib import Path
 from hoptim._files import create, explained, flush, make_folder, sync, write_all
 from hoptim.store.check.inspection import LOCK_TIMEOUT, Inspection, check, judge_settings
 from hoptim.store.check.reading import read_from
-from hoptim.store.check.report import CUT, MOVE, NONE, Finding, Report
+from hoptim.store.check.report import CUT, MARK, MOVE, NONE, Finding, Report
 from hoptim.store.cursor import PORTION
 from hoptim.store.journal import FileJournal
 from hoptim.store.layout import JOURNAL, STUDY
 from hoptim.store.line_format import Record
+from hoptim.store.state import State
 from hoptim.store.tree import opened
 
 
@@ -47,8 +48,10 @@ def repair(folder: Path, timeout: float | None = LOCK_TIMEOUT, single_host: bool
     with journal.hold(timeout):
         found = _repairable(inspection.look())
         copies = _copy(folder) if found else None
-        if any(finding.repair == CUT for finding in found):
+        if any(finding.repair in (CUT, MARK) for finding in found):
             journal.read(_ignore)
+        if lost := _lost(inspection.reading.state, found):
+            journal.append([{"op": "drop", "time": round(time.time(), 3), "drops": lost}])
         if copies is not None:
             _move(folder, copies, [finding.path for finding in found if finding.repair == MOVE])
     after = check(folder, timeout, single_host)
@@ -61,6 +64,12 @@ def _ignore(void: bool, records: list[Record]) -> None:
 
 def _repairable(report: Report) -> list[Finding]:
     return [finding for finding in report.findings if finding.repair != NONE]
+
+
+def _lost(state: State, found: Iterable[Finding]) -> list[int]:
+    """Return the trials whose checkpoints are to be marked as lost."""
+    names = {os.path.basename(finding.path) for finding in found if finding.repair == MARK}
+    return sorted(number for number, saved in state.saved.items() if saved.name in names)
 
 
 def _copy(folder: Path) -> Path:

@@ -10,7 +10,8 @@ from hoptim._text import counted, printable
 
 Level = Literal["error", "leftover", "note"]
 
-NONE, CUT, MOVE = "none", "cut off and kept aside", "moved aside"  # actions of a repair
+# Actions of a repair.
+NONE, CUT, MOVE, MARK = "none", "cut off and kept aside", "moved aside", "marked as lost"
 
 
 class Place(NamedTuple):
