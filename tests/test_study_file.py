@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 
 import pytest
 
+import hoptim
 from hoptim.errors import NewerFormat, StoreError, StudyDamaged, StudyMismatch
 from hoptim.store import study_file
 from tests import reader
+from tests.builders import study
+from tests.golden.make import HERE
 
 IDENTITY = {"size": 4, "space": {"x": {"low": 0.0}}}
 
@@ -81,16 +85,43 @@ def test_a_file_system_without_hard_links_will_do(tmp_path, monkeypatch):
     assert study_file.read(tmp_path) == made
 
 
-def test_trials_without_study_json_are_not_written_over(tmp_path):
-    """A journal that holds trials is never begun anew because study.json is gone."""
+@pytest.mark.parametrize("other", [{"size": 5}, {"size": 4, "space": {"y": {"low": 0.0}}}])
+def test_trials_without_study_json_are_not_written_over(tmp_path, other):
+    """A journal that holds trials is never begun anew, nor given the settings of another study."""
     study_file.create(tmp_path, IDENTITY, 3)
     with (tmp_path / "journal.jsonl").open("ab") as journal:
         journal.write(b"anything\n")
     (tmp_path / "study.json").unlink()
     before = (tmp_path / "journal.jsonl").read_bytes()
     with pytest.raises(StudyDamaged, match="is gone though"):
-        study_file.create(tmp_path, IDENTITY, 3)
+        study_file.create(tmp_path, other, 3)
     assert (tmp_path / "journal.jsonl").read_bytes() == before
+    assert not (tmp_path / "study.json").exists()
+
+
+@pytest.mark.parametrize(("extended", "asked"), [((), 3), ((), 8), ((5,), 5), ((5, 7), 7), ((5, 7), 9)])
+def test_a_purged_study_json_is_written_again(tmp_path, caplog, extended, asked):
+    """The call that made a study, with any steps that it has now, writes the same bytes again, and says so."""
+    folder, path = tmp_path / "s", tmp_path / "s" / "study.json"
+    for steps in (3, *extended):
+        made = study(folder, steps=steps)
+        made.ask().tell(1.0)
+    before = path.read_bytes()
+    path.unlink()
+    again = study(folder, steps=asked)
+    assert path.read_bytes() == before
+    assert "made again from the settings of this call" in caplog.text
+    assert (again.uuid, len(again.trials)) == (made.uuid, 1 + len(extended))
+    assert again.check().findings == ()
+
+
+def test_a_purged_study_json_of_format_1_is_written_again(tmp_path):
+    """It says the format that its journal has."""
+    folder = shutil.copytree(HERE / "stateful", tmp_path / "s")
+    old, before = hoptim.load(folder), (folder / "study.json").read_bytes()
+    (folder / "study.json").unlink()
+    hoptim.Study(folder, space=old.space, size=4, steps=8, mode="min", seed=1)
+    assert (folder / "study.json").read_bytes() == before
 
 
 def test_an_edited_study_json_is_refused(tmp_path):

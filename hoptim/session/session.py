@@ -238,7 +238,7 @@ class Session:
         self.last_told.forget()
         try:
             self.store.release(held, unused)
-        except (OSError, StudyDamaged) as error:
+        except (OSError, HoptimError) as error:
             log.warning("Trial %d could not be released: %s", held.number, error)
 
     def _keeps(self, record: TrialRecord) -> bool:

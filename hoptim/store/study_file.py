@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import re
 import reprlib
@@ -17,10 +18,14 @@ from hoptim._files import explained, make_folder, read_front, sync, write_new
 from hoptim.errors import NewerFormat, StudyDamaged, StudyMismatch
 from hoptim.store import line_format
 from hoptim.store.layout import JOURNAL, STUDY, WORKERS, hidden_name
+from hoptim.store.line_format import Record
 from hoptim.store.locking.lock import StudyLock
 from hoptim.store.state import FORMAT, known_format
 
+log = logging.getLogger("hoptim")
+
 _LOOKS = 100  # for a file that is listed but not found
+_MOST_STEPS = 1_000_000  # to try, some seconds
 LONGEST = 1 << 24  # bytes; settings are small, but start= may name many members
 
 
@@ -69,6 +74,8 @@ def read(folder: Path) -> StudyFile | None:
 def create(folder: Path, identity: Mapping[str, Any], steps: int, single_host: bool = False) -> StudyFile:
     """Make a study in a folder, or read the one that another process made first.
 
+    A study.json that is gone is written again, if the settings are those that the journal names.
+
     Args:
         folder: The directory; made if it is not there.
         identity: Plain JSON.
@@ -76,7 +83,7 @@ def create(folder: Path, identity: Mapping[str, Any], steps: int, single_host: b
         single_host: True if all processes run on this machine, see `StudyLock.of`. Default: False.
 
     Raises:
-        StudyDamaged: A journal with trials is there, but no study.json.
+        StudyDamaged: A journal with trials is there, and a study.json of these settings is not its.
         StoreError: The directory cannot be written.
     """
     with explained("create the study", folder):
@@ -132,14 +139,7 @@ def _read_anew(folder: Path) -> StudyFile | None:
 
 def _write(folder: Path, settings: StudyFile) -> StudyFile:
     """Write the journal first: study.json makes it a study, so a crash between the two leaves none."""
-    path, journal = folder / STUDY, folder / JOURNAL
-    content = {
-        "format": FORMAT,
-        "uuid": settings.uuid,
-        "steps": settings.steps,
-        "identity": settings.identity,
-    }
-    data = (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
+    journal, data = folder / JOURNAL, _encoded(FORMAT, settings)
     record = {
         "n": 0, "id": os.urandom(6).hex(), "op": "create", "format": FORMAT,
         "uuid": settings.uuid, "study": _digest(data),
@@ -147,14 +147,24 @@ def _write(folder: Path, settings: StudyFile) -> StudyFile:
     make_folder(folder / WORKERS)
     if journal.exists():
         if read_front(journal, 2 * line_format.LONGEST).count(b"\n") > 1:
-            raise StudyDamaged(
-                f"{str(path)!r} is gone though {journal.name} holds trials. Restore it from a copy, or "
-                "use another directory."
-            )
+            return _write_again(folder, settings)
         journal.unlink()
     write_new(journal, line_format.encode(record, line_format.start(settings.uuid)))
     sync(folder)
-    draft = folder / hidden_name(STUDY)
+    _place(folder, data)
+    return settings
+
+
+def _encoded(version: int, settings: StudyFile) -> bytes:
+    content = {
+        "format": version, "uuid": settings.uuid, "steps": settings.steps, "identity": settings.identity,
+    }  # fmt: skip
+    return (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
+
+
+def _place(folder: Path, data: bytes) -> None:
+    """Write study.json in one step, where there is none."""
+    path, draft = folder / STUDY, folder / hidden_name(STUDY)
     write_new(draft, data)
     try:
         os.link(draft, path)
@@ -166,7 +176,46 @@ def _write(folder: Path, settings: StudyFile) -> StudyFile:
         with suppress(OSError):
             draft.unlink()
     sync(folder)
-    return settings
+
+
+def _write_again(folder: Path, settings: StudyFile) -> StudyFile:
+    """Write a study.json that is gone again, if record 0 has the digest of these settings.
+
+    It is the oldest file of a study, and the first that goes where old files are purged.
+    """
+    path, journal = folder / STUDY, folder / JOURNAL
+    head, most = _beginning(journal, settings.steps)
+    version, uuid, digest = (head.get(name) for name in ("format", "uuid", "study"))
+    if type(version) is int and type(uuid) is str:
+        data = _encoded(known_format(version), settings._replace(uuid=uuid, steps=0))
+        front, word, back = data.partition(b'"steps": ')
+        for steps in range(most, max(most - _MOST_STEPS, 0), -1):
+            if _digest(data := b"%b%b%d%b" % (front, word, steps, back[1:])) == digest:
+                _place(folder, data)
+                log.warning("%r was gone, and was made again from the settings of this call.", str(path))
+                return settings._replace(uuid=uuid, steps=steps)
+    raise StudyDamaged(
+        f"{str(path)!r} is gone though {journal.name} holds trials, and the settings of this call are not "
+        "those that the study was made with. Restore it from a copy; or make the call that made the study, "
+        "with the same space, optimizer, size, mode, seed and start, which writes it again."
+    )
+
+
+def _beginning(journal: Path, steps: int) -> tuple[Record, int]:
+    """Return record 0 of a journal, and the most steps that its study may have been made with.
+
+    Args:
+        journal: The journal.
+        steps: Steps asked for; the study may have been made with fewer, and was extended then.
+    """
+    head: Record = {}
+    with journal.open("rb") as lines:
+        for line in lines:
+            with suppress(ValueError, RecursionError, KeyError):
+                head = head or json.loads(line[9:])
+                if b'"op":"extend"' in line:
+                    return head, min(steps, json.loads(line[9:])["steps"] - 1)
+    return head, steps
 
 
 def _compare_digest(folder: Path, path: Path, data: bytes) -> None:

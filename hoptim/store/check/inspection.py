@@ -130,7 +130,10 @@ def judge_settings(folder: Path, wrong: bool = False) -> tuple[list[Finding], St
             raise OSError(f"it is longer than {LONGEST} bytes")
         found = json.loads(data)
     except FileNotFoundError:
-        what = "study.json is gone though there is a journal. Restore it from a copy."
+        what = (
+            "study.json is gone though there is a journal. Restore it from a copy, or make the Study(...) call "
+            "that made the study: it writes study.json again."
+        )
         return [_of_study("missing", what)], None
     except OSError as error:
         return [_of_study("unreadable", f"study.json cannot be read: {error.strerror or error}.")], None
