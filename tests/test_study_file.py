@@ -101,7 +101,7 @@ def test_trials_without_study_json_are_not_written_over(tmp_path, other):
 
 @pytest.mark.parametrize(("extended", "asked"), [((), 3), ((), 8), ((5,), 5), ((5, 7), 7), ((5, 7), 9)])
 def test_a_purged_study_json_is_written_again(tmp_path, caplog, extended, asked):
-    """The call that made a study, with any steps that it has now, writes the same bytes again, and says so."""
+    """The call that made a study, with any steps that it has now, writes the same bytes again."""
     folder, path = tmp_path / "s", tmp_path / "s" / "study.json"
     for steps in (3, *extended):
         made = study(folder, steps=steps)

@@ -52,15 +52,16 @@ class Checkpoints:
     def is_there(self, name: str) -> bool:
         """Return whether a published checkpoint is there."""
         with explained("look at", self.path(name)):
-            return self._mode(name) != 0
+            # Over NFS a look-up may be answered from a cache for seconds, a listing is not.
+            return self._mode(name) != 0 or name in os.listdir(self._descriptor())
 
     def is_whole(self, published: Published) -> bool:
         """Return whether a checkpoint is there, as large and of as many files as when it was published."""
         with explained("look at", self.path(published.name)):
             try:
-                found = measure(published.name, self._descriptor())
+                found = measure(published.name, self._descriptor(), fresh=True)
             except FileNotFoundError:
-                return False
+                return self.is_there(published.name)
         return published.size is None or found == Extent(published.size, published.files or 0)
 
     def is_unchanged(self, published: Published) -> bool:

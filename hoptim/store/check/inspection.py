@@ -131,8 +131,8 @@ def judge_settings(folder: Path, wrong: bool = False) -> tuple[list[Finding], St
         found = json.loads(data)
     except FileNotFoundError:
         what = (
-            "study.json is gone though there is a journal. Restore it from a copy, or make the Study(...) call "
-            "that made the study: it writes study.json again."
+            "study.json is gone though there is a journal. Restore it from a copy, or make the Study(...) "
+            "call that made the study: it writes study.json again."
         )
         return [_of_study("missing", what)], None
     except OSError as error:
