@@ -91,7 +91,7 @@ def test_an_identifier_that_is_none_is_ignored(tmp_path, monkeypatch, start):
 
 def test_a_study_of_format_1_counts_no_deaths(tmp_path):
     """Its records have no place for them, so they stay interruptions."""
-    old = shutil.copytree(ROOT / "tests" / "golden" / "stateful", tmp_path / "s")
+    old = shutil.copytree(ROOT / "tests" / "golden" / "format1" / "stateful", tmp_path / "s")
     made = hoptim.load(old, max_deaths=1)
     before = reclaims(made)
     dies(made)

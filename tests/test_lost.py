@@ -11,7 +11,7 @@ import hoptim
 from hoptim.store.check.repair import repair
 from hoptim.store.checkpoints import Checkpoints
 from tests.builders import loss, recompute, records, saving, study, train
-from tests.golden.make import HERE
+from tests.golden.make import FORMATS
 
 
 def begun(folder, until=9, **changes):
@@ -134,7 +134,7 @@ def test_a_repair_marks_what_is_lost(tmp_path):
 
 def test_format_1_says_how_to_go_on(tmp_path):
     """It has no record for it: the error names what is missing, and the study is as it was."""
-    made = hoptim.load(shutil.copytree(HERE / "stateful", tmp_path / "s"))
+    made = hoptim.load(shutil.copytree(FORMATS[1] / "stateful", tmp_path / "s"))
     missing = best_of(made)
     shutil.rmtree(tmp_path / "s" / "checkpoints")
     with pytest.raises(hoptim.StudyDamaged, match=r"hoptim\.fork"):

@@ -14,7 +14,7 @@ from hoptim.errors import NewerFormat, StoreError, StudyDamaged, StudyMismatch
 from hoptim.store import study_file
 from tests import reader
 from tests.builders import study
-from tests.golden.make import HERE
+from tests.golden.make import FORMATS
 
 IDENTITY = {"size": 4, "space": {"x": {"low": 0.0}}}
 
@@ -117,7 +117,7 @@ def test_a_purged_study_json_is_written_again(tmp_path, caplog, extended, asked)
 
 def test_a_purged_study_json_of_format_1_is_written_again(tmp_path):
     """It says the format that its journal has."""
-    folder = shutil.copytree(HERE / "stateful", tmp_path / "s")
+    folder = shutil.copytree(FORMATS[1] / "stateful", tmp_path / "s")
     old, before = hoptim.load(folder), (folder / "study.json").read_bytes()
     (folder / "study.json").unlink()
     hoptim.Study(folder, space=old.space, size=4, steps=8, mode="min", seed=1)

@@ -15,7 +15,7 @@ from hoptim import remote
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.journal import FileJournal
 from tests.builders import records, study
-from tests.golden.make import HERE
+from tests.golden.make import FORMATS
 
 
 @pytest.fixture(params=[1, 2])
@@ -23,7 +23,7 @@ def made(request, tmp_path):
     """A study of each format, whose next trial is asked with a checkpoint."""
     if request.param == 2:
         return study(tmp_path / "s")
-    return hoptim.load(shutil.copytree(HERE / "stateful", tmp_path / "s"))
+    return hoptim.load(shutil.copytree(FORMATS[1] / "stateful", tmp_path / "s"))
 
 
 def copies(trial):

@@ -1,4 +1,4 @@
-"""Makes the studies beside it, and what hoptim showed of them, with the hoptim whose format they keep.
+"""Makes the studies in a folder beside it, and what hoptim showed of them, with a hoptim of their format.
 
     PYTHONPATH=<a clone of that hoptim> python tests/golden/make.py
 
@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import hoptim
+from hoptim.options import START
 
-HERE = Path(__file__).parent
-EXPECTED = HERE / "expected.json"
+FORMAT = 2  # of what is made; what an earlier hoptim made stays as it is
+FORMATS = {n: Path(__file__).parent / f"format{n}" for n in (1, 2)}
+HERE = FORMATS[FORMAT]
 LEFT_OUT = ("lock", "queue", "reserve", "workers", "scratch")  # made anew when a study is opened
 FIELDS = (
     "number", "member", "step", "age", "parent", "params", "seed", "value", "metrics", "checkpoint",
@@ -101,8 +103,24 @@ def patient(folder: Path) -> hoptim.Study:
     return made
 
 
+def eventful(folder: Path) -> hoptim.Study:
+    """What format 2 has a record for: a checkpoint that was lost, and a trial that ends its worker."""
+    made = hoptim.Study(folder, space=NUMBERS, size=4, steps=6, mode="min", seed=5, max_deaths=2)
+    train(made, saves=True, until=9)
+    lost = Path(str(made.best.checkpoint))
+    shutil.rmtree(lost) if lost.is_dir() else lost.unlink()
+    train(made, saves=True, until=14)
+    for start in ("0000000a", "0000000b"):
+        os.environ[START] = start
+        killed_with_a_trial(made)
+        made.record_deaths(start)
+    del os.environ[START]
+    train(made, saves=True, until=20)
+    return made
+
+
 STUDIES: dict[str, Callable[[Path], hoptim.Study]] = {
-    made.__name__: made for made in (stateful, forked, stateless, asha, patient)
+    made.__name__: made for made in (stateful, forked, stateless, asha, patient, eventful)
 }
 
 
@@ -208,7 +226,7 @@ def main() -> None:
             shutil.copytree(folder, HERE / name, ignore=ignored)
             expected[name] = shown(study)
     lines = (f"{json.dumps(name)}:{json.dumps(e, separators=(',', ':'))}" for name, e in expected.items())
-    EXPECTED.write_text("{" + ",\n".join(lines) + "}\n")
+    (HERE / "expected.json").write_text("{" + ",\n".join(lines) + "}\n")
 
 
 if __name__ == "__main__":
