@@ -90,7 +90,7 @@ MUTANTS = {
     "the folder above is not synced": Mutant(
         "store/journal.py", [("                    sync(self.path.parent.parent)", "                    pass")], "journal",
     ),
-    "a checkpoint's bytes are not synced": Mutant("store/tree.py", [("                flush(fd)\n", "")], "checkpoints"),
+    "a checkpoint's bytes are not synced": Mutant("store/settling.py", [("                flush(fd)\n", "")], "checkpoints"),
     "a checkpoint's name is not synced": Mutant(
         "store/checkpoints.py",
         [("                flush(fd)\n        return published", "                pass\n        return published")],
@@ -213,7 +213,7 @@ MUTANTS = {
         [("os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)", "os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)")], "tree",
     ),
     "a read-only folder stays": Mutant("store/tree.py", [("            os.fchmod(fd, stat.S_IMODE(mode) | stat.S_IRWXU)\n", "            pass\n")], "shared_folder"),
-    "a link through the draft's name dangles": Mutant("store/tree.py", [("            self._relink(name, folder, len(above) - 1)\n", "")], "tree"),
+    "a link through the draft's name dangles": Mutant("store/settling.py", [("            self._relink(name, folder, len(above) - 1)\n", "")], "tree"),
     "the reserve is not given up": Mutant("store/reserve.py", [("            os.unlink(self._path)\n", "            raise OSError\n")], "reserve"),
     "a forked child ends its parent's trial": Mutant("trial.py", [(" or self.keeper.inherited", "")], "forked"),
     "a forked child takes its parent's claim ahead": Mutant(

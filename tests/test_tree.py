@@ -22,9 +22,10 @@ from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.draft import Draft
 from hoptim.store.heartbeat import Heartbeat
 from hoptim.store.liveness import Watch
+from hoptim.store.settling import settle
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
-from hoptim.store.tree import Extent, measure, opened, remove, settle, try_to_remove
+from hoptim.store.tree import Extent, measure, opened, remove, try_to_remove
 from tests.builders import study
 
 CALLS = (

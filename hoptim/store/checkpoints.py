@@ -16,8 +16,9 @@ from hoptim.store.draft import Draft
 from hoptim.store.layout import CHECKPOINTS, SCRATCH, STUDY, TRASH, hidden_name
 from hoptim.store.linking import link_or_copy
 from hoptim.store.published import SMALL, Published, digest_of
+from hoptim.store.settling import settle
 from hoptim.store.state import State
-from hoptim.store.tree import Extent, make_folder_in, measure, opened, remove, settle, try_to_remove
+from hoptim.store.tree import Extent, make_folder_in, measure, opened, remove, try_to_remove
 
 # A published checkpoint, or a draft and what a save writes beside it: study, then trial and token.
 _OF_CLAIM = re.compile(r"(?:\.draft-(\w+)-)?(\d{1,18}\.\d{1,18})(?![\d])")

@@ -24,8 +24,9 @@ from hoptim.store.journal import FileJournal
 from hoptim.store.layout import JOURNAL, ORIGIN, STUDY, hidden_name, is_hidden_name
 from hoptim.store.linking import link_or_copy
 from hoptim.store.memory_journal import Journal
+from hoptim.store.settling import settle
 from hoptim.store.study_file import LONGEST
-from hoptim.store.tree import opened, remove, settle
+from hoptim.store.tree import opened, remove
 
 
 class StudyDraft:
