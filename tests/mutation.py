@@ -41,6 +41,8 @@ STORE = [
     "fork_safety",
     "trial",
     "two_tellers",
+    "put_back",
+    "lost",
     "study",
     "deaths",
     "processes",
@@ -145,6 +147,15 @@ MUTANTS = {
     ),
     "another failure of the same teller is acknowledged": Mutant(
         "store/endings.py", [("if said == why:", "if True:")], "two_tellers",
+    ),
+    "own records that are gone are not missed": Mutant("store/journal.py", [("if anew and self._mine is not None:", "if False:")], "put_back"),
+    "a trial continues from a checkpoint that is gone": Mutant(
+        "store/claims.py", [('if not is_gone(state, self._checkpoints, fields["parent"]):', "if True:")], "lost",
+    ),
+    "a trial continues from half a checkpoint": Mutant(
+        "store/checkpoints.py",
+        [("return published.size is None or found == Extent(published.size, published.files or 0)", "return True")],
+        "lost",
     ),
     "a lost claim of our own is not found": Mutant("store/claims.py", [("if trial.worker == me and trial.token not in self._used:", "if False:")], "study"),
     "parents of open trials are not pinned": Mutant(

@@ -108,6 +108,8 @@ def test_a_purged_study_json_is_written_again(tmp_path, caplog, extended, asked)
         made.ask().tell(1.0)
     before = path.read_bytes()
     path.unlink()
+    with pytest.raises(hoptim.ArgumentError, match="the Study.* call that made it writes it again"):
+        hoptim.load(folder)
     again = study(folder, steps=asked)
     assert path.read_bytes() == before
     assert "made again from the settings of this call" in caplog.text

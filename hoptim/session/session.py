@@ -145,7 +145,10 @@ class Session:
         folder = study_folder(path)
         found = study_file.read(folder)
         if found is None:
-            raise ArgumentError(f"There is no study in {str(folder)!r}: study.json is missing.")
+            again = (
+                "; the Study(...) call that made it writes it again" if study_file.is_bereft(folder) else ""
+            )
+            raise ArgumentError(f"There is no study in {str(folder)!r}: study.json is missing{again}.")
         config = StudyConfig.reopened(folder, found.identity, space, optimizer)
         return cls(folder, found, config, options, guest)
 

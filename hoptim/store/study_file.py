@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hoptim._files import explained, make_folder, read_front, sync, write_new
+from hoptim._files import explained, is_there, make_folder, read_front, sync, write_new
 from hoptim.errors import NewerFormat, StudyDamaged, StudyMismatch
 from hoptim.store import line_format
 from hoptim.store.layout import JOURNAL, STUDY, WORKERS, hidden_name
@@ -69,6 +69,12 @@ def read(folder: Path) -> StudyFile | None:
         raise StudyDamaged(f"{str(path)!r} cannot be read: {error!r}. Restore it from a copy.") from error
     _compare_digest(folder, path, data)
     return StudyFile(found["uuid"], found["identity"], found["steps"])
+
+
+def is_bereft(folder: Path) -> bool:
+    """Return whether there is a journal in a folder, and no study.json."""
+    with explained("look at", folder):
+        return is_there(folder / JOURNAL) and not is_there(folder / STUDY)
 
 
 def create(folder: Path, identity: Mapping[str, Any], steps: int, single_host: bool = False) -> StudyFile:
