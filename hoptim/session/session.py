@@ -145,10 +145,11 @@ class Session:
         folder = study_folder(path)
         found = study_file.read(folder)
         if found is None:
-            again = (
-                "; the Study(...) call that made it writes it again" if study_file.is_bereft(folder) else ""
+            hint = " The Study(...) call that made the study writes it again."
+            raise ArgumentError(
+                f"There is no study in {str(folder)!r}: study.json is missing."
+                f"{hint if study_file.is_bereft(folder) else ''}"
             )
-            raise ArgumentError(f"There is no study in {str(folder)!r}: study.json is missing{again}.")
         config = StudyConfig.reopened(folder, found.identity, space, optimizer)
         return cls(folder, found, config, options, guest)
 
