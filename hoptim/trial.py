@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
@@ -278,7 +279,8 @@ class Trial:
             # The trial belongs to somebody else now: the loop goes on with its next one.
             return isinstance(error, ClaimLost)
         if isinstance(error, Exception):
-            self.keeper.fail(self, f"{type(error).__name__}: {said(error)}", retry=True)
+            with suppress(AlreadyTold):  # what the block said last did arrive, though it raised
+                self.keeper.fail(self, f"{type(error).__name__}: {said(error)}", retry=True)
         else:
             self.release()
         return False

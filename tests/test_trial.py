@@ -18,6 +18,7 @@ from hoptim.errors import (
     NoCheckpoint,
     NotApplied,
 )
+from hoptim.store.journal import FileJournal
 from tests.builders import append, loss, records, saving, study, train
 
 
@@ -251,6 +252,25 @@ def test_a_lost_claim_is_refused_and_its_checkpoint_goes(tmp_path):
     assert list((tmp_path / "s" / "checkpoints").glob("*")) == []
     again = made.ask()
     assert (again.number, again.token > trial.token, again.params) == (0, True, trial.params)
+
+
+@pytest.mark.parametrize("ending", ["tell", "fail"])
+def test_an_ending_that_arrived_and_raised_is_not_failed_too(tmp_path, monkeypatch, ending):
+    """In a with block the error of an append that did arrive passes as it is; the ending stays."""
+    made, real = study(tmp_path / "s"), FileJournal.append
+
+    def late(self, records):
+        real(self, records)
+        monkeypatch.setattr(FileJournal, "append", real)
+        raise hoptim.StoreError(5, "Could not close the journal")
+
+    with pytest.raises(hoptim.StoreError, match="close"), made.ask() as trial:
+        monkeypatch.setattr(FileJournal, "append", late)
+        trial.tell(1.0) if ending == "tell" else trial.fail("it broke", retry=False)
+    (found,) = made.trials
+    assert (found.failed, math.isnan(found.value)) == (
+        (None, False) if ending == "tell" else ("it broke", True)
+    )
 
 
 def test_a_claim_lost_while_saving_publishes_nothing(tmp_path):

@@ -7,6 +7,7 @@ import pickle
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -103,7 +104,13 @@ def fail(diary: Diary, trial: hoptim.Trial) -> None:
         return
     except hoptim.StoreError as error:
         diary.bear(error, 1)
-        diary.attempt(lambda: trial.fail("an attempt"))
+        diary.attempt(partial(fail_anew, trial))
+
+
+def fail_anew(trial: hoptim.Trial) -> None:
+    """An attempt fails, unless it has already, for the reason that the `with` gave."""
+    with suppress(hoptim.AlreadyTold):
+        trial.fail("an attempt")
 
 
 def rob(diary: Diary, trial: hoptim.Trial) -> None:
