@@ -89,7 +89,7 @@ def work(folder: Path, note: Notes, options: argparse.Namespace) -> None:
         time.sleep(rng.uniform(0, max(_AGAIN, 2 * options.pause) if again else 2 * options.pause))
         value = loss(trial)
         try:
-            _load(trial, note)
+            load_parent(trial)
             trial.tell(value, save=partial(save, number=trial.number))
         except hoptim.ClaimLost:
             note("lost", trial.number, trial.token)
@@ -97,7 +97,8 @@ def work(folder: Path, note: Notes, options: argparse.Namespace) -> None:
             note("told", trial.number, trial.token, value)
 
 
-def _load(trial: hoptim.Trial, note: Notes) -> None:
+def load_parent(trial: hoptim.Trial) -> None:
+    """Fail unless a trial starts from a whole checkpoint; with `ClaimLost` if another has the trial now."""
     if trial.checkpoint is None or trial.parent is None:
         return
     try:

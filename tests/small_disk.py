@@ -33,11 +33,12 @@ class Disk:
 
     Args:
         point: Where to mount it.
+        size: Bytes.
     """
 
-    def __init__(self, point: Path) -> None:
+    def __init__(self, point: Path, size: int = DISK) -> None:
         self.point, self.study, self._ballast = point, point / "study", point / "ballast"
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "none", str(point)], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(point)], check=True)
 
     def free(self) -> int:
         """Bytes that are left."""
