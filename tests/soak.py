@@ -17,7 +17,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tests.builders import ROOT
 from tests.small_disk import PAGE, Disk
+from tests.soak_crew import Crew
 from tests.soak_verdict import judge
 
 _NAMESPACES = (
@@ -46,107 +46,8 @@ _NAMESPACES = (
 _KINDS = {"kill": 10, "stop": 6, "fill": 4, "launcher": 1}  # faults, and how often each
 _SIZE = 4096 * PAGE
 _TICK = 0.02
-_PATIENCE = 60.0  # seconds in which those end who are asked to
 _INSIDE = "SOAK_INSIDE"  # set in the namespaces
 _STUCK = 300.0  # seconds without an acknowledged tell
-
-
-class Crew:
-    """`hoptim run` and its workers, all processes of this pid namespace but its first.
-
-    Attributes:
-        starts: How often the launcher was started.
-        stopped: Until when each stopped worker sleeps, by pid.
-        status: Exit status of the launcher, negative for a signal; None while it runs.
-    """
-
-    def __init__(self, command: list[str]) -> None:
-        self._command, self._launcher, self.starts = command, 0, 0
-        self.stopped: dict[int, float] = {}
-        self.status: int | None = None
-
-    def start(self) -> None:
-        """Start the launcher."""
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
-        self._launcher = os.posix_spawn(sys.executable, self._command, environment, file_actions=quiet)
-        self.status = None
-        self.starts += 1
-
-    def workers(self) -> list[int]:
-        """Those that live."""
-        found = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-        return sorted(pid for pid in found if pid not in (os.getpid(), self._launcher) and _lives(pid))
-
-    def look(self) -> None:
-        """Wake those whose time has come, and take note of those that ended."""
-        for pid in [pid for pid, until in self.stopped.items() if time.monotonic() >= until]:
-            del self.stopped[pid]
-            _send(pid, signal.SIGCONT)
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if pid == self._launcher:
-                self.status = os.waitstatus_to_exitcode(status)
-
-    def kill(self, pid: int) -> None:
-        """Kill a worker; whoever started it reaps it."""
-        self.stopped.pop(pid, None)
-        _send(pid, signal.SIGKILL)
-
-    def stop(self, pid: int, seconds: float) -> None:
-        """Stop a worker until `look` wakes it."""
-        _send(pid, signal.SIGSTOP)
-        self.stopped[pid] = time.monotonic() + seconds
-
-    def kill_launcher(self) -> None:
-        """Kill the launcher and wait until it is gone; its workers go on."""
-        os.kill(self._launcher, signal.SIGKILL)
-        while self.status is None:
-            self.look()
-            time.sleep(_TICK)
-
-    def end(self, asked: bool) -> bool:
-        """Wait until nobody is left; whether all ended by themselves.
-
-        Args:
-            asked: Whether to ask the launcher and those workers that are not its own to stop.
-        """
-        for pid in self.stopped:
-            self.stopped[pid] = 0.0
-        self.look()
-        if asked:
-            for pid in [*self.workers(), *([self._launcher] if self.status is None else [])]:
-                _send(pid, signal.SIGTERM)
-        end = time.monotonic() + _PATIENCE
-        while (left := self.workers() or self.status is None) and time.monotonic() < end:
-            self.look()
-            time.sleep(_TICK)
-        for pid in self.workers():
-            _send(pid, signal.SIGKILL)
-        if self.status is None:
-            self.kill_launcher()
-        self.look()
-        return not left
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
-    except OSError:
-        return False
-
-
-def _send(pid: int, number: int) -> bool:
-    """Send a signal; whether there was somebody."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
-        return True
-    return False
 
 
 class Faults:
@@ -157,14 +58,16 @@ class Faults:
     """
 
     def __init__(self, options: argparse.Namespace, disk: Disk) -> None:
-        self._options, self._disk, self._rng = options, disk, random.Random(options.seed)
+        self._options, self._disk = options, disk
+        self._plan, self._rng = random.Random(options.seed), random.Random(options.seed)
         self.counts: Counter[str] = Counter(dict.fromkeys(_KINDS, 0))
-        self._next = self._freed = 0.0
-        self.wait()
+        self._freed = 0.0
+        self._next, self._kind = self._planned()
 
-    def wait(self) -> None:
-        """Draw when the next one comes."""
-        self._next = time.monotonic() + self._rng.expovariate(1 / self._options.every)
+    def _planned(self) -> tuple[float, str]:
+        """When the next one comes, and which; nothing that happens meanwhile changes what is drawn."""
+        (kind,) = self._plan.choices(list(_KINDS), list(_KINDS.values()))
+        return time.monotonic() + self._plan.expovariate(1 / self._options.every), kind
 
     def are_over(self) -> bool:
         """Whether all have come that were to come."""
@@ -178,8 +81,7 @@ class Faults:
         workers = [pid for pid in crew.workers() if pid not in crew.stopped] if now >= self._next else []
         if not workers or crew.status is not None:
             return
-        rng, lease = self._rng, self._options.lease
-        (kind,) = rng.choices(list(_KINDS), list(_KINDS.values()))
+        rng, lease, kind = self._rng, self._options.lease, self._kind
         if kind == "kill":
             crew.kill(rng.choice(workers))
         elif kind == "stop":
@@ -196,7 +98,7 @@ class Faults:
                 for pid in workers:
                     crew.kill(pid)
         self.counts[kind] += 1
-        self.wait()
+        self._next, self._kind = self._planned()
 
     def free(self) -> None:
         """Free the disk."""

@@ -21,16 +21,23 @@ from tests.soak_verdict import judge
 @pytest.mark.skipif(not may_mount(), reason="mounting a small disk takes root and unshare")
 def test_a_launcher_on_a_small_disk_loses_nothing_that_it_acknowledged():
     """Workers are killed and stopped and the disk fills: what was acknowledged is there, whole."""
-    sizes = {"--workers": 2, "--members": 4, "--steps": 9, "--pause": 0.02, "--every": 0.2, "--lease": 0.5}
-    words = [*map(str, (word for pair in sizes.items() for word in pair)), "--faults", "6", "--seed", "1"]
+    sizes = {
+        "--workers": 3,
+        "--members": 4,
+        "--steps": 50,
+        "--pause": 0.02,
+        "--every": 0.15,
+        "--lease": 0.5,
+    }
+    words = [*map(str, (word for pair in sizes.items() for word in pair)), "--faults", "6", "--seed", "51"]
     ran = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "soak.py"), *words],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     report = json.loads(ran.stdout)
     assert (report["wrong"], ran.returncode) == ([], 0), ran.stderr
-    assert sum(report["faults"].values()) == 6
-    assert report["faults"]["kill"] >= 1
+    assert report["faults"] == {"kill": 3, "stop": 1, "fill": 1, "launcher": 1}
+    assert report["launches"] == 2
     assert report["told"] >= report["acknowledged"] > 0
 
 
@@ -54,14 +61,9 @@ def found(folder: Path, places: int | None = 4) -> list[str]:
 
 def test_the_judge_misses_a_told_value_and_a_token(trained):
     """An acknowledged value, or claim, that the journal does not have is wrong."""
-    Notes(trained / "acks" / "2")("told", 0, 1, 7.0)
-    Notes(trained / "acks" / "3")("told", 0, 99, 7.0)
-    assert sorted(found(trained)) == [
-        "study: the told value of trial 0 is gone",
-        "study: the told value of trial 0 is gone",
-        "study: the told claim (0, 1, 7.0) is gone",
-        "study: the told claim (0, 99, 7.0) is gone",
-    ]
+    Notes(trained / "acks" / "2")("told", 0, 99, 7.0)
+    gone = ["the told value of trial 0 is gone", "the told claim (0, 99, 7.0) is gone"]
+    assert found(trained) == [f"study: {line}" for line in gone]
 
 
 def test_the_judge_misses_checkpoints_and_parts_of_them(trained):
