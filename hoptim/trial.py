@@ -280,7 +280,7 @@ class Trial:
             return isinstance(error, ClaimLost)
         if isinstance(error, Exception):
             with suppress(AlreadyTold):  # what the block said last did arrive, though it raised
-                self.keeper.fail(self, f"{type(error).__name__}: {said(error)}", retry=True)
+                self.fail(f"{type(error).__name__}: {said(error)}")
         else:
             self.release()
         return False

@@ -93,6 +93,12 @@ class RankTrial(Trial):
     _ranks: Group | None = None  # not a field: a pickled copy ends without the other ranks
     _how: str | None = None  # how it ended on this rank, if not by a call here
     _outcome = ""  # how it ended on this rank, for the others to read
+    _draft_of_rank_0: Path | None = None  # on the other ranks
+
+    @property
+    def draft(self) -> Path:
+        """Return the private path of rank 0, where each rank may write its part."""
+        return self._draft_of_rank_0 or super().draft
 
     @property
     def ended(self) -> str | None:
@@ -205,16 +211,19 @@ class _Leader:
             **{name: getattr(trial, name) for name in _SENT},
             "params": self.study.space.record(trial.params),
             "checkpoint": trial.checkpoint and os.path.relpath(trial.checkpoint, self.study.path),
+            "draft": os.path.relpath(trial.draft, self.study.path),
         }
 
 
 def _following(study: Study, sent: Mapping[str, Any]) -> RankTrial:
     """Return the trial of rank 0 for another rank, with that rank's own objects and paths."""
-    within = sent["checkpoint"]
-    own = {
-        "params": study.space.named(sent["params"]),
-        "checkpoint": within and os.path.join(str(study.path), within),
-        "path": study.path,
-        "keeper": study.keeper(),
-    }
-    return RankTrial(**{**sent, **own})
+    within, draft = sent["checkpoint"], os.path.join(str(study.path), sent["draft"])
+    trial = RankTrial(
+        **{name: sent[name] for name in _SENT},
+        params=study.space.named(sent["params"]),
+        checkpoint=within and os.path.join(str(study.path), within),
+        path=study.path,
+        keeper=study.keeper(),
+    )
+    trial._draft_of_rank_0 = Path(draft)
+    return trial
