@@ -1,14 +1,16 @@
 """Many workers on one study, killed and stopped at random, and a judge of what they leave behind.
 
     python tests/chaos.py [--workers 64] [--members 64] [--steps 1000] [--rate 1 | --faults N]
-                          [--seed 0] [--lease 2] [--limit 900]
+                          [--seed 0] [--lease 2] [--limit 900] [--beside 0]
     python tests/chaos.py --deaths N
 
 Faults come at a rate of so many a second, or so many in all, spread evenly over the study. Six of
 ten are SIGKILL, each with a new worker in place of the dead; the others are SIGSTOP, a third of
 them for longer than the lease. One worker in three is as one of another host to the rest. With
---deaths: how long a waiting worker takes to be given the trial of a killed one on its host. Prints
-JSON; the exit status is 1 when anything is wrong.
+--beside: so many processes that look at the study meanwhile, as many that fork it, and as many that
+have each of their trials told by two copies at once. With --deaths: how long a waiting worker takes
+to be given the trial of a killed one on its host. Prints JSON; the exit status is 1 when anything is
+wrong.
 """
 
 from __future__ import annotations
@@ -26,12 +28,14 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tests import builders, reader
+from tests.beside import Beside
 from tests.herd import Herd
 from tests.verdict import Sampler, judge
 
 _SHORT = (0.05, 0.5)  # seconds of a stop that no lease minds
 _LONG = (1.2, 2.0)  # leases of one that a lease minds
 _TICK = 0.002
+_PATIENCE = 60.0  # seconds in which those beside end
 _USUAL_LEASE = 120.0  # what a study has that does not say
 _IDLE = 2.0  # seconds after which a worker that waits looks as seldom as it ever does
 _PAIRS = 8  # of a worker and one that waits, measured side by side
@@ -87,13 +91,15 @@ def tend(herd: Herd, sampler: Sampler, faults: Faults | None) -> bool:
 
 def chaos(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Run a study under faults and judge it."""
-    herd = Herd(folder, options)
+    herd, beside = Herd(folder, options), Beside(folder, options)
     sampler = Sampler(herd)
     began = time.monotonic()
     try:
         for _ in range(options.workers):
             herd.start()
+        beside.start()
         done = tend(herd, sampler, Faults(options))
+        beside.end(_PATIENCE)
         report = {"seed": options.seed, "seconds": round(time.monotonic() - began, 1)}
         report |= {"kills": len(herd.kills), "stops": len(herd.stops)}
         if done:
@@ -102,7 +108,8 @@ def chaos(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             done = tend(herd, sampler, None)
     finally:
         herd.end()
-    return {**report, **judge(herd, sampler, done)}
+        beside.end()
+    return {**report, **judge(herd, beside, sampler, done)}
 
 
 def deaths(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -165,6 +172,7 @@ def main() -> None:
     parser.add_argument("--lease", type=float, default=2.0, help="seconds")
     parser.add_argument("--pause", type=float, default=0.002, help="mean seconds of training")
     parser.add_argument("--limit", type=float, default=900.0, help="seconds")
+    parser.add_argument("--beside", type=int, default=0, help="lookers, forkers and twice-tellers each")
     parser.add_argument("--deaths", type=int, help="measure this instead")
     parser.add_argument("--folder", help="keep everything there instead of nowhere")
     options = parser.parse_args()

@@ -75,14 +75,50 @@ def is_whole(path: Path, number: int) -> bool:
     return all(part.read_text() == f"weights of {number}\n" * 300 for part in parts)
 
 
+def broken(records: list[dict[str, Any]], folder: Path) -> list[str]:
+    """What is wrong with checkpoints: what a tell names is there, as it says, unless it was dropped."""
+    dropped = {number for record in records for number in record.get("drops", ())}
+    wrong = []
+    for record in records:
+        if record["op"] != "tell" or record["trial"] in dropped:
+            continue
+        named = record["checkpoint"]
+        path = folder / named["name"]
+        try:
+            files = [path] if path.is_file() else list(path.iterdir())
+            found = (sum(each.stat().st_size for each in files), len(files))
+            if found != (named["size"], named["files"]) or not is_whole(path, record["trial"]):
+                wrong.append(f"checkpoint {named} is {found}, or not whole")
+        except OSError as error:
+            wrong.append(f"checkpoint {named} cannot be read: {error}")
+    return wrong
+
+
+class Window:
+    """A `keep=` of the steps around that of a worker, so that others find a generation to fork."""
+
+    step = 0
+
+    def __call__(self, trial: hoptim.FinishedTrial) -> bool:
+        return trial.step >= self.step - 2
+
+
+def opened(folder: Path, options: argparse.Namespace, keep: Window) -> hoptim.Study:
+    """The study of a herd; without forks beside it keeps as little as ever."""
+    return study(
+        folder, size=options.members, steps=options.steps, lease=options.lease, max_interruptions=10**9,
+        keep=keep if options.beside else None,
+    )  # fmt: skip
+
+
 def work(folder: Path, note: Notes, options: argparse.Namespace) -> None:
     """Train until all is done, noting what was acknowledged and what was lost."""
-    made = study(
-        folder, size=options.members, steps=options.steps, lease=options.lease, max_interruptions=10**9
-    )
+    window = Window()
+    made = opened(folder, options, window)
     rng = random.Random(os.getpid())
     note("open")
     for trial in made:
+        window.step = trial.step
         note("asked", trial.number, trial.token)
         again = trial.keeper._claim.trial.interruptions  # type: ignore[attr-defined]
         # Whoever lost a trial shall find it open and held by another when coming back.
@@ -182,7 +218,8 @@ class Herd:
     def reap(self) -> None:
         """Take note of those that ended by themselves."""
         while self.live and (found := os.waitpid(-1, os.WNOHANG))[0]:
-            self._ended(*found)
+            if found[0] in self.live:  # those beside note their own ends
+                self._ended(*found)
 
     def end(self) -> None:
         """Leave no process behind."""

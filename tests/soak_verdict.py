@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import reader
-from tests.herd import Notes, is_whole
+from tests.herd import Notes, broken
 from tests.soak_train import value_of
 
 Record = dict[str, Any]
@@ -29,10 +29,11 @@ def judge(study: Path, acks: Path, places: int | None) -> tuple[Counter[str], li
     records = reader.read(study / "journal.jsonl")
     wrong, done = reader.judge(study / "journal.jsonl", [(number, value) for number, _, value in told])
     tells = [record for record in records if record["op"] == "tell"]
+    dropped = sum(len(record.get("drops", ())) for record in records)
     kept = {(record["trial"], record["token"], record["value"]) for record in tells}
     wrong += [f"the told claim {each} is gone" for each in told if each not in kept]
     wrong += [f"a worker ended with {text}" for kind, text in (x for x in said if x[0] == "error")]
-    wrong += _values(records) + _checkpoints(tells, _dropped(records), study / "checkpoints")
+    wrong += _values(records) + broken(records, study / "checkpoints")
     if not told:
         wrong.append("nothing was acknowledged")
     if places is not None and len(done) != places:
@@ -44,14 +45,10 @@ def judge(study: Path, acks: Path, places: int | None) -> tuple[Counter[str], li
             "lost claims": sum(line[0] == "lost" for line in said), "reclaims": ops["reclaim"],
             "deaths": sum(bool(record.get("died")) for record in records),
             "failed trials": len(done) - len(tells),
-            "checkpoints looked at": len(tells) - len(_dropped(records)),
+            "checkpoints looked at": len(tells) - dropped,
             "torn": len(list(study.glob("*.torn-*"))),
         }
     ), [f"{study.name}: {line}" for line in wrong]  # fmt: skip
-
-
-def _dropped(records: list[Record]) -> set[int]:
-    return {number for record in records for number in record.get("drops", ())}
 
 
 def _values(records: list[Record]) -> list[str]:
@@ -66,21 +63,3 @@ def _values(records: list[Record]) -> list[str]:
         for record in tells
         if record["value"] != value_of(params[record["trial"]])
     ]
-
-
-def _checkpoints(tells: list[Record], dropped: set[int], folder: Path) -> list[str]:
-    """What a tell names and nobody dropped is there, of the recorded size, and whole."""
-    wrong = []
-    for record in tells:
-        if record["trial"] in dropped:
-            continue
-        named = record["checkpoint"]
-        path = folder / named["name"]
-        try:
-            files = [path] if path.is_file() else list(path.iterdir())
-            found = (sum(each.stat().st_size for each in files), len(files))
-            if found != (named["size"], named["files"]) or not is_whole(path, record["trial"]):
-                wrong.append(f"checkpoint {named} is {found}, or not whole")
-        except OSError as error:
-            wrong.append(f"checkpoint {named} cannot be read: {error}")
-    return wrong

@@ -244,6 +244,16 @@ def test_sixteen_workers_under_random_kills_and_stops_keep_every_promise():
     assert min(report["kills"], report["stops"]) >= 10
 
 
+def test_lookers_forks_and_twice_tellers_beside_workers_under_kills_and_stops():
+    """Looks and forks find whole checkpoints; of a trial told by two, one value is recorded and kept."""
+    sizes = {"--workers": 4, "--members": 6, "--steps": 25, "--faults": 8, "--lease": 0.5, "--beside": 1}
+    chaos = run("chaos.py", *(word for pair in sizes.items() for word in pair))
+    out, errors = chaos.communicate(timeout=280)
+    report = json.loads(out)
+    assert report["wrong"] == [], errors
+    assert {"looked", "forked", "twice", "told", "refused"} <= report["beside"].keys()
+
+
 def test_a_waiting_worker_soon_gets_the_trial_of_a_killed_one():
     """A death on the same host is noticed at once, which means long before any lease is over."""
     out, errors = run("chaos.py", "--deaths", 3).communicate(timeout=120)

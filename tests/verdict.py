@@ -12,8 +12,9 @@ from typing import Any
 import hoptim
 from hoptim.store.liveness import LEASES_OF_THE_LIVING
 from tests import reader
+from tests.beside import Beside
 from tests.builders import loss, recompute
-from tests.herd import Herd, Notes
+from tests.herd import Herd, Notes, broken
 
 _EVERY = 0.02  # seconds between two looks into checkpoints
 
@@ -21,9 +22,10 @@ _EVERY = 0.02  # seconds between two looks into checkpoints
 class Sampler:
     """Watches a study from outside while it runs: how far it is, how many checkpoints it has.
 
-    A study keeps at most members x (lead + 1) + best + best ever, and for each worker a parent and
-    what it is about to publish. What a killed worker left stays until the next one starts; one that
-    is stopped, or just about to remove what it recorded as dropped, adds a step of all members.
+    A study keeps at most members x (lead + 1) + best + best ever, for each worker a parent and what it
+    is about to publish; more where forks are made beside it. What a killed worker left stays until the
+    next one starts; one that is stopped, or just about to remove what it recorded as dropped, adds a
+    step of all members.
 
     Attributes:
         told: Tells in the journal.
@@ -35,7 +37,8 @@ class Sampler:
     def __init__(self, herd: Herd) -> None:
         self.told = self.most = self.most_quiet = 0
         self.over = -(10**9)
-        self.bound = 2 * herd.options.members + 2 * herd.options.workers + 2
+        options = herd.options
+        self.bound = _most_kept(options) + 2 * options.workers + 3 * options.beside
         self._herd, self._offset, self._next = herd, 0, 0.0
         self._left: list[int] = []  # per kill since the last start, how many workers there had been
         self._kills = 0
@@ -79,22 +82,24 @@ class Sampler:
             return False
 
 
-def judge(herd: Herd, sampler: Sampler, done: bool) -> dict[str, Any]:
+def judge(herd: Herd, beside: Beside, sampler: Sampler, done: bool) -> dict[str, Any]:
     """A report; `wrong` is empty when the study kept all promises and was done in time."""
     records = reader.read(herd.study / "journal.jsonl")
     notes = {n: Notes.read(herd.notes / str(n)) for n in range(1, herd.count + 1)}
-    said = [line for lines in notes.values() for line in lines]
+    said = [line for lines in notes.values() for line in lines] + beside.said()
     told = [(number, value) for kind, number, _, value in _of(said, "told")]
     wrong, places = reader.judge(herd.study / "journal.jsonl", told)
     options = herd.options
     if places != [(m, s) for m in range(options.members) for s in range(options.steps)]:
         wrong.append(f"{len(places)} of {options.members * options.steps} steps were done")
     wrong += [f"{herd.crashed} workers ended with an error"] * bool(herd.crashed)
-    wrong += _lost(records, said, herd.study) + _dead(herd, notes) + _kept(records, options.members)
+    wrong += _lost(records, said, herd.study) + _dead(herd, notes) + _kept(records, _most_kept(options))
     wrong += _left(records, herd.study) if done else [f"not done after {options.limit} s"]
+    wrong += beside.wrong(records) + broken(records, herd.study / "checkpoints")
     wrong += [f"{sampler.over} files too many in checkpoints/"] * (sampler.over > 0)
+    twice = {number: values for _, number, _, values in _of(said, "twice")}
     for trial in hoptim.load(herd.study).trials:
-        if trial.value != loss(trial):  # type: ignore[arg-type]
+        if trial.value not in (loss(trial), *twice.get(trial.number, ())):  # type: ignore[arg-type]
             wrong.append(f"the value of trial {trial.number} is not that of its params")
     stalls = [seconds for seconds, held in herd.stops if held]
     ops = Counter(record["op"] for record in records)
@@ -103,7 +108,7 @@ def judge(herd: Herd, sampler: Sampler, done: bool) -> dict[str, Any]:
         "recomputed": recompute(herd.study), "lost": len(_of(said, "lost")), "reclaims": ops["reclaim"],
         "files": {"most": sampler.most, "when quiet": sampler.most_quiet, "bound": sampler.bound},
         "stalls": {"stopped holders": len(stalls), "seconds": round(sum(stalls), 1)},
-        "torn": len(list(herd.study.glob("*.torn-*"))),
+        "torn": len(list(herd.study.glob("*.torn-*"))), "beside": beside.counts(),
     }  # fmt: skip
 
 
@@ -150,8 +155,13 @@ def _dead(herd: Herd, notes: dict[int, list[list[Any]]]) -> list[str]:
     return wrong
 
 
-def _kept(records: list[dict[str, Any]], members: int) -> list[str]:
-    """At the end of every append no more checkpoints are recorded than anyone may still need."""
+def _most_kept(options: Any) -> int:
+    """The checkpoints kept at most, parents aside; forks beside it need two more steps, and their pins."""
+    return int(options.members * (2 + (2 + options.beside) * (options.beside > 0)) + 2)
+
+
+def _kept(records: list[dict[str, Any]], most: int) -> list[str]:
+    """At the end of every append no more checkpoints are recorded than anyone may still need, or forks."""
     saved, open_, wrong = set(), set(), []
     for i, record in enumerate(records):
         if record["op"] == "ask":
@@ -161,7 +171,7 @@ def _kept(records: list[dict[str, Any]], members: int) -> list[str]:
             saved.add(record["trial"])
         saved -= set(record.get("drops", ()))
         ends = i + 1 == len(records) or "batch" not in records[i + 1]
-        if ends and len(saved) > 2 * members + len(open_) + 2:
+        if ends and len(saved) > most + len(open_):
             wrong.append(f"{len(saved)} checkpoints are kept after record {i}")
     return wrong
 
