@@ -12,7 +12,7 @@ import pytest
 import hoptim
 from hoptim import fork
 from tests import builders
-from tests.builders import loss, records, saving, space, study, train
+from tests.builders import advance, loss, records, saving, space, study, train
 
 
 @pytest.fixture
@@ -161,6 +161,18 @@ def test_dropped_checkpoints_cannot_be_forked(tmp_path):
     ):
         fork(tmp_path / "old", tmp_path / "new", at_step=1)
     assert not (tmp_path / "new").exists()
+
+
+def test_a_generation_that_some_have_left_behind_is_to_be_waited_for(tmp_path):
+    """A fork of the slowest member's last step, dropped of those ahead, is not told to take that step."""
+    made = study(tmp_path / "old")
+    advance(made)
+    slowest, *others = [made.ask() for _ in range(4)]
+    for trial in others:
+        trial.tell(-1.0, save=saving("ahead"))
+    assert slowest.ended is None
+    with pytest.raises(hoptim.ArgumentError, match="Fork once all members have done the same step"):
+        fork(tmp_path / "old", tmp_path / "new")
 
 
 def test_what_cannot_work_is_refused(old, tmp_path):

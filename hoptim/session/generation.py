@@ -40,9 +40,10 @@ def generation_step(session: Session, state: State, at_step: int | None) -> int:
         t.member for t in state.level(at) if state.stateful and t.finite and t.number not in state.saved
     ]
     if lack:
+        when = f"at step {done}" if at < done else "once all members have done the same step"
         raise ArgumentError(
-            f"The checkpoints of members {lack} after step {at} were dropped. Fork at step {done}, or keep "
-            "them in time with Study(keep=...)."
+            f"The checkpoints of members {lack} after step {at} were dropped. Fork {when}, or keep them in "
+            "time with Study(keep=...)."
         )
     return at
 
