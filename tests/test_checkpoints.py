@@ -65,6 +65,28 @@ def test_a_folder_is_published_too(checkpoints):
     assert (Path(checkpoints.path(found.name)) / "shards" / "0").read_text() == "a"
 
 
+def test_a_digest_is_of_the_whole_file(checkpoints, monkeypatch):
+    """A read that comes back short, as it may, is gone on with."""
+    real = os.pread
+    checkpoints.write(draft(3, 17), saving("weights"))
+    monkeypatch.setattr(os, "pread", lambda fd, size, at: real(fd, min(size, 3), at))
+    assert checkpoints.publish(draft(3, 17)).sha256 == sha256(b"weights").hexdigest()
+
+
+def test_a_link_that_was_made_and_raised_is_no_hindrance(checkpoints, monkeypatch, tmp_path):
+    """Adopting copies where linking fails, also where it failed late."""
+    (tmp_path / "source").write_text("weights")
+    real = os.link
+
+    def late(*args, **named):
+        real(*args, **named)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "link", late)
+    found = checkpoints.adopt(str(tmp_path / "source"), draft(0, 1))
+    assert Path(checkpoints.path(found.name)).read_text() == "weights"
+
+
 def test_everything_is_durable_before_it_is_visible(checkpoints, monkeypatch):
     """Files and folders of a draft are synced before the rename, and the parent folder after it."""
     calls = []

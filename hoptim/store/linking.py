@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from hoptim.store.tree import opened
@@ -43,6 +44,8 @@ def _linked(source: str, parent: int, name: str, folder: int) -> bool:
     try:
         os.link(source, name, src_dir_fd=parent, dst_dir_fd=folder, follow_symlinks=False)
     except OSError:  # another file system, or one without hard links
+        with suppress(FileNotFoundError):  # made, and its outcome was not known
+            os.unlink(name, dir_fd=folder)
         return False
     return True
 

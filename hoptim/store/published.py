@@ -65,5 +65,9 @@ def digest_of(name: str, folder: int) -> str:
     """
     from hashlib import sha256  # slow to import
 
+    digest, size = sha256(), 0
     with opened(name, folder) as fd:
-        return sha256(os.pread(fd, SMALL, 0)).hexdigest()
+        while part := os.pread(fd, SMALL, size):
+            digest.update(part)
+            size += len(part)
+    return digest.hexdigest()
