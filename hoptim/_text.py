@@ -12,9 +12,9 @@ def json_number(value: float) -> float | str:
     """Return a number for JSON, which has no word for "nan", "inf" and "-inf": those become strings.
 
     Args:
-        value: A float; a finite one is returned as it is.
+        value: A number; a finite one is returned as it is, and so is a metric that is other JSON.
     """
-    return value if math.isfinite(value) else str(value)
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def printable(text: str) -> str:

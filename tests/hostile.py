@@ -99,7 +99,7 @@ def look_at(found: hoptim.Study) -> None:
         assert len(trial.x) == len(found.space)
         assert all(0 <= u < float("inf") for u in trial.x)
         assert isinstance(trial.value, float)
-        assert all(isinstance(value, float) for value in trial.metrics.values())
+        json.dumps(trial.metrics)  # numbers, and since format 2 any JSON
         assert isinstance(trial.asked, int | float)
         assert isinstance(trial.ended, int | float)
         assert trial.failed is None or isinstance(trial.failed, str)

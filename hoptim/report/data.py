@@ -77,12 +77,13 @@ def _param(name: str, dim: Dimension, trials: Sequence[FinishedTrial]) -> dict[s
 
 
 def _metrics(trials: Sequence[FinishedTrial]) -> list[dict[str, Any]]:
-    """Return a column for each metric, null where it was not told."""
+    """Return a column for each metric that is a number, null where it was not told or is other JSON."""
     names = dict.fromkeys(name for trial in trials for name in trial.metrics)
     columns = {name: [trial.metrics.get(name) for trial in trials] for name in names}
     return [
-        {"name": name, "column": [None if value is None else json_number(value) for value in column]}
+        {"name": name, "column": [json_number(v) if isinstance(v, float) else None for v in column]}
         for name, column in columns.items()
+        if any(isinstance(v, float) for v in column)
     ]
 
 

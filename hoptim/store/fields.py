@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+_LAST_SECOND = 253_370_764_800  # of the year 9999, in UTC at least
 _WORKER = re.compile(r"[A-Za-z0-9-]{1,32}(\.[0-9a-f]{1,16}){0,2}")  # a plain file name, nowhere else
 
 
@@ -23,6 +24,15 @@ def truth(value: Any) -> bool:
     if type(value) is not bool:
         raise TypeError(f"{value!r} is neither true nor false")
     return value
+
+
+def moment(value: Any) -> float:
+    """Return seconds since 1970; raise `TypeError` or `ValueError` unless calendars have them."""
+    if type(value) not in (float, int):
+        raise TypeError(f"{value!r} is no time")
+    if not 0 <= value < _LAST_SECOND:
+        raise ValueError(f"{value} is a time of no calendar")
+    return float(value)
 
 
 def worker_name(value: Any) -> str:

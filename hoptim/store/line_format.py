@@ -33,7 +33,7 @@ LONGEST = 1 << 20  # bytes of a line; a longer one is a mistake of the caller or
 
 def start(uuid: str) -> bytes:
     """Return the digits that the first line of a study's journal follows."""
-    return digits(b"", uuid.encode())
+    return digits(b"", uuid.encode(errors="surrogatepass"))  # a forged one may hold half a character
 
 
 def encode(record: Mapping[str, Any], previous: bytes) -> bytes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
+from hoptim._arguments import LARGEST_COUNT
 from hoptim.errors import NewerFormat, StudyDamaged
-from hoptim.store.fields import check_params, metrics, number, truth, whole, worker_name
+from hoptim.store.fields import check_params, metrics, moment, number, truth, whole, worker_name
 from hoptim.store.line_format import Record
 from hoptim.store.published import Published
 from hoptim.store.seeds import trial_seed
@@ -76,7 +77,7 @@ class State:
             refuse_op(self.n, record.get("op"))
         try:
             if "time" in record:
-                self.time = float(record["time"])
+                self.time = moment(record["time"])
             handler(self, record)
             for number in record.get("drops", ()):
                 del self.saved[number]
@@ -246,7 +247,7 @@ class State:
             trial.worker = None
 
     def _extend(self, record: Record) -> None:
-        if whole(record["steps"]) <= self.steps:
+        if not self.steps < whole(record["steps"]) <= LARGEST_COUNT:
             raise ValueError(f"{record['steps']} steps are no extension of {self.steps}")
         self.steps = record["steps"]
 

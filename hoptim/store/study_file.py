@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hoptim._arguments import LARGEST_COUNT
 from hoptim._files import explained, is_there, make_folder, read_front, sync, write_new
 from hoptim.errors import NewerFormat, StudyDamaged, StudyMismatch
 from hoptim.store import line_format
@@ -111,7 +112,7 @@ def wrong_fields(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def wrong_types(fields: Iterable[tuple[str, Any, type]], least: int = 1) -> Iterator[str]:
-    """Yield a sentence on each field that is of another type, or below the least number.
+    """Yield a sentence on each field that is of another type, or outside of its range.
 
     Args:
         fields: Name, value and type of each.
@@ -122,6 +123,8 @@ def wrong_types(fields: Iterable[tuple[str, Any, type]], least: int = 1) -> Iter
             yield f"In study.json {name} should be of type {kind.__name__}, found {reprlib.repr(value)}."
         elif isinstance(value, int) and value < least:
             yield f"In study.json {name} is {value}, which is too small."
+        elif isinstance(value, int) and value > LARGEST_COUNT:
+            yield f"In study.json {name} is {reprlib.repr(value)}, which is too large."
 
 
 def compare(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
