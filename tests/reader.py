@@ -40,6 +40,8 @@ def judge(path, acknowledged):
             holder[trial] = None
             if r["op"] == "tell" or r.get("final"):
                 ended[trial] = r.get("value")
+        elif r["op"] == "drop":
+            wrong.append(f"record {r['n']} says that the checkpoints of trials {r['drops']} are lost")
     places = [(asked[t]["member"], asked[t]["step"]) for t in ended]
     wrong += [f"member and step {p} ended twice" for p in set(places) if places.count(p) > 1]
     wrong += [f"the told value of trial {t} is gone" for t, v in acknowledged if ended.get(t) != v]

@@ -40,7 +40,7 @@ def test_no_fault_loses_or_doubles_anything():
     [
         ("forget_ids", "close /study/journal", "AlreadyTold"),
         ("keep_state", "pwrite /study/journal", "StudyDamaged"),
-        ("drop_early", "trash", "cannot load"),
+        ("drop_early", "trash", "are lost"),
         ("say_nothing", "open /study/study.json", "OSError"),
     ],
 )
