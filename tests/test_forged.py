@@ -73,6 +73,14 @@ def test_an_identifier_that_is_none_is_refused(tmp_path, made, uuid):
     assert not check(tmp_path / "study").ok
 
 
+def test_a_trial_that_ended_when_time_began_is_shown(tmp_path, made):
+    """A clock that stands at 1970 is a time like others, also in the report."""
+    records = [{**record, "time": 0} for record in made[0].records]
+    forge(tmp_path / "study", made[0]._replace(records=records))
+    assert {trial.ended for trial in hoptim.load(tmp_path / "study").trials} == {0.0}
+    assert raw_error(tmp_path / "study") is None
+
+
 @pytest.mark.parametrize("time", ["nan", "5", 1e308, -1.0, 10**400, None], ids=lambda time: str(time)[:9])
 def test_a_time_of_no_calendar_is_refused(tmp_path, made, time):
     """What no clock says is damage in a record, and no number for the report to stumble on."""

@@ -40,7 +40,7 @@ class Presenter:
             checkpoint=None if saved is None else self._checkpoints.path(saved.name),
             attempt=record.attempt, interruptions=record.interruptions, failed=record.failed,
             worker=str(record.worker), asked=record.asked, claimed=record.claimed,
-            ended=record.ended or math.nan, origin=record.origin,
+            ended=math.nan if record.ended is None else record.ended, origin=record.origin,
             records=(record.proposed, record.closed), x=tuple(record.x), memo=record.memo,
         )  # fmt: skip
 
