@@ -12,6 +12,7 @@ import pytest
 
 import hoptim
 from hoptim import remote
+from hoptim.store import checkpoints
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.journal import FileJournal
 from tests.builders import records, study
@@ -198,6 +199,40 @@ def test_a_hundred_pairs_of_processes(made):
         assert codes == ([0, 1] if trial.number % 3 == 0 else [0, 0])
         found = hoptim.load(made.path).trials[trial.number]
         assert (Path(found.checkpoint) / "weights").stat().st_size == 1000
+
+
+def test_a_save_that_failed_leaves_nothing(made):
+    """On a full disk what a failed try wrote would be in the way of the next one."""
+    trial = made.ask()
+    folder = trial.draft.parent
+    before = set(folder.iterdir())
+
+    def save(path):
+        saving("a")(path)
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        trial.tell(1.0, save=save)
+    assert set(folder.iterdir()) == before
+    trial.tell(1.0, save=saving("b"))
+    require_whole(made, trial.number, "b")
+
+
+def test_a_checkpoint_that_was_not_durable_leaves_nothing(tmp_path, monkeypatch):
+    """What was given its name, and could not be made durable, is removed: no tell names it."""
+    made = study(tmp_path / "s")
+    trial = made.ask()
+    folder = trial.draft.parent
+
+    def full(fd):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(checkpoints, "flush", full)
+        trial.tell(1.0, save=saving("a"))
+    assert set(folder.iterdir()) == set()
+    trial.tell(1.0, save=saving("b"))
+    require_whole(made, trial.number, "b")
 
 
 def test_a_tell_whose_append_failed_is_told_again(made, monkeypatch):

@@ -176,6 +176,8 @@ class Handle:
                 return None
             return self._store.publish(draft)
         except Exception:
+            if outcome.save is not None:
+                self._checkpoints.abandon(draft)  # the next try has a place of its own
             self._store.told(trial, record)  # whoever took the claim took the draft away, too
             raise
 

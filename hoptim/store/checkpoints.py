@@ -196,6 +196,12 @@ class Checkpoints:
             link_or_copy(source, path.name, self._descriptor())
         return self.publish(draft)
 
+    def abandon(self, draft: Draft) -> None:
+        """Remove a draft that was not told, wherever it has come to."""
+        self._drafted.discard(draft)
+        for name in (draft.hidden(self._study), draft.name):
+            try_to_remove(self._folder(CHECKPOINTS) / name, self._descriptor())
+
     def forget(self, number: int, token: int, ended: bool) -> None:
         """Remove what a claim left behind: its drafts, and the scratch folder of a trial that has ended.
 
