@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NoReturn
 
 from hoptim._arguments import LARGEST_COUNT
-from hoptim.errors import NewerFormat, StudyDamaged
+from hoptim.errors import StudyDamaged
 from hoptim.store.fields import check_params, metrics, moment, number, truth, whole, worker_name
+from hoptim.store.format import NEWEST, known_format, refuse_op
 from hoptim.store.line_format import Record
 from hoptim.store.published import Published
 from hoptim.store.seeds import trial_seed
 from hoptim.store.shape import StudyShape
 from hoptim.store.trial_record import TrialRecord
-
-FORMAT = 2  # of new studies; one of format 1 goes on as 1
-FORMATS = (1, 2)
 
 
 class State:
@@ -50,7 +47,7 @@ class State:
     def __init__(self, shape: StudyShape) -> None:
         self.size, self.steps, self.seed, self.sign = shape.size, shape.steps, shape.seed, shape.sign
         self._names = None if shape.names is None else set(shape.names)
-        self.format = FORMAT
+        self.format = NEWEST
         self.n = 0
         self.time = 0.0
         self.members: list[list[TrialRecord]] = [[] for _ in range(self.size)]
@@ -276,25 +273,3 @@ _HANDLERS: dict[str, Callable[[State, Record], None]] = {
     "drop": State._drop,
     "stop": State._stop,
 }
-
-
-def refuse_op(n: int, op: object) -> NoReturn:
-    """Refuse a record that this version does not know: of a later version if its op is a word."""
-    if type(op) is str and op.isascii() and op.isalpha():
-        raise NewerFormat(
-            f"Record {n} has the unknown op {op!r}: the study was written by a later version of hoptim. "
-            "Update hoptim to open it."
-        )
-    raise StudyDamaged(f"Record {n} has no op that hoptim writes, found {op!r}.")
-
-
-def known_format(found: object) -> int:
-    """Return the format of a study; raise `NewerFormat` for a later one, `ValueError` for what is none."""
-    if type(found) is int and found > FORMAT:
-        raise NewerFormat(
-            f"The study has format {found} and was written by a later version of hoptim; this one reads "
-            f"formats up to {FORMAT}. Update hoptim to open it."
-        )
-    if found not in FORMATS or type(found) is not int:
-        raise ValueError(f"format is {found!r}")
-    return found

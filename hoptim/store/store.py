@@ -22,6 +22,7 @@ from hoptim.store.endings import (
     require_checkpoint,
     require_valid,
 )
+from hoptim.store.format import NEWEST
 from hoptim.store.heartbeat import Heartbeat
 from hoptim.store.journal import FileJournal
 from hoptim.store.line_format import Record
@@ -33,7 +34,7 @@ from hoptim.store.memory_journal import Journal, MemoryJournal
 from hoptim.store.pins import Keep, Pin, Pins, drop_unreferenced
 from hoptim.store.published import Published
 from hoptim.store.shape import StudyShape
-from hoptim.store.state import FORMAT, State
+from hoptim.store.state import State
 from hoptim.store.transactions import Transaction, Transactions
 from hoptim.store.worker import is_of_start
 from hoptim.store.workers import Workers
@@ -75,7 +76,7 @@ class Store:
         )
         if folder is None:
             with self._transaction() as transaction:
-                transaction.add("create", format=FORMAT)
+                transaction.add("create", format=NEWEST)
 
     @property
     def watch(self) -> Watch | None:

@@ -18,10 +18,10 @@ from hoptim._arguments import LARGEST_COUNT
 from hoptim._files import explained, is_there, make_folder, read_front, sync, write_new
 from hoptim.errors import NewerFormat, StudyDamaged, StudyMismatch
 from hoptim.store import line_format
+from hoptim.store.format import NEWEST, known_format
 from hoptim.store.layout import JOURNAL, STUDY, WORKERS, hidden_name
 from hoptim.store.line_format import Record
 from hoptim.store.locking.lock import StudyLock
-from hoptim.store.state import FORMAT, known_format
 
 log = logging.getLogger("hoptim")
 
@@ -148,9 +148,9 @@ def _read_anew(folder: Path) -> StudyFile | None:
 
 def _write(folder: Path, settings: StudyFile) -> StudyFile:
     """Write the journal first: study.json makes it a study, so a crash between the two leaves none."""
-    journal, data = folder / JOURNAL, _encoded(FORMAT, settings)
+    journal, data = folder / JOURNAL, _encoded(NEWEST, settings)
     record = {
-        "n": 0, "id": os.urandom(6).hex(), "op": "create", "format": FORMAT,
+        "n": 0, "id": os.urandom(6).hex(), "op": "create", "format": NEWEST,
         "uuid": settings.uuid, "study": _digest(data),
     }  # fmt: skip
     make_folder(folder / WORKERS)

@@ -16,10 +16,10 @@ from hoptim.errors import ArgumentError, LockTimeout, NewerFormat, StoreError
 from hoptim.store.check import contents
 from hoptim.store.check.reading import Reading, first_record
 from hoptim.store.check.report import NONE, Finding, Report
+from hoptim.store.format import known_format
 from hoptim.store.layout import JOURNAL, LOCK, STUDY
 from hoptim.store.line_format import Record
 from hoptim.store.locking.lock import StudyLock
-from hoptim.store.state import known_format
 from hoptim.store.study_file import LONGEST, StudyFile, wrong_fields, wrong_types
 
 LOCK_TIMEOUT = 60.0  # seconds
