@@ -13,7 +13,8 @@ from hoptim._text import said, shown
 from hoptim.errors import ArgumentError
 
 LARGEST_COUNT = 2**63 - 1  # of steps and the like; arrays hold no more
-_LARGEST_SEED = 2**1024  # a hash of any kind; text holds no number of over 4,300 digits
+MOST_MEMBERS = 1_000_000  # more is a slip, or a hand at work in study.json
+LARGEST_SEED = 2**1024  # a hash of any kind; text holds no number of over 4,300 digits
 
 
 def whole_of(name: str, value: Any, low: int, high: int = LARGEST_COUNT) -> int:
@@ -41,7 +42,7 @@ def whole_of(name: str, value: Any, low: int, high: int = LARGEST_COUNT) -> int:
 
 def seed_of(value: Any) -> int:
     """Return a seed as a plain int; raise `ArgumentError` unless it is a whole number of at least 0."""
-    return whole_of("seed", value, 0, _LARGEST_SEED)
+    return whole_of("seed", value, 0, LARGEST_SEED)
 
 
 def number_of(what: str, value: Any) -> float:

@@ -6,13 +6,13 @@ import os
 from collections.abc import Mapping
 from typing import Unpack
 
-from hoptim._arguments import whole_of
+from hoptim._arguments import MOST_MEMBERS, whole_of
 from hoptim._paths import study_folder
 from hoptim.optimizers.base import Optimizer
 from hoptim.options import OptionKeywords, Options
 from hoptim.session.generation import bring_over, choose_members, generation_step
 from hoptim.session.session import Session
-from hoptim.session.study_config import MOST_MEMBERS, StudyArguments
+from hoptim.session.study_config import StudyArguments
 from hoptim.space.dimensions import Dimension
 from hoptim.space.space import Space
 from hoptim.store.state import State

@@ -49,7 +49,7 @@ def edited(text: str, **fields: object) -> str:
 STUDIES: dict[str, tuple[Callable[[str], str], set[str]]] = {
     "a space more": (lambda text: text + " ", {"study-edited"}),
     "another seed": (lambda text: edited(text, _seed=1), {"study-edited"}),
-    "a huge size": (lambda text: edited(text, _size=10**15), {"study-edited"}),
+    "a huge size": (lambda text: edited(text, _size=10**15), {"study-edited", "study-field"}),
     "another uuid": (lambda text: edited(text, uuid="f" * 32), {"study-other-journal"}),
     "another format": (lambda text: edited(text, format=3), {"study-format"}),
     "a list": (lambda _: "[]", {"study-format"}),

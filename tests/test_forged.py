@@ -10,7 +10,9 @@ import pytest
 import hoptim
 from hoptim.store.check.inspection import check
 from tests import forged
+from tests.builders import study
 from tests.forged import Study, forge, mutated, raw_error, sources, use
+from tests.hostile import within
 
 SHARES = 4
 
@@ -88,6 +90,34 @@ def test_a_time_of_no_calendar_is_refused(tmp_path, made, time):
     forge(tmp_path / "study", made[0]._replace(records=records))
     with pytest.raises(hoptim.StudyDamaged, match="time"):
         hoptim.load(tmp_path / "study").results()
+
+
+@pytest.mark.parametrize("size", [10**400, 2**31, 1_000_001], ids=["10**400", "2**31", "1000001"])
+def test_more_members_than_can_be_are_refused(tmp_path, made, size):
+    """A size that no memory holds is damage for `check` as for whoever opens the study."""
+    settings = made[0].settings
+    forged_settings = {**settings, "identity": {**settings["identity"], "size": size}}
+    forge(tmp_path / "study", made[0]._replace(settings=forged_settings))
+    with within(20):
+        assert "study-field" in {finding.kind for finding in check(tmp_path / "study").findings}
+        with pytest.raises(hoptim.StudyDamaged, match="size"):
+            hoptim.load(tmp_path / "study")
+
+
+def test_a_seed_may_be_a_hash(tmp_path):
+    """A seed of more bits than a counter has is no damage."""
+    study(tmp_path / "study", seed=2**256 - 1).ask().tell(1.0)
+    assert check(tmp_path / "study").ok
+
+
+@pytest.mark.parametrize("x", [1e308, -1.0, 2**31])
+def test_coordinates_of_no_space_are_refused(tmp_path, made, x):
+    """A coordinate beyond every dimension's is damage, not a number that the spread overflows with."""
+    each = Study.of(made[0].files)
+    next(record for record in each.records if record["op"] == "ask")["x"][0] = x
+    forge(tmp_path / "study", each)
+    with pytest.raises(hoptim.StudyDamaged, match="x is"):
+        hoptim.load(tmp_path / "study").status()
 
 
 @pytest.mark.parametrize("steps", [10**400, 2**63], ids=["10**400", "2**63"])

@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from hoptim._arguments import plain, seed_of, settings_before, sign_of, whole_of
+from hoptim._arguments import MOST_MEMBERS, plain, seed_of, settings_before, sign_of, whole_of
 from hoptim._text import shown
 from hoptim.errors import ArgumentError, HoptimError, OptimizerError, StudyDamaged
 from hoptim.optimizers.asha import ASHA
@@ -26,7 +26,6 @@ from hoptim.store import study_file
 
 _OURS = (ROMUL, Initiator, TruncationSelection, MultiFrequency, Patient, RandomSearch, ASHA, Fixed)
 _BUILT_IN: dict[str, type[Optimizer]] = {kind.__name__: kind for kind in _OURS}
-MOST_MEMBERS = 1_000_000  # more is a slip, or a hand at work in study.json
 
 
 class StudyArguments(NamedTuple):

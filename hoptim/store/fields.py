@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 _LAST_SECOND = 253_370_764_800  # of the year 9999, in UTC at least
+_MOST_CHOICES = 2**24
 _WORKER = re.compile(r"[A-Za-z0-9-]{1,32}(\.[0-9a-f]{1,16}){0,2}")  # a plain file name, nowhere else
 
 
@@ -81,7 +82,7 @@ def check_params(params: Any, x: Any, names: AbstractSet[str] | None, partial: b
     if type(params) is not dict or not (names is None or _fits(params, names, partial)):
         raise ValueError(f"params are {params!r}")
     d = len(params) if names is None else len(names)
-    if type(x) is not list or len(x) != d or not all(map(_is_finite, x)):
+    if type(x) is not list or len(x) != d or not all(map(_is_coordinate, x)):
         raise ValueError(f"x is {x!r}")
 
 
@@ -89,5 +90,6 @@ def _fits(params: Mapping[str, Any], names: AbstractSet[str], partial: bool) -> 
     return params.keys() <= names if partial else params.keys() == names
 
 
-def _is_finite(value: Any) -> bool:
-    return type(value) in (float, int) and math.isfinite(value)
+def _is_coordinate(value: Any) -> bool:
+    """Tell whether a value is in [0, 1] or an index; a study.json has no room for more choices."""
+    return type(value) in (float, int) and 0 <= value < _MOST_CHOICES

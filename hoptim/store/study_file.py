@@ -111,19 +111,22 @@ def wrong_fields(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"In study.json uuid should be 32 hex digits, found {reprlib.repr(uuid)}."
 
 
-def wrong_types(fields: Iterable[tuple[str, Any, type]], least: int = 1) -> Iterator[str]:
+def wrong_types(
+    fields: Iterable[tuple[str, Any, type]], least: int = 1, most: int = LARGEST_COUNT
+) -> Iterator[str]:
     """Yield a sentence on each field that is of another type, or outside of its range.
 
     Args:
         fields: Name, value and type of each.
         least: Least whole number. Default: 1.
+        most: Largest whole number. Default: 2**63 - 1.
     """
     for name, value, kind in fields:
         if type(value) is not kind:
             yield f"In study.json {name} should be of type {kind.__name__}, found {reprlib.repr(value)}."
         elif isinstance(value, int) and value < least:
             yield f"In study.json {name} is {value}, which is too small."
-        elif isinstance(value, int) and value > LARGEST_COUNT:
+        elif isinstance(value, int) and value > most:
             yield f"In study.json {name} is {reprlib.repr(value)}, which is too large."
 
 

@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from hoptim._arguments import LARGEST_SEED, MOST_MEMBERS
 from hoptim._files import explained, read_front
 from hoptim.errors import ArgumentError, LockTimeout, NewerFormat, StoreError
 from hoptim.store.check import contents
@@ -167,9 +168,10 @@ def _wrong_fields(found: dict[str, Any]) -> Iterator[str]:
     yield from wrong_fields(found)
     identity = found.get("identity")
     inner = identity if isinstance(identity, dict) else {}
-    fields = [("size", int), ("mode", str), ("space", dict), ("optimizer", dict), ("start", list)]
+    fields = [("mode", str), ("space", dict), ("optimizer", dict), ("start", list)]
     yield from wrong_types((f"identity.{name}", inner.get(name), kind) for name, kind in fields)
-    yield from wrong_types([("identity.seed", inner.get("seed"), int)], least=0)
+    yield from wrong_types([("identity.seed", inner.get("seed"), int)], least=0, most=LARGEST_SEED)
+    yield from wrong_types([("identity.size", inner.get("size"), int)], most=MOST_MEMBERS)
     if type(inner.get("mode")) is str and inner["mode"] not in ("min", "max"):
         yield f"In study.json identity.mode should be 'min' or 'max', found {reprlib.repr(inner['mode'])}."
 
