@@ -72,12 +72,13 @@ def shortened(text: str, longest: int) -> str:
 
     Args:
         text: Text of any length.
-        longest: Characters that are kept.
+        longest: Characters that are kept. A text that is at most a hundredth longer is returned whole: it
+            may have been cut before.
 
     >>> shortened("0123456789", 4)
     '01 [... 6 characters ...] 89'
     """
-    if len(text) <= longest:
+    if len(text) <= longest + longest // 100:
         return text
     half = longest // 2
     return f"{text[:half]} [... {len(text) - 2 * half} characters ...] {text[-half:]}"

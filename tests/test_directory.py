@@ -172,7 +172,7 @@ def test_appends_that_stay_unseen_are_found(tmp_path, monkeypatch):
 def test_signs_of_life_that_stay_unseen_are_found(tmp_path, monkeypatch):
     """When the time of a file does not move, the directory is not fit."""
     monkeypatch.setattr(cross_process, "_SEEN_WITHIN", 0.1)
-    monkeypatch.setattr(cross_process.os, "utime", lambda path: None)
+    monkeypatch.setattr(cross_process.os, "utime", lambda path, **how: None)
     for verdict in both(cross_process._signs_of_life, tmp_path):
         assert (verdict.ok, "unseen" in verdict.what) == (False, True)
 
