@@ -78,8 +78,14 @@ class Faults:
         now = time.monotonic()
         if self._freed and now >= self._freed:
             self.free()
-        workers = [pid for pid in crew.workers() if pid not in crew.stopped] if now >= self._next else []
-        if not workers or crew.status is not None:
+        if now < self._next or crew.status is not None:
+            return
+        workers = [pid for pid in crew.workers() if pid not in crew.stopped]
+        if not workers:
+            if (
+                self._options.faults is None
+            ):  # one that waits would kill the next worker at its first breath
+                self._next, self._kind = self._planned()
             return
         rng, lease, kind = self._rng, self._options.lease, self._kind
         if kind == "kill":
