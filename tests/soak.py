@@ -84,7 +84,7 @@ class Faults:
         if not workers:
             if (
                 self._options.faults is None
-            ):  # one that waits would kill the next worker at its first breath
+            ):  # else the next worker would never live
                 self._next, self._kind = self._planned()
             return
         rng, lease, kind = self._rng, self._options.lease, self._kind
