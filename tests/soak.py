@@ -82,9 +82,7 @@ class Faults:
             return
         workers = [pid for pid in crew.workers() if pid not in crew.stopped]
         if not workers:
-            if (
-                self._options.faults is None
-            ):  # else the next worker would never live
+            if self._options.faults is None:  # else the next worker would never live
                 self._next, self._kind = self._planned()
             return
         rng, lease, kind = self._rng, self._options.lease, self._kind
