@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 import hoptim
+from hoptim.session.hand import Hand
 from tests.builders import records, saving, study
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -154,3 +155,12 @@ def test_a_child_may_hand_the_trial_back_in_words(tmp_path, word):
     with pytest.raises(hoptim.ClaimLost):
         trial.tell(1.0)
     assert made.ask().number == trial.number
+
+
+def test_the_process_is_looked_up_when_a_hand_is_made(monkeypatch):
+    """A simulated process has a pid of its own; what it holds it has not inherited."""
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    mine = Hand()
+    assert not mine.inherited
+    monkeypatch.setattr(os, "getpid", lambda: 8)
+    assert mine.inherited

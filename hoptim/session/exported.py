@@ -71,6 +71,10 @@ class CarriedOptions(NamedTuple):
         return replace(self.plain, keep=keep, callbacks=tuple(here)), (*self.lost, *gone)
 
 
+def _here() -> int:
+    return os.getpid()  # looked up at each call, as simulated processes have pids of their own
+
+
 @dataclass
 class ExportedKeeper:
     """The study's side of a trial that was pickled; opens the study when first needed.
@@ -92,7 +96,7 @@ class ExportedKeeper:
     id: str
     how: str | None
     _opened: Keeper | None = None
-    _process: int = field(default_factory=os.getpid)
+    _process: int = field(default_factory=_here)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _process=os.getpid())
