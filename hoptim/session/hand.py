@@ -12,11 +12,11 @@ class Hand:
     """What one loop holds: the trial that it gave to the user, and the claim for its next one.
 
     Args:
-        claims_ahead: Claim the next trial in the same append as a tell. Default: False, as for a loop
-            with a deadline, before which a trial might not end.
+        claims_ahead: True to claim the next trial in the same append as a tell. Default: False, as for
+            a loop with a deadline, before which a trial might not end.
 
     Attributes:
-        claims_ahead: As given.
+        claims_ahead: True if the next trial is claimed along with a tell.
         lent: Trial that the user has, None before the first.
         ahead: Claim that nobody has begun yet.
     """
