@@ -232,13 +232,18 @@ def test_a_pid_of_another_namespace_proves_nothing(place):
     assert made.ask(timeout=60).number == 0
 
 
-def test_sixteen_workers_under_random_kills_and_stops_keep_every_promise():
-    """No step lost or doubled, no checkpoint broken or left, no claim or life misjudged."""
-    sizes = {"--workers": 16, "--members": 16, "--steps": 60, "--faults": 40, "--lease": 0.7, "--seed": 1}
-    chaos = run("chaos.py", *(word for pair in sizes.items() for word in pair))
+def report_of(**sizes):
+    """What the chaos of some sizes reports, in which nothing is wrong."""
+    chaos = run("chaos.py", *(word for name, size in sizes.items() for word in (f"--{name}", size)))
     out, errors = chaos.communicate(timeout=280)
     report = json.loads(out)
     assert report["wrong"] == [], errors
+    return report
+
+
+def test_sixteen_workers_under_random_kills_and_stops_keep_every_promise():
+    """No step lost or doubled, no checkpoint broken or left, no claim or life misjudged."""
+    report = report_of(workers=16, members=16, steps=60, faults=40, lease=0.7, seed=1)
     assert (report["steps"], report["recomputed"]) == (16 * 61, 16 * 61)
     assert report["kills"] + report["stops"] == 40
     assert min(report["kills"], report["stops"]) >= 10
@@ -246,11 +251,7 @@ def test_sixteen_workers_under_random_kills_and_stops_keep_every_promise():
 
 def test_lookers_forks_and_twice_tellers_beside_workers_under_kills_and_stops():
     """Looks and forks find whole checkpoints; of a trial told by two, one value is recorded and kept."""
-    sizes = {"--workers": 4, "--members": 6, "--steps": 25, "--faults": 8, "--lease": 0.5, "--beside": 1}
-    chaos = run("chaos.py", *(word for pair in sizes.items() for word in pair))
-    out, errors = chaos.communicate(timeout=280)
-    report = json.loads(out)
-    assert report["wrong"] == [], errors
+    report = report_of(workers=4, members=6, steps=25, faults=8, lease=0.5, beside=1)
     assert {"looked", "forked", "twice", "told", "refused"} <= report["beside"].keys()
 
 

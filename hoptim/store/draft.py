@@ -31,9 +31,14 @@ class Draft(NamedTuple):
         return cls(number, token, os.urandom(4).hex())
 
     @property
+    def claim(self) -> str:
+        """Return trial and token, which is the name that it is published under in a study of format 1."""
+        return f"{self.number}.{self.token}"
+
+    @property
     def name(self) -> str:
         """Return the name that it is published under, which the tell records."""
-        return f"{self.number}.{self.token}-{self.nonce}"
+        return f"{self.claim}-{self.nonce}"
 
     def hidden(self, study: str) -> str:
         """Return the name of the file or folder.

@@ -37,7 +37,7 @@ def record_tell(transaction: Transaction, claim: Held, ended: Record, checkpoint
     fields = dict(ended)
     if state.format == 1 and (published := fields.pop("checkpoint", None)) is not None:
         draft = Draft.of(published["name"])
-        checkpoints.replace(draft, f"{draft.number}.{draft.token}")
+        checkpoints.replace(draft, draft.claim)
         if state.stateful is None:  # the first finite tell decides for the whole study
             fields["saved"] = True
     transaction.add("tell", trial=claim.number, token=claim.token, **fields)

@@ -141,7 +141,7 @@ class Store:
             CheckpointError: There is no draft, or it is a link.
         """
         if self.state.format == 1:
-            return self.checkpoints.seal(draft, f"{draft.number}.{draft.token}")
+            return self.checkpoints.seal(draft, draft.claim)
         return self.checkpoints.publish(draft)
 
     def holds(self, claim: Held) -> bool:
