@@ -14,8 +14,6 @@ import fcntl
 import os
 import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -49,19 +47,13 @@ def study(path: Path | None, trials: int) -> float:
     return (time.perf_counter() - began) / (trials // 16 * 16)
 
 
-def import_seconds(code: str) -> float:
-    """Return the seconds of an import in a new interpreter, without the interpreter's start."""
-    timed = f"import time; t = time.perf_counter(); {code}; print(time.perf_counter() - t)"
-    return float(subprocess.run([sys.executable, "-c", timed], capture_output=True, check=True).stdout)
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7, help="repeats; medians are printed")
     parser.add_argument("--trials", type=int, default=400, help="trials in each repeat")
     arguments = parser.parse_args()
-    memory, files, bare, ratios, imports = [], [], [], [], []
+    memory, files, bare, ratios = [], [], [], []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         study(None, 160)
@@ -73,7 +65,6 @@ def main() -> None:
             bare.append((before + after) / 2)
             ratios.append(files[-1] / (2 * bare[-1]))
             memory.append(study(None, 5 * arguments.trials))
-            imports.append(import_seconds("import hoptim") - import_seconds("import numpy"))
         size = (folder / "0" / "journal.jsonl").stat().st_size / (arguments.trials // 16 * 16)
     print(f"hoptim {hoptim.__version__}, Python {platform.python_version()}, {os.cpu_count()} cores")
     print(f"in memory, tell + ask          {1e3 * statistics.median(memory):8.3f} ms")
@@ -82,7 +73,6 @@ def main() -> None:
     spread = f"({min(ratios):.2f} .. {max(ratios):.2f})"
     print(f"on files / two bare rounds     {statistics.median(ratios):8.2f}    {spread}")
     print(f"journal                        {size:8.0f} bytes a trial")
-    print(f"import hoptim beyond numpy's   {1e3 * statistics.median(imports):8.1f} ms")
 
 
 if __name__ == "__main__":

@@ -1,104 +1,25 @@
 """hoptim: population based training that leaves the training loop to you."""
 
+import typing
+
 from hoptim import _log  # noqa: F401 - from here on the log is safe for a terminal
-from hoptim.analysis.lineage import Exploit, Family, Lineage
-from hoptim.analysis.schedule import Schedule
-from hoptim.errors import (
-    AlreadyTold,
-    ArgumentError,
-    CheckpointError,
-    ClaimLost,
-    DeadlineNear,
-    HoptimError,
-    LockTimeout,
-    MissingExtra,
-    NewerFormat,
-    NoCheckpoint,
-    NoResult,
-    NotApplied,
-    NothingDue,
-    NotTold,
-    OptimizerError,
-    SpaceError,
-    StoreError,
-    StudyDamaged,
-    StudyFailed,
-    StudyMismatch,
-    TrialError,
-    WorkersFailed,
-)
-from hoptim.fork import fork
-from hoptim.launch.run import run
-from hoptim.optimizers.asha import ASHA
-from hoptim.optimizers.base import Optimizer, Proposal, View
-from hoptim.optimizers.fixed import Fixed
-from hoptim.optimizers.initiator import Initiator
-from hoptim.optimizers.multifrequency import MultiFrequency
-from hoptim.optimizers.patient import Patient
-from hoptim.optimizers.population import Population
-from hoptim.optimizers.random_search import RandomSearch
-from hoptim.optimizers.romul import ROMUL
-from hoptim.optimizers.truncation import TruncationSelection
-from hoptim.options import Options
-from hoptim.session.results import Results
-from hoptim.space.dimensions import Choice, Dimension, Float, Int, Ordinal
-from hoptim.space.space import Space
-from hoptim.study import Study, load
-from hoptim.trial import FinishedTrial, Trial
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "ASHA",
-    "ROMUL",
-    "AlreadyTold",
-    "ArgumentError",
-    "CheckpointError",
-    "Choice",
-    "ClaimLost",
-    "DeadlineNear",
-    "Dimension",
-    "Exploit",
-    "Family",
-    "FinishedTrial",
-    "Fixed",
-    "Float",
-    "HoptimError",
-    "Initiator",
-    "Int",
-    "Lineage",
-    "LockTimeout",
-    "MissingExtra",
-    "MultiFrequency",
-    "NewerFormat",
-    "NoCheckpoint",
-    "NoResult",
-    "NotApplied",
-    "NotTold",
-    "NothingDue",
-    "Optimizer",
-    "OptimizerError",
-    "Options",
-    "Ordinal",
-    "Patient",
-    "Population",
-    "Proposal",
-    "RandomSearch",
-    "Results",
-    "Schedule",
-    "Space",
-    "SpaceError",
-    "StoreError",
-    "Study",
-    "StudyDamaged",
-    "StudyFailed",
-    "StudyMismatch",
-    "Trial",
-    "TrialError",
-    "TruncationSelection",
-    "View",
-    "WorkersFailed",
-    "fork",
-    "load",
-    "run",
-]
+if typing.TYPE_CHECKING:
+    from hoptim._public import *  # noqa: F403
+    from hoptim._public import __all__ as __all__
+else:  # a type checker would take any name for one that there is
+
+    def __getattr__(name):
+        """Load the public names when the first is used: who imports hoptim may not come to use it."""
+        if name == "__all__" or not name.startswith("_"):
+            from hoptim import _public
+
+            globals().update({each: getattr(_public, each) for each in ["__all__", *_public.__all__]})
+            if name in globals():
+                return globals()[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *__getattr__("__all__")})

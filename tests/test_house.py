@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import hoptim
+from hoptim import _public
 
 PACKAGE = Path(hoptim.__file__).parent
 FILES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
@@ -36,16 +37,17 @@ MAY_SEE = {  # room, a folder or a file at the top: the rooms that it may import
     "store": GROUND | SYSTEM | {"trial", "options"},
     "session": GROUND | SYSTEM | {"trial", "options", "space", "optimizers", "analysis", "store"},
     "study": GROUND | {"trial", "options", "space", "optimizers", "analysis", "session", "store"},
-    "fork": GROUND | {"_files", "options", "space", "optimizers", "session", "store", "study"},
+    "forking": GROUND | {"_files", "options", "space", "optimizers", "session", "store", "study"},
     "remote": GROUND | {"_files", "trial", "options", "session", "store", "study"},
     "testing": GROUND | {"space", "optimizers"},
     "launch": FACE | GROUND | SYSTEM,
-    "__init__": FACE | {"_log", "space", "optimizers", "analysis", "session", "fork", "launch"},
+    "_public": FACE - {"__init__"} | {"space", "optimizers", "analysis", "session", "forking", "launch"},
+    "__init__": {"_log", "_public"},
     "plot": FACE | GROUND | {"analysis"},
     "report": FACE | GROUND | {"_files", "analysis"},
     "torch": FACE,
     "cli": FACE | GROUND | {
-        "_files", "space", "analysis", "store", "fork", "remote", "launch", "plot", "report",
+        "_files", "space", "analysis", "store", "forking", "remote", "launch", "plot", "report",
     },
     "benchmarks": {"__init__", "plot"},
     "__main__": {"cli", "errors"},
@@ -200,7 +202,7 @@ def test_assertions_are_listed_invariants(name):
 
 def test_public_names_are_all_and_sorted():
     """`__all__` is what can be imported from the package, in order: constants, classes, functions."""
-    public = [n for n, v in vars(hoptim).items() if not n.startswith("_") and not inspect.ismodule(v)]
+    public = [n for n, v in vars(_public).items() if not n.startswith("_") and not inspect.ismodule(v)]
     assert hoptim.__all__ == sorted(public, key=lambda n: (not n.isupper(), n[0].islower(), n))
 
 
@@ -211,18 +213,36 @@ def test_public_names_say_what_they_are(name):
     assert first.endswith((".", ":"))
 
 
-def test_importing_takes_no_slow_or_optional_package():
-    """`import hoptim` alone loads neither scipy nor filelock nor any optional package."""
-    packages = {
-        "scipy", "filelock", "matplotlib", "torch", "sklearn", "pandas", "hypothesis", "pytest",
-        "multiprocessing", "subprocess", "submitit", "distributed", "ray", "click", "rich",
-    }  # fmt: skip
-    code = f"import sys, hoptim; print(sorted({packages!r} & sys.modules.keys()))"
+def loaded(code: str) -> list[str]:
+    """The modules that a new interpreter has loaded after some code, which says nothing."""
+    code = f"import sys; before = set(sys.modules); {code}; print(*sys.modules.keys() - before)"
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         capture_output=True, text=True, cwd=PACKAGE.parent, check=False,
     )  # fmt: skip
-    assert (ran.stdout, ran.stderr) == ("[]\n", "")
+    assert ran.stderr == ""
+    return ran.stdout.split()
+
+
+def test_importing_alone_loads_next_to_nothing():
+    """`import hoptim` waits for no package, not even numpy, and for none of its own modules but the log."""
+    found = loaded("import hoptim")
+    assert {name for name in found if name.startswith("hoptim.")} == {"hoptim._log", "hoptim._text"}
+    assert {name.split(".")[0] for name in found} - sys.stdlib_module_names == {"hoptim"}
+
+
+def test_a_study_takes_no_slow_or_optional_package():
+    """A training script loads numpy, and neither another package nor slow parts of the library."""
+    found = loaded("import hoptim; hoptim.Study")
+    assert {name.split(".")[0] for name in found} - sys.stdlib_module_names == {"hoptim", "numpy"}
+    assert {"multiprocessing", "subprocess", "csv", "socket", "http"} & set(found) == set()
+
+
+def test_the_names_of_the_package_are_listed():
+    """A shell completes the public names and the version though they are loaded when used."""
+    assert {*hoptim.__all__, "__version__", "__all__"} <= set(dir(hoptim))
+    with pytest.raises(AttributeError, match="module 'hoptim' has no attribute 'stduy'"):
+        hoptim.stduy  # noqa: B018
 
 
 @pytest.mark.parametrize("name", [name for name, path in FILES.items() if ">>> " in path.read_text()])

@@ -1,0 +1,101 @@
+"""The public names, which `hoptim` loads when the first of them is used."""
+
+from hoptim.analysis.lineage import Exploit, Family, Lineage
+from hoptim.analysis.schedule import Schedule
+from hoptim.errors import (
+    AlreadyTold,
+    ArgumentError,
+    CheckpointError,
+    ClaimLost,
+    DeadlineNear,
+    HoptimError,
+    LockTimeout,
+    MissingExtra,
+    NewerFormat,
+    NoCheckpoint,
+    NoResult,
+    NotApplied,
+    NothingDue,
+    NotTold,
+    OptimizerError,
+    SpaceError,
+    StoreError,
+    StudyDamaged,
+    StudyFailed,
+    StudyMismatch,
+    TrialError,
+    WorkersFailed,
+)
+from hoptim.forking import fork
+from hoptim.launch.run import run
+from hoptim.optimizers.asha import ASHA
+from hoptim.optimizers.base import Optimizer, Proposal, View
+from hoptim.optimizers.fixed import Fixed
+from hoptim.optimizers.initiator import Initiator
+from hoptim.optimizers.multifrequency import MultiFrequency
+from hoptim.optimizers.patient import Patient
+from hoptim.optimizers.population import Population
+from hoptim.optimizers.random_search import RandomSearch
+from hoptim.optimizers.romul import ROMUL
+from hoptim.optimizers.truncation import TruncationSelection
+from hoptim.options import Options
+from hoptim.session.results import Results
+from hoptim.space.dimensions import Choice, Dimension, Float, Int, Ordinal
+from hoptim.space.space import Space
+from hoptim.study import Study, load
+from hoptim.trial import FinishedTrial, Trial
+
+__all__ = [
+    "ASHA",
+    "ROMUL",
+    "AlreadyTold",
+    "ArgumentError",
+    "CheckpointError",
+    "Choice",
+    "ClaimLost",
+    "DeadlineNear",
+    "Dimension",
+    "Exploit",
+    "Family",
+    "FinishedTrial",
+    "Fixed",
+    "Float",
+    "HoptimError",
+    "Initiator",
+    "Int",
+    "Lineage",
+    "LockTimeout",
+    "MissingExtra",
+    "MultiFrequency",
+    "NewerFormat",
+    "NoCheckpoint",
+    "NoResult",
+    "NotApplied",
+    "NotTold",
+    "NothingDue",
+    "Optimizer",
+    "OptimizerError",
+    "Options",
+    "Ordinal",
+    "Patient",
+    "Population",
+    "Proposal",
+    "RandomSearch",
+    "Results",
+    "Schedule",
+    "Space",
+    "SpaceError",
+    "StoreError",
+    "Study",
+    "StudyDamaged",
+    "StudyFailed",
+    "StudyMismatch",
+    "Trial",
+    "TrialError",
+    "TruncationSelection",
+    "View",
+    "WorkersFailed",
+    "fork",
+    "load",
+    "run",
+]
