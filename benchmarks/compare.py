@@ -19,7 +19,6 @@ import json
 import os
 import subprocess
 import sys
-import venv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,29 +27,16 @@ _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent
 sys.path[:0] = [str(_ROOT), str(_HERE)]
 
-from peers.methods import ENVIRONMENTS, INTERVALS, METHODS, Method  # noqa: E402 - found from here on
+from peers.environments import ENVIRONMENTS, python_of  # noqa: E402 - found from here on
+from peers.methods import INTERVALS, METHODS, Method  # noqa: E402
 from peers.table import RUNS, Row, join, key, merge, tables  # noqa: E402
 
 SIZE = 16
 
 
-def python_of(peer: str, folder: Path | None) -> str:
-    """Return the interpreter that runs an adapter, after making its environment if there is none."""
-    if not ENVIRONMENTS[peer]:
-        return sys.executable
-    if folder is None:
-        raise SystemExit(f"{peer} needs an environment of its own: say where with --envs DIR.")
-    place = folder / peer
-    python = place / "bin" / "python"
-    if not (place / "installed").exists():
-        print(f"installing {', '.join(ENVIRONMENTS[peer])} in {place}", file=sys.stderr)
-        venv.create(place, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *ENVIRONMENTS[peer]], check=True)
-        (place / "installed").touch()  # at the end, so that an interrupted installation is made anew
-    return str(python)
-
-
-def measure(method: Method, task: Mapping[str, Any], python: str, limit: float) -> dict[str, Any]:
+def measure(
+    method: Method, task: Mapping[str, Any], python: str, limit: float, checkout: Path = _ROOT
+) -> dict[str, Any]:
     """Return a row: all runs of a method on a problem, or those that end within the limit.
 
     Args:
@@ -58,11 +44,12 @@ def measure(method: Method, task: Mapping[str, Any], python: str, limit: float) 
         task: `problem`, `interval`, `size` and `seeds`.
         python: Interpreter of its environment.
         limit: Time limit of all runs, in seconds.
+        checkout: Checkout whose hoptim is imported. Default: this one.
     """
     row = {"method": method.name, "problem": task["problem"], "size": task["size"]}
     row["interval"] = task["interval"] if method.population else None
     runs: list[dict[str, Any]] = []
-    for line in _lines(method, task, python, limit):
+    for line in _lines(method, task, python, limit, checkout):
         if "seed" in line:
             runs.append(line)
         else:
@@ -74,10 +61,12 @@ def measure(method: Method, task: Mapping[str, Any], python: str, limit: float) 
     return row
 
 
-def _lines(method: Method, task: Mapping[str, Any], python: str, limit: float) -> list[dict[str, Any]]:
+def _lines(
+    method: Method, task: Mapping[str, Any], python: str, limit: float, checkout: Path
+) -> list[dict[str, Any]]:
     """Return the lines that an adapter prints within the limit, parsed as JSON."""
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(map(str, (_ROOT, _HERE))),
+        "PYTHONPATH": os.pathsep.join(map(str, (checkout, _HERE))),
         "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",  # small problems; the same for everybody
     }  # fmt: skip
     command = [python, "-m", f"peers.by_{method.peer}"]

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from compare import chosen, main, measure, python_of
-from peers.methods import ENVIRONMENTS, INTERVALS, METHODS, Method
+from compare import chosen, main, measure
+from peers.environments import ENVIRONMENTS, python_of
+from peers.methods import INTERVALS, METHODS, Method
 from peers.problems import PROBLEMS
 from peers.table import key, merge, tables
 from peers.task import BudgetError, Work

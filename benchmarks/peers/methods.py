@@ -1,4 +1,4 @@
-"""The methods that are compared, a line each, and the environment that each needs."""
+"""The methods that are compared, a line each, and the intervals at which they decide."""
 
 from __future__ import annotations
 
@@ -6,14 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-ENVIRONMENTS: Mapping[str, tuple[str, ...]] = {  # what is installed; without any, hoptim's own will do
-    "hoptim": (),
-    "numpy": (),
-    "ray": ("ray[tune]==2.60.0", "scikit-learn==1.9.1"),
-    "syne_tune": ("syne-tune==0.16.0", "scikit-learn==1.9.1"),
-    "nevergrad": ("nevergrad==1.0.12", "cma==4.5.0", "scikit-learn==1.9.1"),
-    "optuna": ("optuna==5.0.0", "cmaes==0.13.1", "scikit-learn==1.9.1"),
-}
 INTERVALS: Mapping[str, tuple[int, ...]] = {  # steps between two decisions of a population
     "rosenbrock": (1,),
     "mixed": (1,),
