@@ -9,8 +9,11 @@ import os
 import shutil
 import subprocess
 import sys
+import zlib
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +23,7 @@ from hoptim.store.heartbeat import Heartbeat
 from hoptim.store.liveness import Watch, display_name
 from hoptim.store.process_identity import ProcessIdentity
 from hoptim.store.worker import Worker
+from hoptim.store.workers import Workers
 from tests.builders import ROOT, study, wait_until
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="deaths are proven by /proc")
@@ -331,6 +335,59 @@ def test_dead_workers_that_hold_nothing_are_buried(tmp_path):
         stranger(tmp_path, name, **changes)
     Watch(tmp_path, 1.0).remove_idle({"busy", None})
     assert sorted(os.listdir(tmp_path / "workers")) == ["alive", "busy", "far"]
+
+
+@pytest.fixture
+def crowd(tmp_path, monkeypatch):
+    """A folder with the files of a thousand workers on other hosts, and the names of those looked at."""
+    (tmp_path / "workers").mkdir()
+    names = [f"host{i}.{i}.{zlib.crc32(b'%d' % i):08x}" for i in range(1000)]
+    for name in names:
+        stranger(tmp_path, name)
+    seen = []
+    read = liveness.read_front
+    monkeypatch.setattr(
+        liveness, "read_front", lambda path, most: (seen.append(path.name), read(path, most))[1]
+    )
+    return tmp_path, names, seen
+
+
+def test_looks_do_not_grow_with_the_workers(crowd):
+    """An idle process looks at a few of a thousand workers, and at the same ones again."""
+    folder, names, seen = crowd
+    workers = Workers(folder, Heartbeat(30.0), guest=False)
+    state = SimpleNamespace(open={i: SimpleNamespace(worker=name) for i, name in enumerate(names)})
+    workers.look_around(state)
+    first, workers._looked = list(seen), 0.0
+    workers.look_around(state)
+    assert len(first) == len(set(first)) == liveness.MOST_LOOKS
+    assert seen[len(first) :] == first
+
+
+def test_all_workers_are_looked_at_by_somebody(crowd, monkeypatch):
+    """Idle processes look at different workers, so that together they see every one."""
+    folder, names, _ = crowd
+    seen = Counter()
+    for pid in range(300):
+        monkeypatch.setattr(liveness, "own_name", lambda pid=pid: f"process {pid} on host")
+        seen.update(Watch(folder, 30.0).nearby(names))
+    assert seen.keys() == set(names)
+
+
+def test_tidying_does_not_grow_with_the_living(crowd):
+    """Whoever leaves while a thousand others live looks at a few of their files under the lock."""
+    folder, _, seen = crowd
+    Watch(folder, 30.0).remove_idle(())
+    assert len(set(seen)) == liveness.MOST_LOOKS
+
+
+@linux
+def test_tidying_goes_on_while_it_finds_the_dead(tmp_path):
+    """A hundred files of dead workers go at once."""
+    for i in range(100):
+        stranger(tmp_path, f"dead{i}", **{**ProcessIdentity.mine()._asdict(), "pid": GONE})
+    Watch(tmp_path, 30.0).remove_idle(())
+    assert os.listdir(tmp_path / "workers") == []
 
 
 def test_a_worker_is_named_for_people():

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import time
+import zlib
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from hoptim._files import explained, is_folder, read_front
 from hoptim._text import printable
 from hoptim.store.heartbeat import BEATS_PER_LEASE
 from hoptim.store.layout import WORKERS
+from hoptim.store.locking.holder import own_name
 from hoptim.store.process_identity import ProcessIdentity
 from hoptim.store.tree import opened
 
@@ -23,6 +25,7 @@ log = logging.getLogger("hoptim")
 _LONGEST = 4096  # bytes of a heartbeat file
 _LONGEST_LEASE = 1e7  # seconds; a file that says more is no heartbeat
 LEASES_OF_THE_LIVING = 10
+MOST_LOOKS = 32  # at others in one go; if each looked at all, looks would grow with the workers' square
 
 
 class Look(NamedTuple):
@@ -84,6 +87,16 @@ class Watch:
         self._folder = folder / kind
         self._lease = lease
         self._silences: dict[str, Silence] = {}
+        self._place = f"{zlib.crc32(own_name().encode()):08x}"
+
+    def nearby(self, names: Collection[str]) -> list[str]:
+        """Return the names that are this process's to look at, 32 at most: the next ones in a circle.
+
+        Names end in random digits, and are in the order of their reverse. So the places of all lookers
+        are spread over all names, and those of one host are not next to each other.
+        """
+        circle = sorted(names, key=lambda name: (name[::-1] < self._place, name[::-1]))
+        return circle[:MOST_LOOKS]
 
     def is_dead(self, name: str) -> bool:
         """Look once at a file; return whether its writer is dead, as far as all looks tell."""
@@ -145,14 +158,16 @@ class Watch:
             return []
 
     def remove_idle(self, busy: Collection[str | None]) -> None:
-        """Remove the files of processes that are proven dead and hold nothing; only under the lock.
+        """Remove nearby files of processes that are proven dead and hold nothing; only under the lock.
 
         Args:
             busy: Names of those that hold something.
         """
-        for name in self.names():
-            if name not in busy and self.is_proven_dead(name):
+        idle = set(self.names()).difference(busy)
+        while dead := [name for name in self.nearby(idle) if self.is_proven_dead(name)]:
+            for name in dead:
                 self.remove_dead(name)
+            idle.difference_update(dead)
 
     def is_proven_dead(self, name: str) -> bool:
         """Return whether a file's writer is proven dead before its lease is over; only under the lock."""

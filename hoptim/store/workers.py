@@ -80,12 +80,12 @@ class Workers:
             self._mine = None
 
     def look_around(self, state: State) -> None:
-        """Look at the others now and then, without the lock."""
+        """Look now and then, without the lock, at the others that are this process's to look at."""
         if self.watch is None or time.monotonic() - self._looked < self.look_every:
             return
         self._looked = time.monotonic()
         others = {t.worker for t in state.open.values() if t.worker} - {self.name}
-        self.suspects = [worker for worker in sorted(others) if self.watch.is_dead(worker)]
+        self.suspects = [worker for worker in self.watch.nearby(others) if self.watch.is_dead(worker)]
 
     def dead(self) -> Iterator[tuple[str, float]]:
         """Give the suspects that are dead by a last look; only under the lock.
