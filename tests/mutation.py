@@ -36,6 +36,7 @@ STORE = [
     "checkpoints",
     "tree",
     "state",
+    "state_work",
     "endings",
     "pins",
     "fork_safety",
@@ -127,7 +128,7 @@ MUTANTS = {
     "a later append does not prove damage": Mutant("store/line_format.py", [("_append_of(line) <= n", "True")], "line_format"),
     "torn bytes are not kept aside": Mutant("store/tail.py", [("write_new(aside, tail)", "pass")], "journal"),
     "any token will do": Mutant(
-        "store/state.py", [("return trial if trial.token == token and trial.worker is not None else None", "return trial")], "state",
+        "store/state.py", [("return trial if trial is not None and trial.token == token and trial.worker is not None else None", "return trial")], "state",
     ),
     "a tell that arrived is not looked up": Mutant("store/endings.py", [('known is None or known.id != ended["id"]', "True")], "endings"),
     "a failure that arrived is not looked up": Mutant("store/endings.py", [("if known is not None and known.id == id:", "if False:")], "endings"),
@@ -157,15 +158,22 @@ MUTANTS = {
         [("return published.size is None or found == Extent(published.size, published.files or 0)", "return True")],
         "lost",
     ),
-    "a lost claim of our own is not found": Mutant("store/claims.py", [("if trial.worker == me and trial.token not in self._used:", "if False:")], "study"),
+    "a lost claim of our own is not found": Mutant("store/claims.py", [("next((trial for trial in held if trial.token not in self._used), None)", "None")], "study"),
     "parents of open trials are not pinned": Mutant(
-        "store/state.py", [("needed = {trial.parent for trial in self.open.values()}", "needed = set()")], "state",
+        "store/references.py", [("            or number in self._continuing\n", "")], "state",
     ),
     "a reclaim lets go of the parent": Mutant(
         "store/state.py",
-        [("needed = {trial.parent for trial in self.open.values()}",
-          "needed = {trial.parent for trial in self.open.values() if trial.worker}")],
+        [("        self.open.release(trial)\n",
+          "        self.open.release(trial)\n        self._references._continuing.pop(trial.parent, None)\n"
+          "        self._references._doubt(trial.parent)\n")],
         "state",
+    ),
+    "what a parent was needed for is not looked at again": Mutant(
+        "store/references.py", [("                self._doubt(parent)\n", "")], "state_work",
+    ),
+    "a member that is handed back waits for ever": Mutant(
+        "store/turns.py", [("        self._waits[member] = True\n", "        self._waits[member] = bool(self._step[member])\n")], "state_work",
     ),
     "a pinned checkpoint is dropped": Mutant("store/pins.py", [("pinned = pins.pinned(unreferenced.values()) if pins is not None else set()", "pinned = set()")], "pins"),
     "a dead process's pin holds for ever": Mutant(
@@ -176,10 +184,10 @@ MUTANTS = {
     "a fork's name is not synced": Mutant("store/study_draft.py", [("                sync(self._target.parent)", "                pass")], "fork_safety"),
     "a draft that somebody works on is removed": Mutant("store/study_draft.py", [("        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "        pass\n")], "fork_safety"),
     "what waits to be continued is not kept": Mutant(
-        "store/state.py", [("                self.retained.add(trial.number)", "                pass")], "state",
+        "store/references.py", [("                self.retained.add(trial.number)", "                pass")], "state",
     ),
     "what was continued is kept for ever": Mutant(
-        "store/state.py", [("        self.retained.discard(parent)\n", "")], "state",
+        "store/references.py", [("            self.retained.discard(trial.parent)\n", "")], "state",
     ),
     "a checkpoint is published after its tell": Mutant(
         "session/handle.py",

@@ -203,7 +203,9 @@ def test_orphans_are_what_no_claim_and_no_record_owns(checkpoints):
         (folder / other).write_text("x")
     state = State(StudyShape(2, 2, 0, 1))
     state.saved = {0: saved[0], 2: saved[2]}
-    state.open[1] = TrialRecord(3, 1, 1, None, {}, [], None, 0, 0, 0.0, 0, 0, token=23, worker="w")
+    trial = TrialRecord(3, 1, 1, None, {}, [], None, 0, 0, 0.0, 0, 0, token=23)
+    state.open.add(trial)
+    state.open.claim(trial, "w")
     orphans = checkpoints.orphans(state)
     assert sorted(p.name for p in orphans) == sorted([
         ".draft-study-1.21-0123abcd", ".draft-another-3.23-0123abcd", ".trash-9.9-ab", saved[1].name,

@@ -268,7 +268,7 @@ def test_only_the_view_negates_values_to_be_maximised(sign, losses):
     told = Told(sign=sign).add(3.0, -1.0)
     assert shown(told).population.loss.tolist() == losses
     assert shown(told).history.loss.tolist() == losses
-    assert [trial.value for trial in told.state.history()] == [3.0, -1.0]
+    assert [trial.value for trial in told.state.finished.values()] == [3.0, -1.0]
 
 
 @pytest.mark.parametrize("sign", [1, -1])

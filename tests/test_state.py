@@ -234,8 +234,7 @@ def test_kept_checkpoints_are_bounded_and_cover_every_choice(events):
         elif held:
             number, token = held.pop(roll % len(held))
             log.put("tell", trial=number, token=token, value=float(roll), **named(number, token))
-            for spare in log.state.unreferenced(None):
-                del log.state.saved[spare]
+            log.state.drop(log.state.unreferenced(None))
         assert len(log.state.saved) <= 4 * (lead + 1) + 2 * len(held) + 1
 
 

@@ -53,7 +53,7 @@ class Claim:
         Raises:
             ArgumentError: The study has no such trial.
         """
-        trial = state.finished.get(number) or {t.number: t for t in state.open.values()}.get(number)
+        trial = state.finished.get(number) or state.open.numbered(number)
         if trial is None:
             raise ArgumentError(f"There is no trial {number}, but {state.count} so far, in {where}.")
         claim = Claim(trial, state)

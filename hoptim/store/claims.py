@@ -90,18 +90,15 @@ class Claims:
     def mark_exported(self, token: int, state: State) -> None:
         """Note that a copy of a claim went to another process, so that it stays in use until it ends."""
         lent = self._used.get(token)
-        held = {trial.token for trial in state.open.values()}
-        self._exported = [claim for claim in self._exported if claim.token in held]
+        exported = self._exported
+        self._exported = [claim for claim in exported if state.held(claim.number, claim.token) is not None]
         if lent is not None:
             self._exported.append(lent)
 
     def _unused(self, state: State) -> TrialRecord | None:
         """Return a trial that this process holds and does not use, as after an ask of unknown outcome."""
-        me = self._workers.name
-        for trial in state.open.values():
-            if trial.worker == me and trial.token not in self._used:
-                return trial
-        return None
+        held = state.open.held_by(self._workers.name)
+        return next((trial for trial in held if trial.token not in self._used), None)
 
     def _lend(self, trial: TrialRecord, state: State) -> Claim:
         self._used[trial.token] = claim = Claim(trial, state)

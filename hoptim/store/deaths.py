@@ -26,7 +26,7 @@ def take_back(
     """
     died = died and transaction.state.format > 1
     how = f"gave no sign of life for {silence:.0f} s" if silence else "died"
-    for trial in [t for t in transaction.state.open.values() if t.worker == worker]:
+    for trial in transaction.state.open.held_by(worker):
         interrupted = trial.losses + 1 >= options.max_interruptions
         final = interrupted or (died and trial.deaths + 1 >= options.max_deaths)
         log.warning("%s %s in trial %d.", display_name(worker), how, trial.number)

@@ -67,7 +67,7 @@ class Membership:
                 return
             name = self._workers.name
             with self._transactions.begin(patience.within(_LEAVE_WITHIN)) as transaction:
-                for trial in [t for t in transaction.state.open.values() if t.worker == name]:
+                for trial in transaction.state.open.held_by(name):
                     transaction.add("release", trial=trial.number, token=trial.token)
                 left = self._left_over(transaction.state)
             self._workers.leave()
@@ -92,7 +92,7 @@ class Membership:
     def _left_over(self, state: State) -> list[Path]:
         """Remove the heartbeat files of killed processes; return what else they left behind."""
         if self._workers.watch is not None:
-            self._workers.watch.remove_idle({t.worker for t in state.open.values()})
+            self._workers.watch.remove_idle(state.open.workers)
         if self._pins is not None:
             self._pins.remove_dead()
         return self._checkpoints.orphans(state)

@@ -240,7 +240,7 @@ class Store:
         Returns:
             True if they held trials, also when another process was the first to take them back.
         """
-        held = {t.worker for t in self.refresh().open.values() if t.worker and is_of_start(t.worker, start)}
+        held = [worker for worker in self.refresh().open.workers if is_of_start(worker, start)]
         if held and self.watch is not None:
             with self._transaction() as transaction:
                 for worker in filter(self.watch.is_proven_dead, sorted(held)):

@@ -148,5 +148,6 @@ class Transaction:
     def drop(self, numbers: Iterable[int]) -> None:
         """Drop the checkpoints of some trials, as a part of the last record."""
         if dropped := list(numbers):
-            self.removed += [self.state.saved.pop(number).name for number in dropped]
+            self.removed += [self.state.saved[number].name for number in dropped]
+            self.state.drop(dropped)
             self.records[-1]["drops"] = dropped

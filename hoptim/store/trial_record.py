@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hoptim.store.fields import truth, whole
+from hoptim.store.seeds import trial_seed
+
 
 @dataclass(slots=True)
 class TrialRecord:
@@ -69,6 +72,34 @@ class TrialRecord:
     value: float = math.nan
     metrics: Mapping[str, Any] | None = None
     failed: str | None = None
+
+    @classmethod
+    def proposed_by(
+        cls, record: Mapping[str, Any], parent: TrialRecord | None, seed: int, time: float, n: int
+    ) -> TrialRecord:
+        """Return a new trial.
+
+        Args:
+            record: Record that proposes it.
+            parent: Trial whose weights it continues from, None for fresh ones.
+            seed: Seed of the study.
+            time: Time of the record, seconds since 1970.
+            n: Number of the record.
+
+        Raises:
+            KeyError, TypeError: Not what hoptim writes.
+        """
+        number, step = whole(record["trial"]), whole(record["step"])
+        age, founder = (0, number) if parent is None else (parent.age + 1, parent.founder)
+        trial = cls(
+            number, record["member"], step, record["parent"], record["params"], record["x"],
+            record.get("memo"), age, trial_seed(seed, number), time, n, founder,
+            truth(record.get("retain", False)),
+        )  # fmt: skip
+        if parent is None and "origin" in record:  # of the study that this one was forked from
+            trial.origin, trial.age = whole(record["origin"]), whole(record["age"])
+            trial.seed = whole(record["seed"])
+        return trial
 
     @property
     def attempt(self) -> int:

@@ -84,7 +84,7 @@ class Workers:
         if self.watch is None or time.monotonic() - self._looked < self.look_every:
             return
         self._looked = time.monotonic()
-        others = {t.worker for t in state.open.values() if t.worker} - {self.name}
+        others = {*state.open.workers} - {self.name}
         self.suspects = [worker for worker in self.watch.nearby(others) if self.watch.is_dead(worker)]
 
     def dead(self) -> Iterator[tuple[str, float]]:

@@ -90,8 +90,7 @@ class Reading:
         asked = [record.get("member") for record in records] if self._settings is None else []
         highest = max((member for member in asked if isinstance(member, int)), default=-1)
         missing = min(highest + 1 - self.state.size, len(asked))
-        self.state.members += [[] for _ in range(missing)]
-        self.state.size = len(self.state.members)
+        self.state.add_members(max(missing, 0))
 
     def _first_digits(self, data: bytes) -> bytes:
         """Return the digits that the first line follows; record 0 itself says which."""

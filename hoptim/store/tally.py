@@ -1,0 +1,42 @@
+"""A tally of how far the members of a study have come."""
+
+from __future__ import annotations
+
+
+class Tally:
+    """Numbers of members by how often each has advanced; the least of all is known at once.
+
+    Args:
+        size: Number of members, none of which has advanced yet.
+
+    Attributes:
+        least: Number of times that the slowest member has advanced.
+    """
+
+    __slots__ = ("_members", "least")
+
+    def __init__(self, size: int) -> None:
+        self.least = 0
+        self._members = {0: size}
+
+    def advance(self, step: int) -> bool:
+        """Count a member from a step to the next one; return whether that raised the least.
+
+        Args:
+            step: Number of times that it had advanced before.
+        """
+        members = self._members
+        members[step + 1] = members.get(step + 1, 0) + 1
+        members[step] -= 1
+        if members[step]:
+            return False
+        del members[step]
+        raised = step == self.least
+        self.least += raised
+        return raised
+
+    def add(self, size: int) -> None:
+        """Add members that have not advanced yet."""
+        if size:
+            self._members[0] = self._members.get(0, 0) + size
+            self.least = 0
