@@ -356,7 +356,7 @@ def test_looks_do_not_grow_with_the_workers(crowd):
     """An idle process looks at a few of a thousand workers, and at the same ones again."""
     folder, names, seen = crowd
     workers = Workers(folder, Heartbeat(30.0), guest=False)
-    state = SimpleNamespace(open={i: SimpleNamespace(worker=name) for i, name in enumerate(names)})
+    state = SimpleNamespace(open=SimpleNamespace(workers=names))
     workers.look_around(state)
     first, workers._looked = list(seen), 0.0
     workers.look_around(state)
