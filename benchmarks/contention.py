@@ -27,7 +27,6 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from costs.fleet import BARE, HOPTIM, Way, add_options, alternate, fleets, studies
-from costs.loops import ENDLESS
 from costs.machine import header, spread
 from costs.server import Run, Task
 from peers.environments import ENVIRONMENTS
@@ -36,6 +35,7 @@ from hoptim.benchmarks.tables import aligned
 
 _HEAD = ("commits/s", "CPU ms", "p50 ms", "p99 ms", "max ms", "rate / bare", "p99 / bare", "max / bare")
 JOURNAL = "journal"
+_ENDLESS = 10**6  # steps, more than any run gets done
 _MILLI = 1e3
 
 
@@ -86,13 +86,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--think", type=float, nargs="+", default=[0, 150], help="microseconds")
     parser.add_argument("--trial", type=float, default=1.0, help="mean seconds, 0 for no such table")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of each run; of trials, 5 times")
-    parser.add_argument("--lead", type=int, default=ENDLESS, help="steps that a member may be ahead")
+    parser.add_argument("--lead", type=int, default=_ENDLESS, help="steps that a member may be ahead")
     add_options(parser, rounds=3)
     asked = parser.parse_args(arguments)
     print(header(asked.folder, *(ENVIRONMENTS["optuna"][:1] if asked.compare else ())))
     for processes in asked.processes:
         ways = studies(asked, members=max(16, processes), lead=asked.lead)
-        with fleets([Way(JOURNAL, "journal"), *ways]) as servers:
+        with fleets([Way(JOURNAL, "by_hoptim.append"), *ways]) as servers:
             for think in asked.think:
                 task = Task(processes, asked.seconds, think=think * 1e-6)
                 runs = alternate(servers, task, asked.rounds, asked.folder)

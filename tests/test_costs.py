@@ -45,7 +45,7 @@ def test_processes_of_a_fleet_do_as_many_operations_as_asked(tmp_path):
 
 def test_a_way_that_fails_ends_the_measurement(tmp_path, capfd):
     """The reason is the loop's own error; the script names the way."""
-    way = Way("nobody", "study", {"members": 0})
+    way = Way("nobody", "by_hoptim.tell_and_ask", {"members": 0})
     with Fleet(way) as fleet, pytest.raises(SystemExit, match="nobody failed"):
         fleet.run(Task(operations=1), tmp_path)
     assert "ArgumentError" in capfd.readouterr().err
@@ -65,7 +65,7 @@ def test_the_bare_run_of_a_round_is_the_mean_of_the_two_around_it(tmp_path):
             order.append(self.way.name)
             return replace(RUN, rate=len(order))
 
-    found = alternate([Ran(BARE), Ran(Way("other", "study"))], Task(), 2, tmp_path)
+    found = alternate([Ran(BARE), Ran(Way("other", "by_hoptim.append"))], Task(), 2, tmp_path)
     assert order == ["bare loop", "other", "bare loop", "other", "bare loop"]
     assert [run.rate for run in found["bare loop"]] == [2.0, 4.0]
     assert [run.rate for run in found["other"]] == [2.0, 4.0]
@@ -82,7 +82,7 @@ def test_a_peer_runs_in_its_environment_and_another_checkout_in_this_one(tmp_pat
     )
     assert (ours.arguments, ours.checkout) == ({"members": 8}, ROOT)
     assert (against.arguments, against.checkout, against.python) == ({"members": 8}, tmp_path, ours.python)
-    assert (peer.loop, Path(peer.python)) == ("optuna_journal", tmp_path / "optuna" / "bin" / "python")
+    assert Path(peer.python) == tmp_path / "optuna" / "bin" / "python"
 
 
 # -- figures ------------------------------------------------------------------------------------------

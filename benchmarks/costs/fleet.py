@@ -26,7 +26,7 @@ class Way:
 
     Attributes:
         name: Name in tables.
-        loop: Name of the loop in `loops.py`.
+        loop: Module and name of the loop.
         arguments: Arguments of the loop besides its folder. Default: none.
         python: Interpreter. Default: this one.
         checkout: Checkout whose hoptim is imported. Default: this one.
@@ -39,9 +39,10 @@ class Way:
     checkout: Path = ROOT
 
 
-BARE = Way("bare loop", "bare")
+BARE = Way("bare loop", "by_bare.commit")
 HOPTIM = "hoptim"
 OPTUNA = "Optuna journal"
+_STUDY = "by_hoptim.tell_and_ask"
 
 
 class Fleet:
@@ -53,7 +54,7 @@ class Fleet:
             "PYTHONPATH": os.pathsep.join(map(str, (way.checkout, ROOT / "benchmarks"))),
             "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",  # threads would not survive the fork
         }  # fmt: skip
-        command = [way.python, "-m", "costs.server"]
+        command = [way.python, "-m", "costs.server", way.loop]
         self._server = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -69,8 +70,8 @@ class Fleet:
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         with tempfile.TemporaryDirectory(dir=folder, prefix="hoptim-costs-") as made:
-            asked = {"loop": self.way.loop, "arguments": dict(self.way.arguments), "folder": made}
-            print(json.dumps({**asked, "task": asdict(task)}), file=self._server.stdin, flush=True)
+            asked = {"arguments": dict(self.way.arguments), "folder": made, "task": asdict(task)}
+            print(json.dumps(asked), file=self._server.stdin, flush=True)
             answer = self._server.stdout.readline()
         if not answer:
             raise SystemExit(f"{self.way.name} failed; see above.")
@@ -104,12 +105,12 @@ def alternate(servers: Sequence[Fleet], task: Task, rounds: int, folder: Path) -
 
 def studies(asked: argparse.Namespace, **arguments: Any) -> list[Way]:
     """Return hoptim's study, then that of `--against`, then the peers' of `--compare`."""
-    ways = [Way(HOPTIM, "study", arguments)]
+    ways = [Way(HOPTIM, _STUDY, arguments)]
     if asked.against:
         name = f"{HOPTIM} at {commit(asked.against)}"
-        ways.append(Way(name, "study", arguments, checkout=asked.against))
+        ways.append(Way(name, _STUDY, arguments, checkout=asked.against))
     if asked.compare:
-        ways.append(Way(OPTUNA, "optuna_journal", python=python_of("optuna", asked.compare)))
+        ways.append(Way(OPTUNA, "by_optuna.tell_and_ask", python=python_of("optuna", asked.compare)))
     return ways
 
 

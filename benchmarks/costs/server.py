@@ -1,8 +1,10 @@
 """A server that forks processes which run a loop at the same time, and says what its operations cost.
 
-    python -m costs.server
+    python -m costs.server by_hoptim.tell_and_ask
 
-It reads a task a line and answers each with a run a line, so that packages are imported once.
+A loop is a generator whose every `next` is one whole operation, and the first one only prepares; it is
+given a folder that the processes share. The server imports its module once, reads a task a line, and
+answers each with a run a line.
 """
 
 from __future__ import annotations
@@ -14,11 +16,14 @@ import sys
 import time
 import traceback
 from array import array
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from costs.loops import LOOPS, Operations
+Operations = Iterator[None]
 
 
 @dataclass(frozen=True)
@@ -76,14 +81,14 @@ class _Process:
     waits: array[float]
 
 
-def measure(loop: str, arguments: dict[str, Any], folder: Path, task: Task) -> Run:
+def measure(loop: Callable[[Path], Operations], folder: Path, task: Task) -> Run:
     """Fork processes, start them all at once, and return what their operations cost."""
     ready, go = os.pipe(), os.pipe()
     children = []
     for rank in range(task.processes):
         children.append(os.fork())
         if children[-1] == 0:
-            _child(LOOPS[loop](folder, **arguments), (ready, go), task, folder / f"rank {rank}")
+            _child(loop(folder), (ready, go), task, folder / f"rank {rank}")
     os.close(go[0])
     os.close(ready[1])
     prepared = sum(iter(lambda: len(os.read(ready[0], task.processes)), 0))
@@ -101,7 +106,7 @@ def _child(operations: Operations, pipes: tuple[tuple[int, int], ...], task: Tas
     try:
         os.close(parents)
         next(operations)
-        next(operations)  # the first one makes files and imports what is imported late
+        next(operations)  # the first operation makes files
         os.write(ready, b"x")
         os.close(ready)
         os.read(go, 1)  # ends when the parent closes its side: for all at once
@@ -160,10 +165,12 @@ def _together(processes: list[_Process]) -> Run:
 
 def main() -> None:
     """Answer tasks until the input ends."""
+    module, name = sys.argv[1].split(".")
+    loop = getattr(import_module(f"costs.{module}"), name)
     for line in sys.stdin:
         asked = json.loads(line)
-        task = Task(**asked["task"])
-        run = measure(asked["loop"], asked["arguments"], Path(asked["folder"]), task)
+        made = partial(loop, **asked["arguments"])
+        run = measure(made, Path(asked["folder"]), Task(**asked["task"]))
         print(json.dumps(asdict(run)), flush=True)
 
 
