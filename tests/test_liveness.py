@@ -352,33 +352,42 @@ def crowd(tmp_path, monkeypatch):
     return tmp_path, names, seen
 
 
-def test_looks_do_not_grow_with_the_workers(crowd):
-    """An idle process looks at a few of a thousand workers, and at the same ones again."""
+def test_idle_workers_look_at_the_others_in_turn(crowd, monkeypatch):
+    """Of a thousand workers an idle process looks at a tenth each second, and in half a beat at all."""
     folder, names, seen = crowd
-    workers = Workers(folder, Heartbeat(30.0), guest=False)
+    workers = Workers(folder, Heartbeat(120.0), guest=False)
     state = SimpleNamespace(open=SimpleNamespace(workers=names))
-    workers.look_around(state)
-    first, workers._looked = list(seen), 0.0
-    workers.look_around(state)
-    assert len(first) == len(set(first)) == liveness.MOST_LOOKS
-    assert seen[len(first) :] == first
+    for _ in range(10):
+        workers.look_around(state)
+        workers._looked = 0.0
+    assert Counter(seen) == Counter(names)
 
 
-def test_all_workers_are_looked_at_by_somebody(crowd, monkeypatch):
-    """Idle processes look at different workers, so that together they see every one."""
+def test_a_lone_survivor_finds_the_dead_among_many(crowd, monkeypatch):
+    """A process that looks alone at hundreds of silent workers takes all for dead soon after a lease."""
     folder, names, _ = crowd
-    seen = Counter()
-    for pid in range(300):
+    clock, watch, dead, names = Clock(monkeypatch), Watch(folder, 120.0), set(), names[:400]
+    for _ in range(140):
+        dead.update(name for name in watch.in_turn(names) if watch.is_dead(name))
+        clock.now += 1.0
+    assert dead == set(names)
+
+
+def test_idle_workers_begin_at_different_places(crowd, monkeypatch):
+    """The first looks of thirty processes together see most of a thousand workers."""
+    folder, names, _ = crowd
+    seen = set()
+    for pid in range(30):
         monkeypatch.setattr(liveness, "own_name", lambda pid=pid: f"process {pid} on host")
-        seen.update(Watch(folder, 30.0).nearby(names))
-    assert seen.keys() == set(names)
+        seen.update(Watch(folder, 120.0).in_turn(names))
+    assert len(seen) > 900
 
 
 def test_tidying_does_not_grow_with_the_living(crowd):
     """Whoever leaves while a thousand others live looks at a few of their files under the lock."""
     folder, _, seen = crowd
     Watch(folder, 30.0).remove_idle(())
-    assert len(set(seen)) == liveness.MOST_LOOKS
+    assert len(set(seen)) == liveness.FEW_LOOKS
 
 
 @linux

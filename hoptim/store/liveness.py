@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import time
 import zlib
@@ -25,7 +26,8 @@ log = logging.getLogger("hoptim")
 _LONGEST = 4096  # bytes of a heartbeat file
 _LONGEST_LEASE = 1e7  # seconds; a file that says more is no heartbeat
 LEASES_OF_THE_LIVING = 10
-MOST_LOOKS = 32  # at others in one go; if each looked at all, looks would grow with the workers' square
+LOOK_EVERY = 1.0  # seconds between looks at most
+FEW_LOOKS = 32  # at others in one go, where that is enough
 
 
 class Look(NamedTuple):
@@ -89,14 +91,21 @@ class Watch:
         self._silences: dict[str, Silence] = {}
         self._place = f"{zlib.crc32(own_name().encode()):08x}"
 
-    def nearby(self, names: Collection[str]) -> list[str]:
-        """Return the names that are this process's to look at, 32 at most: the next ones in a circle.
+    def in_turn(self, names: Collection[str]) -> list[str]:
+        """Return the names to look at now: some of many, so that all have a turn within half a beat."""
+        rounds = max(1.0, self._lease / (2 * BEATS_PER_LEASE * LOOK_EVERY))
+        return self._next(names, max(FEW_LOOKS, math.ceil(len(names) / rounds)))
 
-        Names end in random digits, and are in the order of their reverse. So the places of all lookers
-        are spread over all names, and those of one host are not next to each other.
+    def _next(self, names: Collection[str], most: int) -> list[str]:
+        """Return the next names of a circle, which each process begins at another place.
+
+        Names end in random digits, and are in the order of their reverse.
         """
-        circle = sorted(names, key=lambda name: (name[::-1] < self._place, name[::-1]))
-        return circle[:MOST_LOOKS]
+        if len(names) <= most:
+            return sorted(names)
+        circle = sorted(names, key=lambda name: (name[::-1] <= self._place, name[::-1]))
+        self._place = circle[most - 1][::-1]
+        return circle[:most]
 
     def is_dead(self, name: str) -> bool:
         """Look once at a file; return whether its writer is dead, as far as all looks tell."""
@@ -158,13 +167,15 @@ class Watch:
             return []
 
     def remove_idle(self, busy: Collection[str | None]) -> None:
-        """Remove nearby files of processes that are proven dead and hold nothing; only under the lock.
+        """Remove files of processes that are proven dead and hold nothing; only under the lock.
+
+        A few are looked at, and more as long as those are dead.
 
         Args:
             busy: Names of those that hold something.
         """
         idle = set(self.names()).difference(busy)
-        while dead := [name for name in self.nearby(idle) if self.is_proven_dead(name)]:
+        while dead := [name for name in self._next(idle, FEW_LOOKS) if self.is_proven_dead(name)]:
             for name in dead:
                 self.remove_dead(name)
             idle.difference_update(dead)

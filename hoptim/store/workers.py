@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hoptim.store.heartbeat import BEATS_PER_LEASE, Heartbeat
-from hoptim.store.liveness import Watch
+from hoptim.store.liveness import LOOK_EVERY, Watch
 from hoptim.store.state import State
 from hoptim.store.worker import Worker
-
-_LOOK_EVERY = 1.0  # seconds between looks at other workers at most; a death is noticed within two
 
 
 class Workers:
@@ -51,7 +49,7 @@ class Workers:
     @property
     def look_every(self) -> float:
         """Return the seconds between looks at the others, often enough that no lease is missed."""
-        return min(_LOOK_EVERY, self._heartbeat.lease / (2 * BEATS_PER_LEASE))
+        return min(LOOK_EVERY, self._heartbeat.lease / (2 * BEATS_PER_LEASE))
 
     def is_lost(self) -> bool:
         """Return whether this process stood still for so long that others took it for dead."""
@@ -80,12 +78,12 @@ class Workers:
             self._mine = None
 
     def look_around(self, state: State) -> None:
-        """Look now and then, without the lock, at the others that are this process's to look at."""
+        """Look now and then, without the lock, at the others whose turn it is."""
         if self.watch is None or time.monotonic() - self._looked < self.look_every:
             return
         self._looked = time.monotonic()
         others = {*state.open.workers} - {self.name}
-        self.suspects = [worker for worker in self.watch.nearby(others) if self.watch.is_dead(worker)]
+        self.suspects = [worker for worker in self.watch.in_turn(others) if self.watch.is_dead(worker)]
 
     def dead(self) -> Iterator[tuple[str, float]]:
         """Give the suspects that are dead by a last look; only under the lock.
