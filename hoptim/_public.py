@@ -1,6 +1,7 @@
 """The public names, which `hoptim` loads when the first of them is used."""
 
-from hoptim.analysis.lineage import Exploit, Family, Lineage
+from hoptim.analysis.family import Exploit, Family
+from hoptim.analysis.lineage import Lineage
 from hoptim.analysis.schedule import Schedule
 from hoptim.errors import (
     AlreadyTold,

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
 from hoptim._arguments import moment_of
-from hoptim.analysis.lineage import Family, Lineage
+from hoptim.analysis.family import Family
+from hoptim.analysis.lineage import Lineage
 from hoptim.analysis.schedule import Schedule
 from hoptim.errors import ArgumentError
 from hoptim.optimizers.base import Optimizer

@@ -20,7 +20,7 @@ from hoptim.__main__ import main
 from hoptim.cli import export
 from hoptim.cli import status as looks
 from hoptim.store.locking import lock, mounts
-from tests.builders import loss, saving, study
+from tests.builders import loss, saving, study, train
 
 
 @pytest.fixture(scope="module")
@@ -172,17 +172,29 @@ def test_a_member_means_its_latest_trial(done, said):
 
 
 def test_exploits_show_what_was_seen(done, said):
-    """Each exploit comes with the values that were compared; of the study, or of one line."""
+    """Each exploit of the study comes with both ranks, and those of one line with all values compared."""
     exploits = done.family.exploits
     found = json.loads(said("lineage", done.path, "--exploits", "--json"))
     assert [exploit["trial"] for exploit in found] == [exploit.trial.number for exploit in exploits]
     for told, exploit in zip(found, exploits, strict=True):
-        assert {int(k): float(v) for k, v in told["seen"].items()} == exploit.seen
+        ranks = [exploit.rank(exploit.left.member), exploit.rank(exploit.donor.member)]
+        assert [told["left_rank"], told["donor_rank"], told["compared"]] == [*ranks, done.size]
+        assert "seen" not in told
     text = said("lineage", done.path, "--exploits")
     assert all(str(exploit) in text for exploit in exploits)
     line = json.loads(said("lineage", done.path, "--exploits", "--member", "1", "--json"))
     mine = done.lineage(max((t for t in done.trials if t.member == 1), key=lambda t: t.step)).exploits
     assert [exploit["trial"] for exploit in line] == [exploit.trial.number for exploit in mine]
+    assert [{int(k): float(v) for k, v in told["seen"].items()} for told in line] == [e.seen for e in mine]
+
+
+def test_exploits_of_many_members_show_the_best(tmp_path, said):
+    """Of more than ten values that were compared the best ten are printed, the others counted."""
+    made = train(study(tmp_path, size=13, steps=4, optimizer=hoptim.TruncationSelection()))
+    values = sorted(made.family.exploits[0].seen.items(), key=lambda seen: seen[1])
+    best = [f"member {member} {value:.6g}" for member, value in values[:10]]
+    first = said("lineage", tmp_path, "--exploits").partition("Seen: ")[2].partition("step")[0]
+    assert " ".join(first.split()) == f"{', '.join(best)}, 3 more"
 
 
 def test_a_status_says_who_trains_what(tmp_path, said):

@@ -5,13 +5,17 @@ from __future__ import annotations
 import itertools
 import logging
 import math
+import random
 from contextlib import suppress
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 import hoptim
+from hoptim.analysis.family import Family
 from hoptim.analysis.lineage import chosen
+from hoptim.analysis.ranking import rank_key
 from tests.builders import loss, saving, study, train
 
 
@@ -58,6 +62,73 @@ def test_exploits_along_a_line_are_where_it_changes_members(made):
     line, exploits = made.lineage().line, made.lineage().exploits
     changes = [b.number for a, b in itertools.pairwise(line) if a.member != b.member]
     assert [exploit.trial.number for exploit in exploits] == changes
+
+
+class Recorded(NamedTuple):
+    """A trial among others, as the store records it."""
+
+    number: int
+    member: int
+    step: int
+    parent: int | None
+    founder: int
+    value: float
+    proposed: int
+    closed: int
+
+    @property
+    def finite(self):
+        """Whether the value is a finite number."""
+        return math.isfinite(self.value)
+
+
+def apart(size, steps, ahead):
+    """Trials of members that are up to some steps apart; some are copies, also of old ones, some failed."""
+    rng = random.Random(0)
+    trials, done, begun = [], [[] for _ in range(size)], {}
+    for at in itertools.count():
+        most = min(steps, min(map(len, done)) + ahead + 1)
+        free = [member for member in range(size) if member not in begun and len(done[member]) < most]
+        if not free and not begun:
+            break
+        if free and (len(begun) < 4 or rng.random() < 0.5):
+            member = rng.choice(free)
+            own = done[member]
+            donor = own if rng.random() < 0.7 else rng.choice([one for one in done if one] or [own])
+            parent = rng.choice(donor).number if donor else None
+            begun[member] = Recorded(len(trials), member, len(own), parent, 0, math.nan, at, -1)
+            trials.append(begun[member])
+        else:
+            trial = begun.pop(rng.choice(list(begun)))
+            value = math.nan if rng.random() < 0.1 else float(rng.randrange(9))
+            trials[trial.number] = trial._replace(value=value, closed=at)
+            done[trial.member].append(trials[trial.number])
+    return {trial.number: trial for trial in trials}
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("ahead", [0, 1, 5])
+def test_all_exploits_have_the_ranks_of_each_alone(ahead, mode):
+    """One pass over the records finds the ranks that looking at all members for each exploit finds."""
+    trials = apart(7, 12, ahead)
+    family = Family(trials, trials.__getitem__, 7, mode)
+    found = family.exploits
+    assert [exploit.standing for exploit in found] == [family.exploit(e.trial).standing for e in found]
+    assert [e.standing.left for e in found] == [e.rank(e.left.member) for e in found]
+    assert len(found) > 15
+
+
+def test_all_exploits_take_one_pass(monkeypatch):
+    """The ranks of all exploits cost some keys for each trial, not one for each member of each exploit."""
+    trials, keys = apart(60, 12, 1), []
+
+    def counted(mode):
+        return lambda trial: (keys.append(trial.number), rank_key(mode)(trial))[1]
+
+    monkeypatch.setattr("hoptim.analysis.populations.rank_key", counted)
+    found = Family(trials, trials.__getitem__, 60, "min").exploits
+    assert 60 * len(found) > 12 * len(trials)
+    assert len(keys) < 8 * len(trials)
 
 
 @pytest.mark.parametrize("lead", [0, 1, 3])

@@ -9,8 +9,10 @@ from typing import Protocol
 
 import numpy as np
 
-from hoptim.analysis.lineage import EARLY, collapse
+from hoptim.analysis.family import collapse
 from hoptim.space.space import Space
+
+EARLY = 0.05  # share of the steps in which a collapse to one founder is too early; ours, by experience
 
 
 class Descendant(Protocol):

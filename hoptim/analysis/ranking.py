@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
 from hoptim._arguments import sign_of
@@ -33,8 +33,13 @@ _Trial = TypeVar("_Trial", bound=Ranked)
 
 def best_first(trials: Iterable[_Trial], mode: str) -> list[_Trial]:
     """Sort trials as optimizers rank them: failed ones last, the older of equals first."""
+    return sorted(trials, key=rank_key(mode))
+
+
+def rank_key(mode: str) -> Callable[[Ranked], tuple[bool, float, int]]:
+    """Return the function by whose results trials are sorted in `best_first`; no two are equal."""
     sign = sign_of(mode)
-    return sorted(trials, key=lambda t: (not t.finite, sign * t.value if t.finite else 0, t.number))
+    return lambda t: (not t.finite, sign * t.value if t.finite else 0.0, t.number)
 
 
 def best(trials: Iterable[_Trial], mode: str) -> _Trial | None:

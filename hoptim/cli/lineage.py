@@ -10,13 +10,15 @@ from typing import Any
 
 import click
 
+import hoptim
 from hoptim._text import counted, json_number
-from hoptim.analysis.lineage import Exploit, Lineage
-from hoptim.analysis.ranking import best_first
+from hoptim.analysis.family import Exploit
+from hoptim.analysis.lineage import Lineage
+from hoptim.analysis.populations import Standing
 from hoptim.cli import options
-from hoptim.cli.output import print_json, trial_json
+from hoptim.cli.output import print_json, print_json_list, trial_json
 from hoptim.errors import ArgumentError, NoResult
-from hoptim.study import Study
+from hoptim.space.space import Space
 from hoptim.trial import FinishedTrial
 
 _HEADER = ("age", "trial", "member", "value", "copied", "instead of its own")
@@ -28,8 +30,8 @@ _HEADER = ("age", "trial", "member", "value", "copied", "instead of its own")
 @click.option("--member", type=int, metavar="M", help="Take the latest finished trial of a member instead.")
 @click.option(
     "--exploits", is_flag=True,
-    help="Print each exploit with the values seen: all of the study, or those of the line of --trial or "
-    "--member.",
+    help="Print each exploit with the best values seen: all of the study, or those of the line of --trial "
+    "or --member, of which the JSON has all values seen.",
 )  # fmt: skip
 @options.as_json
 def lineage(folder: Path, trial: int | None, member: int | None, exploits: bool, as_json: bool) -> None:
@@ -37,25 +39,26 @@ def lineage(folder: Path, trial: int | None, member: int | None, exploits: bool,
     if trial is not None and member is not None:
         raise ArgumentError("Give either --trial or --member, not both.")
     study = options.opened(folder)
+    results = study.results()
     if exploits and trial is None and member is None:
-        _print_exploits(study.family.exploits, as_json)
+        _print_exploits(results.family.exploits, as_json, values=False)
         return
-    found = study.lineage(_latest(study, member) if member is not None else trial)
+    found = results.lineage(trial if member is None else _latest(results, member))
     if exploits:
-        _print_exploits(found.exploits, as_json)
+        _print_exploits(found.exploits, as_json, values=True)
     elif as_json:
-        print_json(_lineage_json(found, study))
+        print_json(_lineage_json(found, study.space))
     else:
         _show(found)
 
 
-def _latest(study: Study, member: int) -> FinishedTrial:
-    if not 0 <= member < study.size:
-        raise ArgumentError(f"--member must be 0 to {study.size - 1}, found {member}.")
-    own = [trial for trial in study.trials if trial.member == member]
-    if not own:
+def _latest(results: hoptim.Results, member: int) -> FinishedTrial:
+    if not 0 <= member < results.size:
+        raise ArgumentError(f"--member must be 0 to {results.size - 1}, found {member}.")
+    found = next((trial for trial in results.latest if trial.member == member), None)
+    if found is None:
         raise NoResult(f"Member {member} has not finished a trial yet.")
-    return max(own, key=lambda trial: trial.step)
+    return found
 
 
 def _show(found: Lineage) -> None:
@@ -90,7 +93,7 @@ def _row(trial: FinishedTrial, exploit: Exploit | None) -> list[str]:
         return [*row, _start(trial), ""]
     own, other = exploit.left, exploit.donor
     copied = f"member {other.member}, {exploit.place(other)}"
-    return [*row, copied, f"{own.value:.6g}, rank {exploit.rank(own.member)}"]
+    return [*row, copied, f"{own.value:.6g}, rank {exploit.standing.left}"]
 
 
 def _start(trial: FinishedTrial) -> str:
@@ -99,28 +102,33 @@ def _start(trial: FinishedTrial) -> str:
     return "fresh" if trial.origin is None else "forked"
 
 
-def _lineage_json(found: Lineage, study: Study) -> dict[str, Any]:
+def _lineage_json(found: Lineage, space: Space) -> dict[str, Any]:
     return {
-        "trial": trial_json(found.trial, study.space),
+        "trial": trial_json(found.trial, space),
         "founder": found.founder.number,
         "ancestors": [trial.number for trial in found.ancestors],
         "descendants": [trial.number for trial in found.descendants],
-        "exploits": [_exploit_json(exploit) for exploit in found.exploits],
+        "exploits": [_exploit_json(exploit, values=True) for exploit in found.exploits],
     }
 
 
-def _print_exploits(exploits: Sequence[Exploit], as_json: bool) -> None:
+def _print_exploits(exploits: Sequence[Exploit], as_json: bool, values: bool) -> None:
+    """Print exploits, as JSON with all values that were compared if they are wanted."""
     if as_json:
-        print_json([_exploit_json(exploit) for exploit in exploits])
+        print_json_list(_exploit_json(exploit, values) for exploit in exploits)
         return
     if not exploits:
         click.echo("No exploits.")
-    for _, group in groupby(exploits, key=lambda exploit: exploit.seen):
+    for seen, group in groupby(exploits, key=lambda exploit: _seen(exploit.standing)):
         for exploit in group:
             click.echo(str(exploit))
-        order = best_first(exploit.family.seen(exploit.trial), exploit.family.mode)
-        seen = ", ".join(f"member {trial.member} {trial.value:.6g}" for trial in order)
-        click.echo(_wrapped(f"Seen: {seen}"))
+        click.echo(_wrapped(seen))
+
+
+def _seen(standing: Standing) -> str:
+    best = [f"member {member} {value:.6g}" for member, value in standing.best]
+    more = [f"{standing.size - len(best)} more"] if standing.size > len(best) else []
+    return f"Seen: {', '.join([*best, *more])}"
 
 
 def _wrapped(text: str) -> str:
@@ -128,11 +136,14 @@ def _wrapped(text: str) -> str:
     return click.wrap_text(text, width, initial_indent="    ", subsequent_indent="    ")
 
 
-def _exploit_json(exploit: Exploit) -> dict[str, Any]:
-    own, other = exploit.left, exploit.donor
-    return {
+def _exploit_json(exploit: Exploit, values: bool) -> dict[str, Any]:
+    own, other, standing = exploit.left, exploit.donor, exploit.standing
+    found: dict[str, Any] = {
         "trial": exploit.trial.number, "step": exploit.trial.step, "member": exploit.trial.member,
-        "left": own.number, "left_value": json_number(own.value),
+        "left": own.number, "left_value": json_number(own.value), "left_rank": standing.left,
         "donor": other.number, "donor_member": other.member, "donor_value": json_number(other.value),
-        "seen": {str(member): json_number(value) for member, value in exploit.seen.items()},
+        "donor_rank": standing.donor, "compared": standing.size,
     }  # fmt: skip
+    if values:
+        found["seen"] = {str(member): json_number(value) for member, value in exploit.seen.items()}
+    return found

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -28,6 +28,12 @@ _STREAMS = (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr"
 def print_json(value: Any) -> None:
     """Print plain JSON over several lines."""
     click.echo(json.dumps(value, indent=1, allow_nan=False))
+
+
+def print_json_list(values: Iterable[Any]) -> None:
+    """Print a list as plain JSON, each item on a line of its own."""
+    lines = ",\n".join(f" {json.dumps(value, allow_nan=False)}" for value in values)
+    click.echo(f"[\n{lines}\n]" if lines else "[]")
 
 
 def print_line(value: Any) -> None:

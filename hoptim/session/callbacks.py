@@ -10,7 +10,7 @@ from hoptim._text import shown
 from hoptim.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from hoptim.analysis.lineage import Exploit
+    from hoptim.analysis.family import Exploit
     from hoptim.trial import FinishedTrial, Trial
 
 log = logging.getLogger("hoptim")

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from functools import cached_property
 from itertools import islice
+from operator import attrgetter
 
-from hoptim.analysis.lineage import Family, Lineage, chosen
+from hoptim.analysis.family import Family
+from hoptim.analysis.lineage import Lineage, chosen
 from hoptim.analysis.progress import diversity, early_collapse, rate
 from hoptim.analysis.ranking import best
 from hoptim.analysis.schedule import Interval, Schedule
@@ -57,7 +59,12 @@ class Results:
     @cached_property
     def trials(self) -> tuple[FinishedTrial, ...]:
         """Return all finished trials in the order of their numbers."""
-        return tuple(map(self._show, sorted(self._ended, key=lambda record: record.number)))
+        return tuple(self.family.trials.values())
+
+    @property
+    def latest(self) -> list[FinishedTrial]:
+        """Return the latest trial of each member that has one, by member."""
+        return list(map(self._show, self._latest))
 
     @property
     def best(self) -> FinishedTrial:
@@ -85,7 +92,7 @@ class Results:
     @cached_property
     def family(self) -> Family:
         """Return all finished trials by descent: exploits, founders that are left, who saw what."""
-        return Family(self.trials, self.size, self.mode)
+        return Family(self._numbered, self._number, self.size, self.mode)
 
     def lineage(self, trial: FinishedTrial | int | None = None) -> Lineage:
         """Return where a trial's weights came from, and what became of them.
@@ -189,6 +196,13 @@ class Results:
     def _latest(self) -> list[TrialRecord]:
         members = zip(self._state.members, self._counts, strict=True)
         return [own[count - 1] for own, count in members if count]
+
+    @cached_property
+    def _numbered(self) -> dict[int, TrialRecord]:
+        return {record.number: record for record in sorted(self._ended, key=attrgetter("number"))}
+
+    def _number(self, number: int) -> FinishedTrial:
+        return self._show(self._numbered[number])
 
     def _show(self, record: TrialRecord) -> FinishedTrial:
         return self._present.finished(record, self._saved.get(record.number))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,8 @@ from hoptim._arguments import whole_of
 from hoptim._files import explained, is_folder
 from hoptim._paths import study_folder
 from hoptim._text import printable
-from hoptim.analysis.lineage import EARLY, Exploit, Family
-from hoptim.analysis.progress import early_collapse
+from hoptim.analysis.family import Exploit, Family
+from hoptim.analysis.progress import EARLY, early_collapse
 from hoptim.errors import ArgumentError, HoptimError, StudyMismatch
 from hoptim.optimizers.base import Optimizer
 from hoptim.options import Options
@@ -263,8 +264,9 @@ class Session:
         if record is None or record.parent is None or record.number != trial.number:
             return None
         seen = [t for t in state.level(record.step - 1) if t.closed < record.proposed]
-        known = {t.number: t for t in [*seen, state.finished[record.parent], record]}
-        family = Family(map(self.show, known.values()), state.size, self.config.mode)
+        concerned = [*seen, state.finished[record.parent], record]
+        known = {t.number: t for t in sorted(concerned, key=attrgetter("number"))}
+        family = Family(known, lambda number: self.show(known[number]), state.size, self.config.mode)
         return family.exploit(family.trials[record.number])
 
     def _look_at_founders(self, trial: Trial) -> None:
