@@ -43,14 +43,9 @@ def contended(runs: Mapping[str, Sequence[Run]]) -> list[list[str]]:
     """Return a row for each way: medians, and ratios to the bare loop."""
     rows = []
     for name, found in runs.items():
-        medians = [
-            f"{statistics.median(run.rate for run in found):.0f}",
-            f"{statistics.median(run.cpu for run in found) * _MILLI:.3f}",
-            *(
-                f"{statistics.median(wait) * _MILLI:.2f}"
-                for wait in zip(*((run.p50, run.p99, run.longest) for run in found), strict=True)
-            ),
-        ]
+        figures = [(run.rate, run.cpu, run.p50, run.p99, run.longest) for run in found]
+        rate, cpu, *waits = map(statistics.median, zip(*figures, strict=True))
+        medians = [f"{rate:.0f}", f"{_MILLI * cpu:.3f}", *(f"{_MILLI * wait:.2f}" for wait in waits)]
         pairs = [*zip(found, runs[BARE.name], strict=True)]
         ratios = [
             spread([run.rate / bare.rate for run, bare in pairs]),
