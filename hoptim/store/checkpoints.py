@@ -13,7 +13,7 @@ from pathlib import Path
 from hoptim._files import close_read, explained, flush, is_folder, make_folder, sync
 from hoptim.errors import CheckpointError
 from hoptim.store.draft import Draft
-from hoptim.store.layout import CHECKPOINTS, SCRATCH, STUDY, TRASH, hidden_name
+from hoptim.store.layout import CHECKPOINTS, SCRATCH, SNAPSHOT, STUDY, TRASH, hidden_name
 from hoptim.store.linking import link_or_copy
 from hoptim.store.published import SMALL, Published, digest_of
 from hoptim.store.settling import settle
@@ -244,7 +244,11 @@ class Checkpoints:
         alive = {f"{self._study}-{trial.number}" for trial in state.open.values()}
         checkpoints, scratch = _entries(self._folder(CHECKPOINTS)), _entries(self._folder(SCRATCH))
         left = [p for p in checkpoints if p.name not in saved and self._claim_of(p.name) not in held]
-        left += [path for path in _entries(self._folder(".")) if path.name.startswith(f".{STUDY}-")]
+        left += [
+            path
+            for path in _entries(self._folder("."))
+            if path.name.startswith((f".{STUDY}-", f".{SNAPSHOT}-"))
+        ]
         return left + [path for path in scratch if path.name not in alive]
 
     def remove(self, orphans: Iterable[Path]) -> None:

@@ -14,6 +14,7 @@ from hoptim.errors import StoreError, StudyDamaged
 from hoptim.store import line_format
 from hoptim.store.cursor import PORTION, Cursor
 from hoptim.store.durable_note import is_durable, note_durable
+from hoptim.store.garbage import collection_paused
 from hoptim.store.layout import JOURNAL
 from hoptim.store.line_format import Record
 from hoptim.store.locking.kernel import unlock_and_close
@@ -21,7 +22,7 @@ from hoptim.store.locking.lock import StudyLock
 from hoptim.store.locking.threads import alone
 from hoptim.store.memory_journal import Take
 from hoptim.store.reserve import Reserve
-from hoptim.store.tail import LONGEST_TAIL, cut_off, refuse_another_study, refuse_damage
+from hoptim.store.tail import LONGEST_TAIL, cut_off, damaged, refuse_another_study, refuse_damage
 
 
 class FileJournal:
@@ -48,7 +49,7 @@ class FileJournal:
     def forget(self) -> None:
         """Implement `Journal.forget`."""
         self._at = Cursor(line_format.start(self._uuid))  # what is before it has been handed over
-        self._void = True
+        self._void = self._anew = True
         self._foreign = True  # whether bytes of other writers may not be on the disk yet
 
     @property
@@ -66,17 +67,47 @@ class FileJournal:
         """Implement `Journal.count`."""
         return self._at.n
 
+    @property
+    def own_end(self) -> Cursor | None:
+        """Return the place behind the last own append, all durable; None if more was read since."""
+        return self._at if self._mine == (self._at.offset, self._at.last) else None
+
     def read(self, take: Take) -> None:
         """Implement `Journal.read`."""
         self._own_lock()
-        if self._fd is not None:
-            self._read(self._fd, take)
-            return
-        fd = self._open(os.O_RDONLY)
-        try:
+        with self._opened() as fd:
             self._read(fd, take)
-        finally:
-            close_read(fd)
+
+    def start_behind(self, place: Cursor) -> bool:
+        """Make the next read begin at a place and not at the first record; return whether that can be done.
+
+        Args:
+            place: Place behind a line, which must be there.
+        """
+        with self._opened() as fd:
+            if place.offset <= 0 or not self._is_there(fd, place):
+                return False
+        self._at, self._void = place, False
+        return True
+
+    def records_before(self, end: Cursor) -> Iterator[list[Record]]:
+        """Yield all records before a place, a portion at a time.
+
+        Args:
+            end: Place behind a line that is known to be there.
+
+        Raises:
+            StudyDamaged: The records do not lead to it.
+        """
+        at = Cursor(line_format.start(self._uuid))
+        with self._opened() as fd:
+            while at.offset < end.offset:
+                records = at.advance(self._bytes(fd, at.offset, min(end.offset, at.offset + PORTION)))
+                if not records:
+                    raise damaged(self.path, at, "records follow")
+                yield records
+        if (at.n, at.last) != (end.n, end.last):
+            raise damaged(self.path, at, f"record {end.n - 1} should end there")
 
     def alone(self, timeout: float | None) -> AbstractContextManager[object]:
         """Implement `Journal.alone`."""
@@ -150,13 +181,10 @@ class FileJournal:
 
     def copy(self, target: int) -> None:
         """Write all records that have been read to an open file; what is appended later is left out."""
-        fd = self._open(os.O_RDONLY)
-        try:
+        with self._opened() as fd:
             for begin in range(0, self._at.offset, PORTION):
                 data = self._bytes(fd, begin, min(begin + PORTION, self._at.offset))
                 write_all(target, data, begin)
-        finally:
-            close_read(fd)
 
     def _own_lock(self) -> StudyLock:
         """Return this process's lock; a forked child gets its own and starts from the front."""
@@ -165,6 +193,18 @@ class FileJournal:
             self._lock = StudyLock.of(self.path.parent, self._single_host)
             self.forget()
         return self._lock
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        """Give a descriptor to read by: that of the hold within one."""
+        if self._fd is not None:
+            yield self._fd
+            return
+        fd = self._open(os.O_RDONLY)
+        try:
+            yield fd
+        finally:
+            close_read(fd)
 
     def _open(self, mode: int) -> int:
         with explained("open", self.path):
@@ -180,18 +220,19 @@ class FileJournal:
         held = fd == self._fd
         with explained("read", self.path):
             size = os.fstat(fd).st_size
-        if self._at.offset and not self._is_there(fd, size):
+        if self._at.offset and not self._is_there(fd, self._at):
             self.forget()
-        anew = self._at.offset == 0
-        self._portions(fd, size, take)
-        if self._at.offset < size and held and not anew:
-            anew = True
-            self.forget()  # only what is wrong from the front is damage
+        from_front = self._at.offset == 0
+        with collection_paused(size - self._at.offset):
             self._portions(fd, size, take)
+            if self._at.offset < size and held and not from_front:
+                self.forget()  # only what is wrong from the front is damage
+                self._portions(fd, size, take)
         if self._at.offset < size or not self._at.n:
             self._judge(fd, size, held)
-        if anew and self._mine is not None:
+        if self._anew and self._mine is not None:
             self._require_mine(fd, *self._mine)
+        self._anew = False
         if held and self._foreign:
             if not is_durable(self._lock.fd, self._at):
                 self._secure(fd)
@@ -212,12 +253,10 @@ class FileJournal:
             flush(fd)
         note_durable(self._lock.fd, at)
 
-    def _is_there(self, fd: int, size: int) -> bool:
-        """Return whether the last known line is still where it was."""
-        at = self._at
-        if size < at.offset:
-            return False
-        return self._bytes(fd, at.offset - len(at.last), at.offset) == at.last
+    def _is_there(self, fd: int, at: Cursor) -> bool:
+        """Return whether the line before a place is there, as it is known."""
+        begin = at.offset - len(at.last)
+        return begin >= 0 and self._bytes(fd, begin, at.offset) == at.last
 
     def _require_mine(self, fd: int, end: int, line: bytes) -> None:
         """Raise `StudyDamaged` unless what this process wrote and acknowledged is still there."""

@@ -10,6 +10,7 @@ JOURNAL = "journal.jsonl"  # the records
 LOCK = "lock"  # kernel lock of the study
 QUEUE = "queue"  # kernel lock that waiters block on
 RESERVE = "reserve"  # room for records on a full disk
+SNAPSHOT = "snapshot.json"  # derived from the journal, to open it sooner; never needed
 WORKERS = "workers"  # heartbeat files of processes that train
 PINS = "pins"  # heartbeat files of processes that read checkpoints
 CHECKPOINTS = "checkpoints"  # published checkpoints, see `Checkpoints`
@@ -18,7 +19,7 @@ SCRATCH = "scratch"  # private folders of trials
 LOGS = "logs"  # output of launched workers
 ORIGIN = "origin"  # a fork's copy of the journal that it was forked from
 
-FILES = frozenset({STUDY, JOURNAL, LOCK, QUEUE, RESERVE})
+FILES = frozenset({STUDY, JOURNAL, LOCK, QUEUE, RESERVE, SNAPSHOT})
 
 
 def hidden_name(name: str) -> str:

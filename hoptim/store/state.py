@@ -11,6 +11,7 @@ from hoptim.store.fields import check_params, metrics, moment, number, truth, wh
 from hoptim.store.format import NEWEST, known_format, refuse_op
 from hoptim.store.line_format import Record
 from hoptim.store.open_trials import OpenTrials
+from hoptim.store.past import Finished, Trials
 from hoptim.store.references import Keep, References
 from hoptim.store.shape import StudyShape
 from hoptim.store.trial_record import TrialRecord
@@ -50,9 +51,9 @@ class State:
         self.size, self.steps, self.seed, self.sign = shape.size, shape.steps, shape.seed, shape.sign
         self._names = None if shape.names is None else set(shape.names)
         self.format, self.n, self.time, self.count = NEWEST, 0, 0.0, 0
-        self.members: list[list[TrialRecord]] = [[] for _ in range(self.size)]
+        self.members: list[Trials] = [[] for _ in range(self.size)]
         self.open = OpenTrials()
-        self.finished: dict[int, TrialRecord] = {}
+        self.finished: Finished = {}
         self.counts = Counts()
         self._turns, self._references = Turns(self.size), References(self.size)
         self.saved, self.retained = self._references.saved, self._references.retained

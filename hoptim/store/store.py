@@ -34,6 +34,7 @@ from hoptim.store.memory_journal import Journal, MemoryJournal
 from hoptim.store.pins import Keep, Pin, Pins, drop_unreferenced
 from hoptim.store.published import Published
 from hoptim.store.shape import StudyShape
+from hoptim.store.snapshot import Snapshots
 from hoptim.store.state import State
 from hoptim.store.transactions import Transaction, Transactions
 from hoptim.store.worker import is_of_start
@@ -63,13 +64,15 @@ class Store:
     ) -> None:
         self.options = options
         self.checkpoints = Checkpoints(folder, uuid)
-        self.journal: Journal = (
-            MemoryJournal() if folder is None else FileJournal(folder, uuid, options.single_host)
-        )
+        self.journal: Journal = MemoryJournal()
+        snapshots = None
+        if folder is not None:
+            self.journal = journal = FileJournal(folder, uuid, options.single_host)
+            snapshots = Snapshots(journal, uuid, shape)
         heartbeat = Heartbeat(options.lease)
         self._workers = Workers(folder, heartbeat, guest)
         self._pins = None if folder is None else Pins(folder, heartbeat)
-        self._transactions = Transactions(self.journal, shape, self.checkpoints, self.watch)
+        self._transactions = Transactions(self.journal, shape, self.checkpoints, self.watch, snapshots)
         self._claims = Claims(self._workers, options, self.checkpoints)
         self._membership = Membership(
             self._workers, self._pins, self._claims, self.checkpoints, self._transactions, guest

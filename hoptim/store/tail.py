@@ -45,7 +45,18 @@ def refuse_damage(path: Path, at: Cursor, tail: bytes, size: int) -> None:
         what = f"{size - at.offset} bytes follow, more than one append writes"
     else:
         what = "records follow" if at.offset else "its first line is not what was written"
-    raise StudyDamaged(
+    raise damaged(path, at, what)
+
+
+def damaged(path: Path, at: Cursor, what: str) -> StudyDamaged:
+    """Return the error of a journal that is damaged behind a place.
+
+    Args:
+        path: Journal.
+        at: Place behind the last good line.
+        what: What is wrong there, in words.
+    """
+    return StudyDamaged(
         f"{str(path)!r} is damaged at line {at.n + 1}, byte {at.offset}: {what}. Restore the file from a "
         "copy; hoptim never skips records."
     )

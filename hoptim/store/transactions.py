@@ -10,12 +10,14 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from hoptim._signals import signals_deferred
-from hoptim.errors import NewerFormat, StudyDamaged
+from hoptim.errors import StudyDamaged
 from hoptim.store.checkpoints import Checkpoints
+from hoptim.store.folding import fold
 from hoptim.store.line_format import Record
 from hoptim.store.liveness import Watch
 from hoptim.store.memory_journal import Journal
 from hoptim.store.shape import StudyShape
+from hoptim.store.snapshot import Snapshots
 from hoptim.store.state import State
 
 
@@ -27,17 +29,23 @@ class Transactions:
         shape: Settings of the study.
         checkpoints: Files that transactions drop.
         watch: Heartbeat files, of which transactions remove those of dead workers; None in memory.
+        snapshots: File that spares reading a long journal; None in memory.
 
     Attributes:
         state: State as last read.
     """
 
     def __init__(
-        self, journal: Journal, shape: StudyShape, checkpoints: Checkpoints, watch: Watch | None
+        self,
+        journal: Journal,
+        shape: StudyShape,
+        checkpoints: Checkpoints,
+        watch: Watch | None,
+        snapshots: Snapshots | None,
     ) -> None:
         self.state = State(shape)
         self._journal, self._shape = journal, shape
-        self._checkpoints, self._watch = checkpoints, watch
+        self._checkpoints, self._watch, self._snapshots = checkpoints, watch, snapshots
         self._current: Transaction | None = None
 
     @property
@@ -90,9 +98,13 @@ class Transactions:
                     self._current = None
             self._checkpoints.drop(transaction.removed)
             self._checkpoints.clear(transaction.lost)
+            if transaction.records and self._snapshots is not None:
+                self._snapshots.after(self.state, len(transaction.records))
 
     def _catch_up(self) -> State:
         try:
+            if self._snapshots is not None and not self._journal.count:
+                self.state = self._snapshots.begin() or self.state
             self._journal.read(self._fold)
         except BaseException:  # what was read and not folded must be read again
             self._journal.forget()
@@ -102,11 +114,7 @@ class Transactions:
     def _fold(self, void: bool, records: list[Record]) -> None:
         if void:
             self.state = State(self._shape)
-        try:
-            for record in records:
-                self.state.apply(record)
-        except (StudyDamaged, NewerFormat) as error:
-            raise type(error)(f"{self._journal.name}, line {self.state.n + 1}: {error}") from error
+        fold(self.state, records, self._journal.name)
 
 
 class Transaction:

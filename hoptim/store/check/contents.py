@@ -20,9 +20,11 @@ from hoptim.store.layout import (
     ORIGIN,
     PINS,
     SCRATCH,
+    SNAPSHOT,
     STUDY,
     TRASH,
     WORKERS,
+    is_hidden_name,
 )  # fmt: skip
 from hoptim.store.liveness import Watch
 from hoptim.store.pins import checkpoint_of
@@ -73,6 +75,9 @@ def odd(folder: Path, names: Listing) -> Iterator[Finding]:
             yield from _wrong_kind(folder, name, {"file"} if name in FILES else {"folder"})
         elif name.startswith(f".{STUDY}-"):
             what = "A draft of study.json, left by a process that was killed while it created the study."
+            yield Finding("leftover", "draft", name, what, repair=MOVE)
+        elif is_hidden_name(name, SNAPSHOT):
+            what = "A draft of a snapshot, left by a process that was killed while it wrote it."
             yield Finding("leftover", "draft", name, what, repair=MOVE)
         else:
             noted = [said for prefix, said in _NOTED.items() if name.startswith(prefix)]
