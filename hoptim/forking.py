@@ -81,6 +81,7 @@ def fork(
         chosen[:] = choose_members(generation, members, old.config.mode)
         return [record.number for record in chosen if record.number in state.saved]
 
+    choose(old.store.refresh())  # what is long past is read before the lock is held
     with old.store.pin(choose) as pin, StudyDraft(target, old.store.journal) as draft:
         state = old.store.state
         arguments = StudyArguments(

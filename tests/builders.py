@@ -89,6 +89,32 @@ def recompute(path: Path | str) -> int:
     return proposals
 
 
+def described(state: State) -> dict[str, str]:
+    """Everything that a state says, its whole past included; nan is equal to itself in it."""
+    plain = (
+        "format", "n", "time", "steps", "count", "counts", "stateful", "stopped", "saved", "size", "seed",
+        "sign", "done", "slowest",
+    )  # fmt: skip
+    sets = ("lost", "gone", "retained")
+    finished = list(state.finished.values())
+    for trial in finished:  # there is one object of each
+        assert state.members[trial.member][trial.step] is state.finished[trial.number] is trial
+    found: dict[str, object] = {
+        **{name: getattr(state, name) for name in plain},
+        **{name: sorted(getattr(state, name)) for name in sets},
+        "open": list(state.open.values()),
+        "held": {worker: state.open.held_by(worker) for worker in sorted(state.open.workers)},
+        "numbered": [state.open.numbered(number) for number in range(state.count)],
+        "members": [list(trials) for trials in state.members],
+        "finished": finished,
+        "best_ever": state.best_ever and state.best_ever.number,
+        "due": [state.due(lead, prefer) for lead in range(3) for prefer in (None, 0, state.size - 1)],
+        "level": [[t.number for t in state.level(step)] for step in range(-1, state.steps)],
+        "unreferenced": state.unreferenced(None),
+    }
+    return {name: repr(value) for name, value in found.items()}
+
+
 def append(path: Path | str, record: dict[str, Any]) -> None:
     """Forge a record behind the last one of a journal, with a valid line."""
     journal = Path(path) / "journal.jsonl"

@@ -44,6 +44,7 @@ STORE = [
     "two_tellers",
     "put_back",
     "lost",
+    "snapshot",
     "study",
     "deaths",
     "processes",
@@ -149,7 +150,7 @@ MUTANTS = {
     "another failure of the same teller is acknowledged": Mutant(
         "store/endings.py", [("if said == why:", "if True:")], "two_tellers",
     ),
-    "own records that are gone are not missed": Mutant("store/journal.py", [("if anew and self._mine is not None:", "if False:")], "put_back"),
+    "own records that are gone are not missed": Mutant("store/journal.py", [("if self._anew and self._mine is not None:", "if False:")], "put_back"),
     "a trial continues from a checkpoint that is gone": Mutant(
         "store/claims.py", [('if not is_gone(state, self._checkpoints, fields["parent"]):', "if True:")], "lost",
     ),
@@ -253,6 +254,12 @@ MUTANTS = {
     "a death of workers that nobody reaped counts": Mutant(
         "store/deaths.py", [("    died = died and transaction.state.format > 1\n", "    died = transaction.state.format > 1\n")], "deaths",
     ),
+    "a snapshot is trusted without its digits": Mutant("store/snapshot.py", [("data != self._line(payload)", "False")], "snapshot"),
+    "a snapshot is trusted without its line": Mutant("store/journal.py", [("not self._is_there(fd, place)", "False")], "snapshot"),
+    "a snapshot forgets what is kept for the best": Mutant(
+        "store/hot_state.py", [('"best": None if state.best_ever is None else state.best_ever.number', '"best": None')], "simulation",
+    ),
+    "records that a snapshot stands for are not missed": Mutant("store/journal.py", [("        self._void = self._anew = True\n", "        self._void, self._anew = True, False\n")], "snapshot"),
     "names change by path": Mutant(
         "store/checkpoints.py",
         [("fd, trash = self._descriptor(), hidden_name(",

@@ -186,7 +186,7 @@ def test_a_round_does_no_more_with_more_members_or_trials(more):
 
 def test_turns_forget_what_is_no_longer_in_force():
     """However often trials are handed back or taken out of turn, the queue stays within a few members."""
-    turns = Turns(5)
+    turns = Turns([0] * 5)
     for _ in range(1000):
         turns.take(4)
         turns.put_back(4)
@@ -201,7 +201,7 @@ def test_turns_forget_what_is_no_longer_in_force():
 
 def test_a_tally_says_when_the_last_has_advanced():
     """The least rises with the last member that was at it, by one; new members put it back to zero."""
-    tally = Tally(2)
+    tally = Tally([0, 0])
     assert [tally.advance(step) for step in (0, 1, 0, 1)] == [False, False, True, True]
     assert tally.least == 2
     tally.add(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
@@ -32,6 +33,7 @@ from hoptim.store.layout import ORIGIN
 from hoptim.store.line_format import Record
 from hoptim.store.locking.patience import Patience
 from hoptim.store.shape import StudyShape
+from hoptim.store.state import State
 from hoptim.store.store import Store
 from hoptim.store.study_file import StudyFile
 from hoptim.store.trial_record import TrialRecord
@@ -87,6 +89,7 @@ class Session:
         self.last_told = LastTold(self.key)
         self.durations = Durations()
         self._warned = False
+        self._rehearsed: State | None = None
 
     # -- opening ---------------------------------------------------------------------------------
 
@@ -208,7 +211,22 @@ class Session:
         Args:
             patience: Time to wait for the lock.
         """
-        return self.usable(self.store.ask(self.propose, patience) if self.store.may_ask() else None)
+        if not self.store.may_ask():
+            return None
+        self._rehearse()
+        return self.usable(self.store.ask(self.propose, patience))
+
+    def _rehearse(self) -> None:
+        """Propose once for nothing, so that an optimizer reads what it wants of the past before a hold."""
+        state = self.store.state
+        if state is self._rehearsed or not state.lacks_past:
+            return
+        for member, trials in enumerate(state.members):
+            if member not in state.open and len(trials) < state.steps:
+                self._rehearsed = state
+                with suppress(Exception):  # the ask says it again
+                    self.propose(state, member, state.count)
+                return
 
     def usable(self, claim: Claim | None) -> Claim | None:
         """Return a claim, None if it had to be given up for want of its parent's checkpoint."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import astuple
 from itertools import islice
 from typing import Any
 
+from hoptim.store.counts import Counts
 from hoptim.store.fields import check_params, moment, truth, whole, worker_name
 from hoptim.store.format import known_format
 from hoptim.store.past import LazyFinished, LazyTrials, Past
@@ -20,7 +22,7 @@ LATEST = 4  # trials for each member that ended last, from which rates and durat
 
 def first_step(state: State) -> int:
     """Return the lowest step that any ask may still compare; what is before it is past."""
-    return max(min(map(len, state.members)) - 1, 0)
+    return max(state.slowest - 1, 0)
 
 
 def count_hot(state: State) -> int:
@@ -44,6 +46,7 @@ def pack(state: State) -> dict[str, Any]:
         "count": state.count, "stateful": state.stateful, "stopped": state.stopped,
         "lost": sorted(state.lost), "gone": sorted(state.gone), "retained": sorted(state.retained),
         "saved": [[number, saved.record()] for number, saved in state.saved.items()],
+        "counts": astuple(state.counts),
         "best": None if state.best_ever is None else state.best_ever.number,
         "lengths": list(map(len, state.members)), "latest": [trial.number for trial in latest],
         "open": list(map(row_of, state.open.values())), "finished": list(map(row_of, hot.values())),
@@ -65,20 +68,21 @@ def unpack(found: Any, shape: StudyShape, past: Past) -> State:
     state.format = known_format(found["format"])
     state.n, state.count, state.steps = (whole(found[name]) for name in ("n", "count", "steps"))
     state.time = moment(found["time"])
-    state.stateful = None if found["stateful"] is None else truth(found["stateful"])
     state.stopped = None if found["stopped"] is None else str(found["stopped"])
     state.lost = set(map(worker_name, found["lost"]))
-    state.gone, state.retained = (set(map(whole, found[name])) for name in ("gone", "retained"))
+    state.gone.update(map(whole, found["gone"]))
+    state.retained.update(map(whole, found["retained"]))
+    state.counts = Counts(*map(whole, found["counts"]))
     finished, opened = (_trials(found[name], shape, state.format) for name in ("finished", "open"))
-    state.saved = {
-        number: _published(finished[number], record, state.format) for number, record in found["saved"]
-    }
+    for number, record in found["saved"]:
+        state.saved[number] = _published(finished[number], record, state.format)
     state.best_ever = None if found["best"] is None else finished[found["best"]]
     lengths = list(map(whole, found["lengths"]))
-    state.open = {trial.member: trial for trial in opened.values()}
     if any(trial.step != lengths[trial.member] for trial in opened.values()):
         raise ValueError("an open trial is not its member's next")
-    if len(lengths) != state.size or sum(lengths) + len(state.open) != state.count:
+    if len({trial.member for trial in opened.values()}) < len(opened):
+        raise ValueError("a member has two open trials")
+    if len(lengths) != state.size or sum(lengths) + len(opened) != state.count:
         raise ValueError(f"{sum(lengths)} trials of {len(lengths)} members are not all")
     members = list(_members(lengths, finished.values(), past))
     latest = LazyTrials(
@@ -86,7 +90,8 @@ def unpack(found: Any, shape: StudyShape, past: Past) -> State:
     )
     lazy = LazyFinished(latest, opened.keys(), state.count, finished)
     past.lacks(members, lazy)
-    state.members, state.finished = [*members], lazy
+    stateful = found["stateful"]
+    state.resume(members, lazy, opened.values(), None if stateful is None else truth(stateful))
     return state
 
 
@@ -94,6 +99,8 @@ def _trials(rows: Any, shape: StudyShape, format: int) -> dict[int, TrialRecord]
     names = None if shape.names is None else set(shape.names)
     trials = {trial.number: trial for trial in map(trial_of, rows)}
     for trial in trials.values():
+        if not 0 <= trial.member < shape.size:
+            raise ValueError(f"there is no member {trial.member}")
         check_params(trial.params, trial.x, names, partial=format > 1)
     return trials
 

@@ -141,6 +141,11 @@ class LazyFinished(Mapping[int, TrialRecord]):
         self.known = known
         self._past = ended._past
 
+    @property
+    def whole(self) -> bool:
+        """Return whether all are read."""
+        return self._past.whole
+
     def __len__(self) -> int:
         return len(self._ended)
 
@@ -172,7 +177,7 @@ class LazyFinished(Mapping[int, TrialRecord]):
 
     def _is_lacking(self, number: object) -> bool:
         early = isinstance(number, int) and 0 <= number < self._count
-        return early and not self._past.whole and number not in self._open
+        return early and not self.whole and number not in self._open
 
 
 class Ended(ValuesView[TrialRecord]):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from hoptim.store.fields import truth
+from hoptim.store.past import Finished, Trials
 from hoptim.store.published import Published
 from hoptim.store.tally import Tally
 from hoptim.store.trial_record import TrialRecord
@@ -37,7 +39,7 @@ class References:
         self._best: int | None = None
         self._latest: dict[int, int] = {}  # of each member, the trial that ended last
         self._continuing: dict[int, int] = {}  # number of open trials by their parent
-        self._proposed = Tally(size)
+        self._proposed = Tally([0] * size)
         self._by_step: dict[int, list[int]] = {}  # of trials from the floor on
         self._doubtful: set[int] = set()  # saved; all others are needed, or `keep` wants them
 
@@ -102,6 +104,30 @@ class References:
     def add(self, size: int) -> None:
         """Add members without trials."""
         self._proposed.add(size)
+
+    def resume(
+        self,
+        members: Sequence[Trials],
+        finished: Finished,
+        open: Mapping[int, TrialRecord],
+        stateful: bool | None,
+    ) -> None:
+        """Take up the trials of a snapshot, whose `saved` and `retained` are there already.
+
+        Args:
+            members: Finished trials of each member.
+            finished: All of them, by number.
+            open: Trials that have not ended, by member.
+            stateful: True if trials have checkpoints; None where that is not known.
+        """
+        self.stateful = stateful
+        self._latest = {member: trials[-1].number for member, trials in enumerate(members) if trials}
+        self._continuing = Counter(trial.parent for trial in open.values() if trial.parent is not None)
+        self._proposed = Tally([len(trials) + (member in open) for member, trials in enumerate(members)])
+        for number in self.saved:
+            if (step := finished[number].step) >= self._floor:
+                self._by_step.setdefault(step, []).append(number)
+        self._doubtful = set(self.saved)
 
     def unneeded(self, finished: Mapping[int, TrialRecord], keep: Keep | None) -> list[int]:
         """Return the trials whose checkpoint can no longer be loaded, in the order of their ends.

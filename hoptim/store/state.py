@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from hoptim._arguments import LARGEST_COUNT
 from hoptim.errors import StudyDamaged
@@ -11,7 +11,7 @@ from hoptim.store.fields import check_params, metrics, moment, number, truth, wh
 from hoptim.store.format import NEWEST, known_format, refuse_op
 from hoptim.store.line_format import Record
 from hoptim.store.open_trials import OpenTrials
-from hoptim.store.past import Finished, Trials
+from hoptim.store.past import Finished, LazyFinished, LazyTrials, Trials
 from hoptim.store.references import Keep, References
 from hoptim.store.shape import StudyShape
 from hoptim.store.trial_record import TrialRecord
@@ -55,7 +55,7 @@ class State:
         self.open = OpenTrials()
         self.finished: Finished = {}
         self.counts = Counts()
-        self._turns, self._references = Turns(self.size), References(self.size)
+        self._turns, self._references = Turns([0] * self.size), References(self.size)
         self.saved, self.retained = self._references.saved, self._references.retained
         self.gone: set[int] = set()
         self.best_ever: TrialRecord | None = None
@@ -99,6 +99,11 @@ class State:
         """Return how many trials the slowest member has finished."""
         return self._turns.slowest
 
+    @property
+    def lacks_past(self) -> bool:
+        """Return whether trials that ended long ago have not been read yet; see `Past`."""
+        return isinstance(self.finished, LazyFinished) and not self.finished.whole
+
     def held(self, number: int, token: int) -> TrialRecord | None:
         """Return the open trial of a claim, None when that claim is no longer valid."""
         trial = self.open.numbered(number)
@@ -132,6 +137,32 @@ class State:
         self.members += [[] for _ in range(size)]
         self._turns.add(size)
         self._references.add(size)
+
+    def resume(
+        self,
+        members: Sequence[LazyTrials],
+        finished: LazyFinished,
+        open: Iterable[TrialRecord],
+        stateful: bool | None,
+    ) -> None:
+        """Take up the trials of a snapshot; what it says besides of them is taken up already.
+
+        Args:
+            members: Finished trials of each member.
+            finished: All of them.
+            open: Trials that have not ended.
+            stateful: True if trials have checkpoints; None where that is not known.
+        """
+        self.members, self.finished = [*members], finished
+        self._turns = Turns([len(trials) for trials in members])
+        for trial in open:
+            self.open.add(trial)
+            if trial.worker is not None:
+                self.open.claim(trial, trial.worker)
+                self._turns.take(trial.member)
+        self._references.resume(self.members, finished, self.open, stateful)
+        if self.best_ever is not None:
+            self._references.prefer(self.best_ever)
 
     def _create(self, record: Record) -> None:
         if self.n:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 
 class Tally:
     """Numbers of members by how often each has advanced; the least of all is known at once.
 
     Args:
-        size: Number of members, none of which has advanced yet.
+        advanced: Number of times that each member has advanced.
 
     Attributes:
         least: Number of times that the slowest member has advanced.
@@ -15,9 +18,9 @@ class Tally:
 
     __slots__ = ("_members", "least")
 
-    def __init__(self, size: int) -> None:
-        self.least = 0
-        self._members = {0: size}
+    def __init__(self, advanced: Sequence[int]) -> None:
+        self.least = min(advanced, default=0)
+        self._members = dict(Counter(advanced))
 
     def advance(self, step: int) -> bool:
         """Count a member from a step to the next one; return whether that raised the least.

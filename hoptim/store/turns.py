@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 
 from hoptim.store.tally import Tally
@@ -16,14 +17,14 @@ class Turns:
     skipped once it comes to the front, and swept out before there is more of it than members.
 
     Args:
-        size: Number of members, all of which wait for their first trial.
+        ended: Number of trials that each member has ended; all wait for their next one.
     """
 
-    def __init__(self, size: int) -> None:
-        self._tally = Tally(size)
-        self._step = [0] * size
-        self._waits = [True] * size
-        self._queue = [(0, member) for member in range(size)]
+    def __init__(self, ended: Sequence[int]) -> None:
+        self._tally = Tally(ended)
+        self._step = list(ended)
+        self._waits = [True] * len(ended)
+        self._sweep()
 
     @property
     def slowest(self) -> int:

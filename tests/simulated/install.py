@@ -21,7 +21,7 @@ from typing import Any
 import hoptim
 from hoptim import _signals
 from hoptim.session import last_told
-from hoptim.store import process_identity, shutdown
+from hoptim.store import hot_state, process_identity, shutdown, snapshot
 from hoptim.store.locking import lock
 from tests.simulated.descriptors import FIRST
 from tests.simulated.scheduler import ROOT, Killed
@@ -118,6 +118,9 @@ def _of_hoptim(world: World) -> Iterator[tuple[Any, str, Any]]:
     yield process_identity, "_hardware_addresses", list
     yield lock, "_registry", Own(world, "registry")
     yield last_told, "_told", Own(world, "told")
+    yield snapshot, "EVERY", 2  # such short journals would have none
+    yield snapshot, "SHARE", 0
+    yield hot_state, "LATEST", 1
     yield shutdown, "release_at_exit", lambda leaver: None  # the simulated scripts leave by themselves
     yield _signals, "defer", lambda number: None
     yield _signals, "_wrap", lambda: None  # the simulated scripts set no handlers of their own

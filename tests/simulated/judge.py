@@ -20,6 +20,7 @@ from tests.simulated.world import LEASE
 
 FOLDER = f"{ROOT}/study"
 JOURNAL = f"{FOLDER}/journal.jsonl"
+SNAPSHOT = f"{FOLDER}/snapshot.json"
 
 
 class TrainingFailed(Exception):

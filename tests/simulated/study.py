@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 import hoptim
+from tests.builders import described
 from tests.simulated.faults import Injected
 from tests.simulated.install import installed
-from tests.simulated.judge import FOLDER, JOURNAL, Judge, TrainingFailed
+from tests.simulated.judge import FOLDER, JOURNAL, SNAPSHOT, Judge, TrainingFailed
 from tests.simulated.machine import Process
 from tests.simulated.scheduler import Stuck
 from tests.simulated.system import System
@@ -210,7 +211,7 @@ class Simulation:
                 return
 
     def _look(self, process: Process) -> None:
-        """The last process finds all done, and whole what is recorded as saved."""
+        """The last process finds all done, saved checkpoints whole, and the same without a snapshot."""
         try:
             study = self._open()
             if not study.done:
@@ -218,6 +219,11 @@ class Simulation:
             for trial in study.trials:
                 if trial.checkpoint is not None and read(trial.checkpoint) != weights(trial.number):
                     self.judge.wrong.append(f"what trial {trial.number} saved is not whole at the end")
+            with suppress(FileNotFoundError):
+                os.unlink(SNAPSHOT)
+            for name, said in described(self._open()._session.store.refresh()).items():
+                if said != described(study._session.store.state)[name]:
+                    self.judge.wrong.append(f"{name} is not what it is without the snapshot, {said}")
         except Exception as error:
             self.judge.hear(error)
         process.exiting = True
