@@ -14,8 +14,8 @@ class History(NamedTuple):
     """All trials that had ended at some record.
 
     Attributes:
-        members: Those of each member, by step.
-        ended: All of them, in the order in which they ended.
+        members: Finished trials of each member, by step.
+        ended: Finished trials in the order in which they ended.
     """
 
     members: Sequence[Sequence[TrialRecord]]
@@ -128,10 +128,10 @@ class LazyFinished(Mapping[int, TrialRecord]):
         ended: All of them in order.
         open: Trials that had not ended at the snapshot.
         count: Number of trials that had been proposed at the snapshot.
-        known: Those that are read, by number.
+        known: Trials that are read, by number.
 
     Attributes:
-        known: Those that are read, by number.
+        known: Trials that are read, by number.
     """
 
     def __init__(

@@ -54,7 +54,7 @@ def damaged(path: Path, at: Cursor, what: str) -> StudyDamaged:
     Args:
         path: Journal.
         at: Place behind the last good line.
-        what: What is wrong there, in words.
+        what: Fault that is found there, in words.
     """
     return StudyDamaged(
         f"{str(path)!r} is damaged at line {at.n + 1}, byte {at.offset}: {what}. Restore the file from a "
