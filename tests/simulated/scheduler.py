@@ -30,6 +30,7 @@ class Task:
     def __init__(self, process: Process, body: Callable[[], object], now: float, hub: greenlet) -> None:
         self.process, self.wake = process, now
         self.awaits: object = None
+        self.turn = 0  # number of its latest place in a schedule of times
         self.greenlet = greenlet(lambda: self._run(body), hub)
 
     @staticmethod

@@ -1,0 +1,81 @@
+"""Fleets in virtual time, and the model of a queue for the lock."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from statistics import fmean
+
+import pytest
+
+from hoptim.store.state import State
+from tests.simulated.fleet import Fleet
+from tests.simulated.lock_queue import Costs, calibrated, mean_wait, modelled, most_workers
+from tests.simulated.timed import LOCAL, NFS
+
+FOLD = 5e-5  # seconds
+COSTS = Costs(hold=1e-3, by_worker=0.0, fold=1e-5, outside=1e-3, late=0.0, handover=1e-4)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that moves by 10 us when it is looked at, and by 50 us for each record that is folded."""
+    apply = State.apply
+
+    class Clock:
+        now = 0.0
+
+        def __call__(self):
+            self.now += 1e-5
+            return self.now
+
+    ticking = Clock()
+
+    def slow(state, record):
+        ticking.now += FOLD
+        apply(state, record)
+
+    monkeypatch.setattr(State, "apply", slow)
+    return ticking
+
+
+def test_a_fleet_is_the_same_each_time(clock):
+    """What a fleet does follows from its seed and the clock."""
+    first, again = (Fleet(4, 0.05, NFS, clock, 1.0, 1.0).run() for _ in range(2))
+    assert len(first.waits) > 20
+    assert again.waits == pytest.approx(first.waits)
+    assert again.calls == first.calls
+
+
+def test_a_lock_is_held_by_one_at_a_time(clock):
+    """In virtual time, too, a hold begins when the one before it is over."""
+    holds = Fleet(8, 0.01, LOCAL, clock, 0.5, 0.5).run().holds
+    assert len(holds) > 100
+    assert all(after.got >= before.released for before, after in pairwise(holds))
+
+
+def test_the_model_is_close_to_the_simulated_system(clock):
+    """Fitted to fleets of 4 and 16 workers, it is within a fifth of those, and of one of 64."""
+    done = [
+        (workers, trial, Fleet(workers, trial, LOCAL, clock, warm, window).run())
+        for workers, trial, warm, window in ((4, 2.0, 3.0, 10.0), (4, 0.01, 0.5, 0.3), (16, 0.05, 0.5, 0.5))
+    ]
+    costs = calibrated([(workers, run) for workers, _, run in done], LOCAL.handover + LOCAL.call)
+    done.append((64, 0.3, Fleet(64, 0.3, LOCAL, clock, 1.5, 0.6).run()))
+    for workers, trial, run in done:
+        wait = fmean(run.waits)
+        assert modelled(costs, workers, trial).mean == pytest.approx(wait, rel=0.2), workers
+        assert mean_wait(costs, workers, trial) == pytest.approx(wait, rel=0.2), workers
+    assert costs.fold == pytest.approx(FOLD, rel=0.5)
+
+
+@pytest.mark.parametrize("workers", [10, 1000, 3000, 12000])
+def test_the_equation_is_close_to_the_model(workers):
+    """Mean waits by one equation are near those of a queue that is played through, full or not."""
+    assert mean_wait(COSTS, workers, 10.0) == pytest.approx(modelled(COSTS, workers, 10.0).mean, rel=0.15)
+
+
+def test_the_largest_number_of_workers_is_found():
+    """One more worker, and decisions would take more than the share of time."""
+    most = most_workers(COSTS, 10.0, 0.01, 100_000)
+    longest = 10.0 * 0.01 / 0.99
+    assert mean_wait(COSTS, most, 10.0) <= longest < mean_wait(COSTS, most + 1, 10.0)
