@@ -229,7 +229,7 @@ def test_an_early_collapse_is_said_once(caplog):
             trial.tell(trial.member, save=saving("weights"))
     assert made.family.collapsed == 1
     (text,) = [r.getMessage() for r in caplog.records]
-    assert text.startswith("All 2 members descend from trial 0 of member 0 since step 1 of 100")
+    assert text.startswith("All 2 members descend from trial 0 since step 1 of 100")
     assert made.status().warnings == [text]
 
 

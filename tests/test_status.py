@@ -6,6 +6,7 @@ import json
 import math
 import os
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -161,3 +162,53 @@ def test_a_user_optimizer_is_named(tmp_path):
 
     study(tmp_path / "s", optimizer=Stay())
     assert hoptim.load(tmp_path / "s").status().optimizer == "Stay"
+
+
+class Newest(dict):
+    """Finished trials, of which only the newest may be looked at."""
+
+    def values(self):
+        """All of them, for those who begin at the end."""
+        return self
+
+    def __reversed__(self):
+        yield from list(super().values())[: -1 - 4 * 4 : -1]
+        pytest.fail("an old trial was looked at")
+
+    def __iter__(self):
+        pytest.fail("an old trial was looked at")
+
+
+class Last(list):
+    """A member's trials, of which only the last may be looked at."""
+
+    def __getitem__(self, at):
+        assert at in (-1, len(self) - 1)
+        return super().__getitem__(at)
+
+    def __iter__(self):
+        pytest.fail("an old trial was looked at")
+
+
+def test_a_status_looks_at_no_old_trial():
+    """However many trials have ended, a status takes the last of each member, four each for the rate."""
+    made = study(None, steps=30)
+    for trial in made:
+        trial.tell(loss(trial), save=saving("w"))
+    expected = made.status()
+    state = made._session.store.state
+    state.members = list(map(Last, state.members))
+    state.finished = Newest(state.finished)
+    found = made.status()
+    assert repr(found) == repr(replace(expected, at=found.at))
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_a_sole_founder_is_noticed_when_it_is_the_last(size):
+    """The records' fold finds the step that the family's descent has, and no member alone has one."""
+    for seed in range(4):
+        made = train(study(None, size=size, steps=12, seed=seed, optimizer=hoptim.TruncationSelection()))
+        sole = made._session.store.state.founders.sole
+        assert made.family.collapsed == (None if sole is None else sole.step)
+        assert sole is None or {sole.founder: size} == made.family.survivors(sole.step)
+        assert (sole is None) == (size == 1)

@@ -9,22 +9,21 @@ from typing import Protocol
 
 import numpy as np
 
-from hoptim.analysis.family import collapse
 from hoptim.space.space import Space
 
 EARLY = 0.05  # share of the steps in which a collapse to one founder is too early; ours, by experience
 
 
-class Descendant(Protocol):
-    """A finished trial with the fresh trial that its weights began with."""
-
-    @property
-    def number(self) -> int:
-        """Return the number of the trial."""
+class Sole(Protocol):
+    """The first step after which all members descended from one founder."""
 
     @property
     def founder(self) -> int:
-        """Return the number of the fresh trial."""
+        """Return the number of the trial with fresh weights that they began with."""
+
+    @property
+    def step(self) -> int:
+        """Return the step that all members had done."""
 
 
 def rate(ended: Sequence[float]) -> float | None:
@@ -56,23 +55,20 @@ def diversity(space: Space, latest: Sequence[Sequence[float]]) -> dict[str, floa
     return spread
 
 
-def early_collapse(members: Sequence[Sequence[Descendant]], steps: int) -> str | None:
+def early_collapse(sole: Sole | None, size: int, steps: int) -> str | None:
     """Return a sentence if one founder took all members in the first steps, else None.
 
     That it takes all in the end is how population based training works.
 
     Args:
-        members: Finished trials of each member, by step.
+        sole: First step with one founder, None while there are more.
+        size: Number of members.
         steps: Trials of each member.
     """
-    before = int(EARLY * steps)
-    step = collapse((trial.founder for trial in trials[:before]) for trials in members)
-    if step is None:
+    if sole is None or sole.step >= int(EARLY * steps):
         return None
-    founder = members[0][step].founder
-    home = next(i for i, own in enumerate(members) if any(trial.number == founder for trial in own))
     return (
-        f"All {len(members)} members descend from trial {founder} of member {home} since step {step} of "
-        f"{steps}: the weights lost their diversity early. A larger population or a later first exploit "
-        "(burn_in) keeps more founders."
+        f"All {size} members descend from trial {sole.founder} since step {sole.step} of {steps}: the "
+        "weights lost their diversity early. A larger population or a later first exploit (burn_in) keeps "
+        "more founders."
     )

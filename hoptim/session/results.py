@@ -49,9 +49,11 @@ class Results:
         self._state = state  # finished trials are only ever added: what ended later is left out
         self._counts = [len(own) for own in state.members]
         self._finished = len(state.finished)
+        self._lately = list(islice(reversed(state.finished.values()), 4 * state.size))[::-1]
         self._saved = dict(state.saved)
         self._best_ever = state.best_ever
         self._stateful = state.stateful
+        self._wrong, self._sole = copy(state.counts), state.founders.sole
         self._open = [copy(record) for record in state.open.values()]
 
     # -- trials ----------------------------------------------------------------------------------
@@ -154,17 +156,17 @@ class Results:
     @property
     def failed(self) -> int:
         """Return how many trials failed for good or were told a value that is not finite."""
-        return sum(not record.finite for record in self._ended)
+        return self._wrong.failed
 
     @property
     def attempts(self) -> int:
         """Return how many attempts failed, of all trials."""
-        return sum(len(t.reasons) + (t.failed is not None) for t in (*self._ended, *self._open))
+        return self._wrong.attempts
 
     @property
     def interruptions(self) -> int:
         """Return how many claims were released or taken back, of all trials."""
-        return sum(record.interruptions for record in (*self._ended, *self._open))
+        return self._wrong.interruptions
 
     @property
     def founders(self) -> dict[int, int]:
@@ -179,18 +181,16 @@ class Results:
     @property
     def rate(self) -> float | None:
         """Return how many trials ended per second of late, None before the second."""
-        last = self._ended[-4 * self.size :]
-        return rate([record.ended for record in last if record.ended is not None])
+        return rate([record.ended for record in self._lately if record.ended is not None])
 
     @property
     def collapsed(self) -> str | None:
         """Return a sentence if one founder took all in the first steps, else None."""
-        members = [own[:count] for own, count in zip(self._state.members, self._counts, strict=True)]
-        return None if self._stateful is False else early_collapse(members, self.steps)
+        return None if self._stateful is False else early_collapse(self._sole, self.size, self.steps)
 
     @cached_property
     def _ended(self) -> list[TrialRecord]:
-        return list(islice(list(self._state.finished.values()), self._finished))
+        return list(self._state.finished.values())[: self._finished]
 
     @property
     def _latest(self) -> list[TrialRecord]:

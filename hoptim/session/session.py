@@ -290,7 +290,8 @@ class Session:
     def _look_at_founders(self, trial: Trial) -> None:
         state = self.store.state
         if trial.member == 0 and not self._warned and trial.step <= EARLY * state.steps:
-            collapsed = None if state.stateful is False else early_collapse(state.members, state.steps)
+            sole = None if state.stateful is False else state.founders.sole
+            collapsed = early_collapse(sole, state.size, state.steps)
             if collapsed is not None:
                 self._warned = True
                 log.warning("%s", collapsed)

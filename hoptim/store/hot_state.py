@@ -10,6 +10,7 @@ from typing import Any
 from hoptim.store.counts import Counts
 from hoptim.store.fields import check_params, moment, truth, whole, worker_name
 from hoptim.store.format import known_format
+from hoptim.store.founders import Sole
 from hoptim.store.past import LazyFinished, LazyTrials, Past
 from hoptim.store.published import Published
 from hoptim.store.shape import StudyShape
@@ -46,7 +47,7 @@ def pack(state: State) -> dict[str, Any]:
         "count": state.count, "stateful": state.stateful, "stopped": state.stopped,
         "lost": sorted(state.lost), "gone": sorted(state.gone), "retained": sorted(state.retained),
         "saved": [[number, saved.record()] for number, saved in state.saved.items()],
-        "counts": astuple(state.counts),
+        "counts": astuple(state.counts), "sole": state.founders.sole,
         "best": None if state.best_ever is None else state.best_ever.number,
         "lengths": list(map(len, state.members)), "latest": [trial.number for trial in latest],
         "open": list(map(row_of, state.open.values())), "finished": list(map(row_of, hot.values())),
@@ -73,6 +74,7 @@ def unpack(found: Any, shape: StudyShape, past: Past) -> State:
     state.gone.update(map(whole, found["gone"]))
     state.retained.update(map(whole, found["retained"]))
     state.counts = Counts(*map(whole, found["counts"]))
+    state.founders.sole = None if found["sole"] is None else Sole(*map(whole, found["sole"]))
     finished, opened = (_trials(found[name], shape, state.format) for name in ("finished", "open"))
     for number, record in found["saved"]:
         state.saved[number] = _published(finished[number], record, state.format)

@@ -9,6 +9,7 @@ from hoptim.errors import StudyDamaged
 from hoptim.store.counts import Counts
 from hoptim.store.fields import check_params, metrics, moment, number, truth, whole, worker_name
 from hoptim.store.format import NEWEST, known_format, refuse_op
+from hoptim.store.founders import Founders
 from hoptim.store.line_format import Record
 from hoptim.store.open_trials import OpenTrials
 from hoptim.store.past import Finished, LazyFinished, LazyTrials, Trials
@@ -39,6 +40,7 @@ class State:
         finished: Trials that have ended, by number.
         count: Number of trials proposed.
         counts: Counts of what went wrong so far.
+        founders: Founders that the members descend from.
         saved: Trials whose checkpoint exists, and what it is.
         gone: Trials whose checkpoint went without being dropped, so that nothing continues from them.
         retained: Trials to be kept until a trial continues from them, and none has yet.
@@ -54,7 +56,7 @@ class State:
         self.members: list[Trials] = [[] for _ in range(self.size)]
         self.open = OpenTrials()
         self.finished: Finished = {}
-        self.counts = Counts()
+        self.counts, self.founders = Counts(), Founders(self.size)
         self._turns, self._references = Turns([0] * self.size), References(self.size)
         self.saved, self.retained = self._references.saved, self._references.retained
         self.gone: set[int] = set()
@@ -137,6 +139,7 @@ class State:
         self.members += [[] for _ in range(size)]
         self._turns.add(size)
         self._references.add(size)
+        self.founders.size += size
 
     def resume(
         self,
@@ -155,6 +158,9 @@ class State:
         """
         self.members, self.finished = [*members], finished
         self._turns = Turns([len(trials) for trials in members])
+        for trials in members:
+            for trial in trials[self.slowest :]:
+                self.founders.end(trial)
         for trial in open:
             self.open.add(trial)
             if trial.worker is not None:
@@ -218,6 +224,7 @@ class State:
         self.counts.failed += not trial.finite
         self.counts.attempts += failed is not None
         self.open.end(trial)
+        self.founders.end(trial)
         self._turns.end(trial.member)
         self._references.end(trial)
         self.members[trial.member].append(trial)
