@@ -7,6 +7,7 @@ import math
 import os
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -164,7 +165,7 @@ def test_a_user_optimizer_is_named(tmp_path):
     assert hoptim.load(tmp_path / "s").status().optimizer == "Stay"
 
 
-class Newest(dict):
+class Newest(dict[Any, Any]):
     """Finished trials, of which only the newest may be looked at."""
 
     def values(self):
@@ -179,7 +180,7 @@ class Newest(dict):
         pytest.fail("an old trial was looked at")
 
 
-class Last(list):
+class Last(list[Any]):
     """A member's trials, of which only the last may be looked at."""
 
     def __getitem__(self, at):
