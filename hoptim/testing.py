@@ -11,9 +11,9 @@ from itertools import product
 
 import numpy as np
 
-from hoptim.optimizers._conformance import Ask, Loss, Row, Simulation, as_json, population, rows
+from hoptim.optimizers._conformance import Ask, Loss, Simulation, as_json, population, rows
 from hoptim.optimizers.base import Optimizer, Proposal, View
-from hoptim.optimizers.population import Population
+from hoptim.optimizers.population import Population, Row
 from hoptim.space.dimensions import Choice, Float, Int, Ordinal
 from hoptim.space.space import Space
 

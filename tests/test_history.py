@@ -40,8 +40,8 @@ def test_it_is_what_would_be_gathered_anew(events, sign):
             last = told.state.members[member][-1:]
             told.ask(member, last[0].number if last and i % 3 else None, {"i": i})
         if looks:
-            assert columns(history(told.state)) == columns(gather(in_order(told.state), 2, sign))
-    assert columns(history(told.state)) == columns(gather(in_order(told.state), 2, sign))
+            assert columns(history(told.state)) == columns(gather(in_order(told.state), told.state, 2))
+    assert columns(history(told.state)) == columns(gather(in_order(told.state), told.state, 2))
 
 
 def test_what_was_given_out_stays_as_it_was():

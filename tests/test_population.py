@@ -87,6 +87,35 @@ def test_arrays_cannot_be_written():
             getattr(found, name)[0] = 0
 
 
+@given(data=st.data(), n=st.integers(16, 40))
+@settings(max_examples=60)
+def test_a_ranking_is_derived_without_a_sort(data, n):
+    """When few rows are other trials, the ranking is that of a sort, failures and ties included."""
+    losses = data.draw(st.lists(any_loss, min_size=n, max_size=n))
+    before, rows = told(losses), data.draw(st.sets(st.integers(0, n - 1), max_size=2))
+    for row in rows:
+        losses[row] = data.draw(any_loss)
+    numbers = [i + n * (i in rows) for i in range(n)]
+    after, ranking = told(losses, numbers), before.ranking.tolist()
+    assert [before.row(member) for member in (0, n)] == [0, None]
+    with pytest.MonkeyPatch.context() as patch:
+        if len(rows) * 16 <= n:
+            patch.delattr(np, "lexsort")
+        after.derive_from(before, rows)
+        found = after.ranking.tolist(), [after.row(member) for member in (0, n)]
+    assert found == (told(losses, numbers).ranking.tolist(), [0, None])
+    assert before.ranking.tolist() == ranking
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_a_row_precedes_those_that_rank_behind_it(n):
+    """The order of two healthy rows is that of the ranking, and a row is among the best up to itself."""
+    found = told([3.0, 1.0, 2.0, 1.0, 1.0][:n])
+    order = found.ranking.tolist()
+    for i, row in enumerate(order):
+        assert [found.precedes(row, other) for other in order] == [i <= j for j in range(n)]
+
+
 def test_an_empty_population_has_nobody():
     """Before any trial has finished there are no rows, no ranking and no best."""
     empty = Population.empty()

@@ -8,12 +8,12 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from hoptim.optimizers.base import Optimizer, Proposal, View
-from hoptim.optimizers.population import Population
+from hoptim.optimizers.population import Population, Row
 from hoptim.space.space import Space
 
 Change = Callable[[Population], Population]
@@ -23,30 +23,13 @@ _STEPS = 4  # steps left in the study at each ask
 _PROMPT = 0.7  # probability that a running trial ends before the next ask
 
 
-class Row(NamedTuple):
-    """One trial, with the fields of `hoptim.Population`; parent -1 means fresh weights."""
-
-    number: int
-    member: int
-    step: int
-    age: int
-    x: Sequence[float]
-    loss: float
-    memo: Any = None
-    parent: int = -1
-
-
 def population(rows: Sequence[Row]) -> Population:
     """Return trials as an optimizer sees them, for tests of its own rules.
 
     >>> population([Row(0, 0, 0, 0, [0.5], loss=2.0), Row(1, 1, 0, 0, [0.1], loss=1.0)]).ranking
     array([1, 0])
     """
-    if not rows:
-        return Population.empty()
-    *counts, x, loss, memo, parents = zip(*rows, strict=True)
-    number, member, step, age, parent = np.array([*counts, parents], dtype=np.int64)
-    return Population(number, member, step, age, np.array(x, float), np.array(loss, float), memo, parent)
+    return Population.of(rows)
 
 
 def rows(trials: Population) -> list[Row]:

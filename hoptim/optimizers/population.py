@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,21 @@ if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
+
+_PART = 16  # a ranking is derived while at most this part of the rows changed, else sorting is as quick
+
+
+class Row(NamedTuple):
+    """One trial, with the fields of `hoptim.Population`; parent -1 means fresh weights."""
+
+    number: int
+    member: int
+    step: int
+    age: int
+    x: Sequence[float]
+    loss: float
+    memo: Any = None
+    parent: int = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +62,22 @@ class Population:
         x, loss = np.empty((0, d)), np.empty(0)
         return Population(none, none, none, none, x, loss, memo=(), parent=none)
 
+    @staticmethod
+    def of(rows: Sequence[Row], d: int = 0) -> Population:
+        """Return trials as arrays.
+
+        Args:
+            rows: Trials, in the order of their rows.
+            d: Number of hyperparameters where there is no trial to tell it. Default: 0.
+        """
+        if not rows:
+            return Population.empty(d)
+        *counts, x, loss, memo, parents = zip(*rows, strict=True)
+        number, member, step, age, parent = np.array([*counts, parents], dtype=np.int64)
+        return Population(
+            number, member, step, age, np.array(x, float), np.array(loss, float), memo, parent
+        )
+
     def __len__(self) -> int:
         return len(self.number)
 
@@ -66,6 +97,40 @@ class Population:
         order = np.lexsort((self.number, np.where(self.healthy, self.loss, np.inf)))
         return order[self.healthy[order]]
 
+    def precedes(self, row: int, other: int) -> bool:
+        """Tell whether a healthy row ranks before another one, or is the same."""
+        return self._key(row) <= self._key(other)
+
+    def _key(self, row: int) -> tuple[float, int]:
+        return self.loss.item(row), self.number.item(row)
+
+    def derive_from(self, before: Population, rows: Collection[int]) -> None:
+        """Take over what stays the same, where it is known: rows of members, and most of the ranking.
+
+        A ranking with a few rows that moved is a copy and a binary search for each of them, not a sort.
+
+        Args:
+            before: Population of the same members in the same rows.
+            rows: Rows that are not the same trials.
+        """
+        known = vars(before)
+        if "_rows" in known:
+            vars(self)["_rows"] = before._rows
+        if "ranking" in known and len(rows) * _PART <= len(self):
+            vars(self)["ranking"] = self._moved(before, rows)
+
+    def _moved(self, before: Population, rows: Collection[int]) -> Ints:
+        ranking = before.ranking
+        for row in rows:
+            if before.healthy[row]:
+                at = bisect_left(ranking, before._key(row), key=before._key)
+                ranking = np.concatenate((ranking[:at], ranking[at + 1 :]))
+        for row in rows:
+            if self.healthy[row]:
+                at = bisect_left(ranking, self._key(row), key=self._key)
+                ranking = np.concatenate((ranking[:at], [row], ranking[at:]))
+        return ranking
+
     def row(self, member: int) -> int | None:
         """Return the row of a member's trial; None if it has none in this population."""
         return self._rows.get(member)
@@ -76,11 +141,13 @@ class Population:
 
     def reached(self, step: int) -> int:
         """Count the members that have finished a step."""
-        return len(self) - bisect_left(self._steps, step)
+        if step not in self._reached:
+            self._reached[step] = int(np.count_nonzero(self.step >= step))
+        return self._reached[step]
 
     @cached_property
-    def _steps(self) -> list[int]:
-        return sorted(self.step.tolist())
+    def _reached(self) -> dict[int, int]:
+        return {}
 
     def best(self, fraction: float, at_least: int = 1) -> Ints:
         """Return the rows `(k,)` of the best k healthy trials, best first; empty if none is healthy.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -15,6 +15,8 @@ from hoptim.errors import OptimizerError, SpaceError
 from hoptim.optimizers.base import Optimizer, Proposal, View
 from hoptim.optimizers.population import Population
 from hoptim.session.history import History
+from hoptim.session.levels import Levels
+from hoptim.session.news import row_of
 from hoptim.space.space import Space
 from hoptim.store.state import State
 from hoptim.store.trial_record import TrialRecord
@@ -33,20 +35,19 @@ class Proposer:
     space: Space
     optimizer: Optimizer
     start: Sequence[Mapping[str, Any]] = ()
-    _cache: dict[int, tuple[list[TrialRecord], int, Population]] = field(default_factory=dict, repr=False)
+    _levels: Levels = field(init=False, repr=False)
     _history: History = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._history = History(len(self.space))
+        self._levels, self._history = Levels(len(self.space)), History(len(self.space))
 
     def __call__(self, state: State, member: int, number: int) -> dict[str, Any]:
         """Return the fields of the record that proposes trial `number` for a member."""
-        step = len(state.members[member]) - 1
-        population = self._population(state, step)
+        population = self._levels(state, len(state.members[member]) - 1)
         view = View(
             self.space, state.size, population, self.start,
             _history=lambda: self._history(state),
-            _running=lambda: self._gathered(state, state.open.values()),
+            _running=lambda: gather(state.open.values(), state, len(self.space)),
             steps=state.steps,
         )  # fmt: skip
         # The stream of np.random.default_rng([seed, number]), made in two thirds of the time.
@@ -60,20 +61,6 @@ class Proposer:
         if proposal.retain:
             fields["retain"] = True
         return fields
-
-    def _population(self, state: State, step: int) -> Population:
-        """Return the trials compared after `step`; kept, since most asks of a step compare the same."""
-        level = state.level(step)
-        known = self._cache.get(step)
-        if known is not None and known[:2] == (level, len(state.gone)):
-            return known[2]
-        population = self._gathered(state, level)
-        self._cache.pop(step - 2, None)
-        self._cache[step] = (level, len(state.gone), population)
-        return population
-
-    def _gathered(self, state: State, trials: Iterable[TrialRecord]) -> Population:
-        return gather(trials, len(self.space), state.sign, state.gone)
 
     def _coordinates(self, proposal: Any) -> list[float]:
         if not isinstance(proposal, Proposal):
@@ -126,25 +113,12 @@ def _memo(memo: Any, optimizer: Optimizer) -> Any:
     return plain(memo, f"The memo of {optimizer!r}")
 
 
-def gather(trials: Iterable[TrialRecord], d: int, sign: int, lost: Collection[int] = ()) -> Population:
-    """Return trials as arrays, with losses that are lower when better.
+def gather(trials: Iterable[TrialRecord], state: State, d: int) -> Population:
+    """Return trials of a state as arrays.
 
     Args:
         trials: Finished or open ones.
+        state: State that they are of.
         d: Number of dimensions.
-        sign: -1 when higher values are better, else 1.
-        lost: Trials whose checkpoint was lost; their loss is NaN, as if they had failed.
     """
-    rows = list(trials)
-    if not rows:
-        return Population.empty(d)
-    parents = (-1 if t.parent is None else t.parent for t in rows)
-    counts = [(t.number, t.member, t.step, t.age, p) for t, p in zip(rows, parents, strict=True)]
-    number, member, step, age, parent = np.array(counts).T.copy()
-    return Population(
-        number, member, step, age,
-        x=np.array([t.x for t in rows], dtype=float).reshape(len(rows), d),
-        loss=sign * np.array([math.nan if t.number in lost else t.value for t in rows], dtype=float),
-        memo=[t.memo for t in rows],
-        parent=parent,
-    )  # fmt: skip
+    return Population.of([row_of(trial, state) for trial in trials], d)

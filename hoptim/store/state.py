@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 from hoptim._arguments import LARGEST_COUNT
 from hoptim.errors import StudyDamaged
@@ -124,6 +125,10 @@ class State:
         if step < 0:
             return []
         return [trials[step] if step < len(trials) else trials[-1] for trials in self.members if trials]
+
+    def ended_since(self, count: int) -> list[TrialRecord]:
+        """Return the trials that ended after the first `count`, in that order; no others are visited."""
+        return list(islice(reversed(self.finished.values()), len(self.finished) - count))[::-1]
 
     def unreferenced(self, keep: Keep | None) -> list[int]:
         """Return the trials whose checkpoint can no longer be loaded; see `References.unneeded`."""
