@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import hoptim
-from hoptim.store import line_format, study_file
+from hoptim.store import hot_state, line_format, snapshot, study_file
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
 from tests import reader
@@ -114,6 +114,11 @@ def described(state: State) -> dict[str, str]:
         "unreferenced": state.unreferenced(None),
     }
     return {name: repr(value) for name, value in found.items()}
+
+
+def snapshot_often(records: int) -> None:
+    """Let this process write a snapshot every so many records, with as little in it as there may be."""
+    snapshot.EVERY, snapshot.SHARE, hot_state.LATEST = records, 0, 1
 
 
 def append(path: Path | str, record: dict[str, Any]) -> None:

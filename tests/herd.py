@@ -18,7 +18,7 @@ import filelock  # noqa: F401 - before the fork, so that no worker has to import
 import hoptim
 from hoptim.store.liveness import Watch
 from hoptim.store.process_identity import ProcessIdentity
-from tests.builders import loss, study
+from tests.builders import loss, snapshot_often, study
 
 _AGAIN = 0.5  # seconds at most that a trial takes which was interrupted before
 
@@ -113,6 +113,7 @@ def opened(folder: Path, options: argparse.Namespace, keep: Window) -> hoptim.St
 
 def work(folder: Path, note: Notes, options: argparse.Namespace) -> None:
     """Train until all is done, noting what was acknowledged and what was lost."""
+    snapshot_often(50)
     window = Window()
     made = opened(folder, options, window)
     rng = random.Random(os.getpid())

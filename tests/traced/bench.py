@@ -15,6 +15,7 @@ from typing import Any
 
 from hoptim.store import shutdown
 from tests import reader
+from tests.builders import snapshot_often
 from tests.traced import tracer
 from tests.traced.diary import Diary, look
 from tests.traced.scenarios import SCENARIOS, Scenario
@@ -98,9 +99,10 @@ def recover(scenario: Scenario, diary: Diary) -> None:
 
 
 def watch(diary: Diary) -> None:
-    """Note what Python would only print, and end what hangs."""
+    """Note what Python would only print, end what hangs, and let such short journals have snapshots."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(_HANGS)
+    snapshot_often(2)
 
     def note(ignored: Any) -> None:
         diary.note("wrong", f"ignored: {ignored.exc_value!r}")

@@ -180,6 +180,7 @@ def look(diary: Diary) -> None:
             "lock",
             "queue",
             "reserve",
+            "snapshot.json",
             "workers",
             "pins",
             "checkpoints",
