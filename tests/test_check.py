@@ -117,7 +117,7 @@ def test_where_no_study_is_that_is_said(tmp_path, make):
 
 PLACES = [
     "study.json", "journal.jsonl", "lock", "queue", "reserve", "workers", "checkpoints", "scratch",
-    "checkpoints/*", "scratch/*", "workers/*",
+    "snapshot.json", "checkpoints/*", "scratch/*", "workers/*",
 ]  # fmt: skip
 
 
