@@ -109,8 +109,6 @@ def described(state: State) -> dict[str, str]:
         "members": [list(trials) for trials in state.members],
         "finished": finished,
         "best_ever": state.best_ever and state.best_ever.number,
-        "sole": state.founders.sole,
-        "founders": sorted(state.founders._steps.items()),
         "due": [state.due(lead, prefer) for lead in range(3) for prefer in (None, 0, state.size - 1)],
         "level": [[t.number for t in state.level(step)] for step in range(-1, state.steps)],
         "unreferenced": state.unreferenced(None),

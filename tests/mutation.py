@@ -255,7 +255,7 @@ MUTANTS = {
         "store/deaths.py", [("    died = died and transaction.state.format > 1\n", "    died = transaction.state.format > 1\n")], "deaths",
     ),
     "a snapshot is trusted without its digits": Mutant("store/snapshot.py", [("data != self._line(payload)", "False")], "snapshot"),
-    "a snapshot is trusted without its line": Mutant("store/journal.py", [("not self._is_there(fd, place)", "False")], "snapshot"),
+    "a snapshot is trusted without its line": Mutant("store/journal.py", [("if self._at.offset and not self._is_there(fd, self._at):", "if False:")], "snapshot"),
     "a snapshot forgets what is kept for the best": Mutant(
         "store/hot_state.py", [('"best": None if state.best_ever is None else state.best_ever.number', '"best": None')], "simulation",
     ),

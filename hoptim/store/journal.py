@@ -78,17 +78,13 @@ class FileJournal:
         with self._opened() as fd:
             self._read(fd, take)
 
-    def start_behind(self, place: Cursor) -> bool:
-        """Make the next read begin at a place and not at the first record; return whether that can be done.
+    def start_behind(self, place: Cursor) -> None:
+        """Make the next read begin at a place and not at the first record, if the line before it is there.
 
         Args:
-            place: Place behind a line, which must be there.
+            place: Place behind a line.
         """
-        with self._opened() as fd:
-            if place.offset <= 0 or not self._is_there(fd, place):
-                return False
         self._at, self._void = place, False
-        return True
 
     def records_before(self, end: Cursor) -> Iterator[list[Record]]:
         """Yield all records before a place, a portion at a time.

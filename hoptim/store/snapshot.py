@@ -51,14 +51,17 @@ class Snapshots:
         self._digits = line_format.start(uuid)
 
     def begin(self) -> State | None:
-        """Return the state of the file if the journal can be read on from there, else None."""
+        """Return the state of the file, and let the journal be read on from there; else None."""
         try:
             found = self._parsed(read_front(self._path, _LONGEST + 1))
             at = Cursor(found["last"].encode("ascii"))
             at.offset, at.n = whole(found["offset"]), whole(found["n"])
             past = Past(partial(self._history, copy(at)), self._journal.mutex)
             state = unpack(found["state"], self._shape, past)
-            return state if state.n == at.n and self._journal.start_behind(at) else None
+            if state.n != at.n or at.offset <= 0:
+                raise ValueError("its state is of another place")
+            self._journal.start_behind(at)  # the next read looks whether the line is there
+            return state
         except FileNotFoundError:
             return None
         except (OSError, NewerFormat, *_WRONG):
