@@ -102,7 +102,6 @@ def described(state: State) -> dict[str, str]:
     found: dict[str, object] = {
         **{name: getattr(state, name) for name in plain},
         **{name: sorted(getattr(state, name)) for name in sets},
-        "founders": [state.founders.sole, *sorted(state.founders._steps.items())],
         "open": list(state.open.values()),
         "held": {worker: state.open.held_by(worker) for worker in sorted(state.open.workers)},
         "numbered": [state.open.numbered(number) for number in range(state.count)],

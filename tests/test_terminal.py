@@ -26,7 +26,8 @@ from tests.builders import ROOT, run, study
 
 STEER = "\x1b]0;x\x07\x1b[2J\r\u202eabc\u2066\x9b31m"
 UNSAFE = re.compile(r"[^\n -~\xa1-\xac\xae-\u02ff]")  # neither a line break, nor ASCII, nor a Latin letter
-ERRORS = [each for each in vars(hoptim).values() if isinstance(each, type) and issubclass(each, Exception)]
+PUBLIC = [getattr(hoptim, name) for name in hoptim.__all__]
+ERRORS = [each for each in PUBLIC if isinstance(each, type) and issubclass(each, Exception)]
 
 
 def hostile(path: Path | None) -> hoptim.Study:

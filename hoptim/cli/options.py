@@ -9,6 +9,7 @@ import click
 
 import hoptim
 from hoptim._paths import study_folder, user_path
+from hoptim.cli.reading import show_reading
 
 
 class _Path(click.Path):
@@ -52,6 +53,7 @@ def opened(folder: Path) -> hoptim.Study:
     if folder.exists() and not folder.is_dir():
         raise hoptim.ArgumentError(f"{str(folder)!r} is not a directory.")
     try:
+        show_reading(folder.name)
         return hoptim.load(folder)
     except hoptim.ArgumentError as error:
         below = sorted(str(path.parent) for path in folder.glob("*/study.json"))

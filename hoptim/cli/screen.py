@@ -6,9 +6,11 @@ import errno
 import os
 from collections.abc import Iterator, Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
+from rich.text import Text
 
 from hoptim._text import printable
 
@@ -32,7 +34,7 @@ def console() -> Console:
 
 def tables(
     header: Sequence[str], rows: Sequence[Sequence[str]], keys: int, width: int, left: Sequence[str] = ()
-) -> Iterator[Table]:
+) -> Iterator[Table | Text]:
     """Yield a table in parts to print below each other, each of which fits a width.
 
     Args:
@@ -49,12 +51,26 @@ def tables(
         taken = list(range(keys))
         while rest and (len(taken) == keys or sum(widths[i] for i in [*taken, rest[0]]) <= width):
             taken.append(rest.pop(0))
-        yield _table([cells[i] for i in taken], left)
+        columns = [cells[i] for i in taken]
+        fits = sum(max(map(cell_len, column)) + _GAP for column in columns) - _GAP <= width
+        yield _aligned(columns, left) if fits else _folded(columns, left)
         if not rest:
             return
 
 
-def _table(columns: Sequence[Sequence[str]], left: Sequence[str]) -> Table:
+def _aligned(columns: Sequence[Sequence[str]], left: Sequence[str]) -> Text:
+    """Return the columns as lines, in a small part of the time of a table of rich."""
+    padded = []
+    for column in columns:
+        width = max(map(cell_len, column))
+        blanks = [" " * (width - cell_len(cell)) for cell in column]
+        pairs = zip(column, blanks, strict=True)
+        padded.append([cell + blank if column[0] in left else blank + cell for cell, blank in pairs])
+    header, *lines = map((" " * _GAP).join, zip(*padded, strict=True))
+    return Text.assemble((header, "bold"), *(f"\n{line}" for line in lines), no_wrap=True)
+
+
+def _folded(columns: Sequence[Sequence[str]], left: Sequence[str]) -> Table:
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
     for name, *_ in columns:
         table.add_column(name, justify="left" if name in left else "right", overflow="fold")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hoptim._files import close_read, explained, flush, open_regular, sync, write_all
 from hoptim.errors import StoreError, StudyDamaged
-from hoptim.store import line_format
+from hoptim.store import line_format, reading
 from hoptim.store.cursor import PORTION, Cursor
 from hoptim.store.durable_note import is_durable, note_durable
 from hoptim.store.garbage import collection_paused
@@ -102,6 +102,7 @@ class FileJournal:
                 if not records:
                     raise damaged(self.path, at, "records follow")
                 yield records
+                reading.note(at.offset, end.offset)
         if (at.n, at.last) != (end.n, end.last):
             raise damaged(self.path, at, f"record {end.n - 1} should end there")
 
@@ -274,6 +275,7 @@ class FileJournal:
             self._foreign = True
             void, self._void = self._void, False
             take(void, records)
+            reading.note(self._at.offset, size)
 
     def _bytes(self, fd: int, begin: int, end: int) -> bytes:
         with explained("read", self.path):
