@@ -60,15 +60,22 @@ def test_step_by_hand(u, sigma, z, expected):
     assert found == pytest.approx(expected, abs=1e-12)
 
 
-def test_one_row_and_a_whole_population_are_equal():
-    """Each row of a population gives to the last bit what it gives alone."""
+def test_plain_floats_give_what_arrays_give():
+    """A trial's own sigma and coordinates are, to the last bit, those of numpy over a whole population."""
     rng = np.random.default_rng(0)
-    u, sigma = rng.random((16, 5)), rng.uniform(*BOUNDS, 16)
-    z, normal = rng.standard_normal((16, 5)) * 5, rng.standard_normal(16)
-    sigmas, moved = _romul_kernel.adapt(sigma, 0.2, normal, BOUNDS), _romul_kernel.step(u, sigma, z)
-    for i in range(16):
-        assert _romul_kernel.adapt(sigma[i], 0.2, normal[i], BOUNDS) == sigmas[i]
-        assert _romul_kernel.step(u[i], sigma[i], z[i]).tolist() == moved[i].tolist()
+    u, sigma = rng.random((64, 5)), rng.uniform(*BOUNDS, 64)
+    z, normal = rng.standard_normal((64, 5)) * 5, rng.standard_normal(64)
+    sigmas = np.minimum(np.maximum(sigma * np.exp(0.2 * normal), BOUNDS[0]), BOUNDS[1])
+    moved = 1 - np.abs((u + sigma[:, np.newaxis] * z) % 2 - 1)
+    for i in range(64):
+        assert _romul_kernel.adapt(sigma.item(i), 0.2, normal.item(i), BOUNDS) == sigmas[i]
+        assert _romul_kernel.step(u[i], sigma.item(i), z[i]).tolist() == moved[i].tolist()
+
+
+@pytest.mark.parametrize("z", [-9.0, 9.0])
+def test_sigma_is_a_float_also_at_a_bound_that_is_a_whole_number(z):
+    """What is recorded is a float, as the next trial's step size must be."""
+    assert type(_romul_kernel.adapt(1.5, 1.0, z, (1, 2))) is float
 
 
 def test_step_leaves_its_arguments_alone():

@@ -1,7 +1,6 @@
-"""Arithmetic of ROMUL on arrays; the normal numbers z are arguments, so a test can choose them.
+"""Arithmetic of ROMUL for one trial; the normal numbers z are arguments, so a test can choose them.
 
-The rules broadcast: a whole population, u `(n, d)` with sigma `(n,)`, or one row, u `(d,)` with a scalar
-sigma. The symbols are those of Beyer & Schwefel 2002, 'Evolution strategies', section 4.2, with primes for
+The symbols are those of Beyer & Schwefel 2002, 'Evolution strategies', section 4.2, with primes for
 the child; u are coordinates in [0, 1] and sigma is in the same unit. That the step is reflected at the
 bounds and that sigma is bounded is our reconstruction.
 """
@@ -16,18 +15,17 @@ if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-    Numbers = Floats | np.float64  # one per row, or that of one row
 
 
-def adapt(sigma: Numbers, tau: float, z: Numbers, bounds: tuple[float, float]) -> Numbers:
+def adapt(sigma: float, tau: float, z: float, bounds: tuple[float, float]) -> float:
     """Return sigma' = clip(sigma exp(tau z), bounds): log-normal self-adaptation of the step size."""
     low, high = bounds
-    return np.minimum(np.maximum(sigma * np.exp(tau * z), low), high)  # np.clip takes twice as long
+    return float(min(max(sigma * np.exp(tau * z), low), high))  # math.exp may differ in the last bit
 
 
-def step(u: Floats, sigma: Numbers, z: Floats) -> Floats:
+def step(u: Floats, sigma: float, z: Floats) -> Floats:
     """Return u' = reflect(u + sigma z): an isotropic Gaussian step that stays in [0, 1]."""
-    return reflect(u + np.asarray(sigma)[..., np.newaxis] * z)
+    return reflect(u + sigma * z)
 
 
 def reflect(u: Floats) -> Floats:

@@ -96,11 +96,11 @@ class MultiFrequency(Optimizer):
 
     def _migrant(self, population: Population, groups: Ints, ranks: _Quarters, row: int) -> tuple[int, int]:
         """Return rows to take weights and hyperparameters from; the own row if no migrant replaces it."""
-        migrants = [r for r in population.ranking.tolist() if groups[r] != groups[row]]
+        migrants = population.ranking[groups[population.ranking] != groups[row]].tolist()[::-1]
         for replaced in ranks.open.tolist():
-            if not migrants or population.loss[migrants[0]] >= population.loss[replaced]:
+            if not migrants or population.loss[migrants[-1]] >= population.loss[replaced]:
                 continue
-            migrant = migrants.pop(0)
+            migrant = migrants.pop()
             if replaced == row:
                 theirs, own = (self.frequencies[int(groups[r])] for r in (migrant, row))
                 settings = migrant if theirs > own else row if theirs == own else ranks.winners[0]

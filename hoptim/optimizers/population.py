@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -156,5 +157,5 @@ class Population:
             fraction: Share of the h healthy trials, at most 1/2; k = floor(fraction * h + 1/2).
             at_least: Lower bound on k, so that there is always a donor. Default: 1.
         """
-        k = max(at_least, int(np.floor(fraction * len(self.ranking) + 0.5)))
+        k = max(at_least, math.floor(fraction * len(self.ranking) + 0.5))
         return self.ranking[:k]

@@ -75,7 +75,8 @@ class ROMUL(Optimizer):
         if row is None:
             return Proposal(None, view.first(member, rng), {"sigma": float(self.step)})
         best = population.best(self.fraction, at_least=2 if len(population.ranking) >= 3 else 1)
-        stays = population.healthy[row] and (row in best or not view.may_exploit(row, self.burn_in))
+        chosen = population.healthy[row] and population.precedes(row, best[-1])
+        stays = chosen or (population.healthy[row] and not view.may_exploit(row, self.burn_in))
         parent = row if stays else pick(best, rng)
         if parent is None:
             return Proposal(None, view.space.draw(rng), {"sigma": float(self.step)})
@@ -83,10 +84,9 @@ class ROMUL(Optimizer):
         if (inherited := self.step_size(memo)) is None:
             raise OptimizerError(f"The memo of trial {number} must hold ROMUL's step size, found {memo!r}.")
         z = rng.standard_normal(1 + len(u))
-        sigma = kernel.adapt(np.float64(inherited), self.rate, z[0], self.bounds)
+        sigma = kernel.adapt(inherited, self.rate, z.item(0), self.bounds)
         moved = np.where(view.space.stepped, kernel.step(u, sigma, z[1:]), u)
-        x = view.space.redraw(moved, self.resample_choice, rng)
-        return Proposal(number, x, {"sigma": float(sigma)})
+        return Proposal(number, view.space.redraw(moved, self.resample_choice, rng), {"sigma": sigma})
 
     @staticmethod
     def step_size(memo: Any) -> float | None:

@@ -51,6 +51,7 @@ class TruncationSelection(Optimizer):
         best = population.best(self.fraction)
         if population.healthy[row]:
             worst = population.ranking[len(best) :][-len(best) :]
-            if row not in worst or not view.may_exploit(row, self.burn_in):
+            loses = len(worst) > 0 and population.precedes(worst[0], row)
+            if not loses or not view.may_exploit(row, self.burn_in):
                 return Proposal(int(population.number[row]), population.x[row])
         return base.perturbed(view, base.pick(best, rng), self, rng)
