@@ -112,9 +112,9 @@ class Store:
         return self._transactions.alone(patience.within(self.options.lock_timeout))
 
     def may_ask(self) -> bool:
-        """Return whether `ask` would find something, by what can be read now without the lock."""
+        """Return whether `ask` would find something, by what was read last."""
         self._workers.look_around(self.state)
-        return self._claims.may_get(self.refresh())
+        return self._claims.may_get(self.state)
 
     def told(self, claim: Held, ended: Record) -> bool:
         """Return whether a tell with an unknown outcome did arrive.

@@ -6,15 +6,16 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from hoptim._signals import signals_deferred
-from hoptim.errors import StudyDamaged
+from hoptim.errors import HoptimError, StudyDamaged
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.folding import fold
 from hoptim.store.line_format import Record
 from hoptim.store.liveness import Watch
+from hoptim.store.locking.patience import Patience
 from hoptim.store.memory_journal import Journal
 from hoptim.store.shape import StudyShape
 from hoptim.store.snapshot import Snapshots
@@ -70,14 +71,18 @@ class Transactions:
     def begin(self, timeout: float | None) -> Iterator[Transaction]:
         """Run a block under the lock, with all records read; what it adds is written at its end.
 
-        Only once that is durable are files removed: those of dead workers still under the lock, since one
-        that comes back must not claim again before its file is gone; checkpoints without it.
+        Most of them are read before the lock is taken, since others wait for it meanwhile. Only once what
+        was added is durable are files removed: those of dead workers still under the lock, since one that
+        comes back must not claim again before its file is gone; checkpoints without it.
 
         Args:
             timeout: Seconds to wait for the lock; None waits on.
         """
+        patience = Patience(timeout)
         with signals_deferred():
-            with self._journal.hold(timeout):
+            with self._journal.alone(timeout):
+                self._catch_up_ahead()
+            with self._journal.hold(patience.left):
                 if self._current is not None and self._current.process == os.getpid():
                     yield self._current  # in memory alone: a directory's lock is not re-entrant
                     return
@@ -100,6 +105,12 @@ class Transactions:
             self._checkpoints.clear(transaction.lost)
             if transaction.records and self._snapshots is not None:
                 self._snapshots.after(self.state, len(transaction.records))
+
+    def _catch_up_ahead(self) -> None:
+        """Read what there is; what is wrong with it is for whoever reads it under the lock to say."""
+        if self._current is None:  # else this thread is within a transaction
+            with suppress(HoptimError):
+                self._catch_up()
 
     def _catch_up(self) -> State:
         try:
