@@ -199,6 +199,8 @@ class Handle:
 
     def _withdraw(self, trial: Trial) -> None:
         """Remove what was published here, in this try or an earlier one, but for what the journal names."""
+        if not self._published:
+            return
         saved = self._store.state.saved.get(trial.number)
         self._checkpoints.drop(name for name in self._published if saved is None or name != saved.name)
 

@@ -281,6 +281,8 @@ class Session:
         record = state.open.get(trial.member)
         if record is None or record.parent is None or record.number != trial.number:
             return None
+        if state.finished[record.parent].member == trial.member:
+            return None  # its own weights, as mostly: the population is not gathered for that
         seen = [t for t in state.level(record.step - 1) if t.closed < record.proposed]
         concerned = [*seen, state.finished[record.parent], record]
         known = {t.number: t for t in sorted(concerned, key=attrgetter("number"))}

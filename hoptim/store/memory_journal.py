@@ -77,10 +77,11 @@ class MemoryJournal:
 
     def read(self, take: Take) -> None:
         """Implement `Journal.read`."""
-        void, self._void = self._void, False
-        new = self._records[self._known :]
-        self._known = len(self._records)
-        take(void, new)
+        if self._known < len(self._records) or self._void:
+            void, self._void = self._void, False
+            new = self._records[self._known :]
+            self._known = len(self._records)
+            take(void, new)
 
     def alone(self, timeout: float | None) -> threading.RLock:
         """Implement `Journal.alone`; here no thread waits for anything while it is in."""

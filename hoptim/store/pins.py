@@ -154,6 +154,8 @@ def drop_unreferenced(transaction: Transaction, keep: Keep | None, pins: Pins | 
         return
     state = transaction.state
     unreferenced = {number: state.saved[number].name for number in state.unreferenced(keep)}
+    if not unreferenced:
+        return
     pinned = pins.pinned(unreferenced.values()) if pins is not None else set()
     transaction.drop(number for number, name in unreferenced.items() if name not in pinned)
 

@@ -80,8 +80,9 @@ class Transactions:
         """
         patience = Patience(timeout)
         with signals_deferred():
-            with self._journal.alone(timeout):
-                self._catch_up_ahead()
+            if self._watch is not None:  # else in memory, where nobody else writes
+                with self._journal.alone(timeout):
+                    self._catch_up_ahead()
             with self._journal.hold(patience.left):
                 if self._current is not None and self._current.process == os.getpid():
                     yield self._current  # in memory alone: a directory's lock is not re-entrant
@@ -101,8 +102,10 @@ class Transactions:
                     raise
                 finally:
                     self._current = None
-            self._checkpoints.drop(transaction.removed)
-            self._checkpoints.clear(transaction.lost)
+            if transaction.removed:
+                self._checkpoints.drop(transaction.removed)
+            if transaction.lost:
+                self._checkpoints.clear(transaction.lost)
             if transaction.records and self._snapshots is not None:
                 self._snapshots.after(self.state, len(transaction.records))
 
