@@ -36,8 +36,8 @@ from tests.simulated.lock_queue import Costs, Figures, calibrated, mean_wait, mo
 from tests.simulated.timed import LOCAL, NFS, Storage
 
 _TRIALS = (1.0, 10.0, 60.0, 600.0)  # seconds
-_SIZES = (1, 10, 100, 1_000, 10_000, 100_000)  # workers
-_LIMIT = 100_000
+_SIZES = (1, 10, 100, 1_000, 10_000)  # workers of a queue that is played through
+_LIMIT = 100_000  # of the equation
 _SHARES = (0.01, 0.1)
 _IDLE = 8  # workers more than members
 _COLUMNS = "decisions/s  median ms      p99 ms   share of time"
@@ -56,8 +56,15 @@ def fleets(storage: Storage, largest: int) -> Iterator[tuple[int, float, float, 
 
 def row(name: str, workers: int, trial: float, figures: Figures) -> str:
     """Return a line of a table."""
-    rate = f"{workers / figures.cycle:11.1f}{1e3 * figures.median:11.1f}{1e3 * figures.p99:12.1f}"
+    rate = f"{workers / figures.cycle:11.1f}{1e3 * figures.median:11.4g}{1e3 * figures.p99:12.4g}"
     return f"{name:11}{workers:7}{trial:9g}  {rate}{100 * figures.share:14.3f} %"
+
+
+def row_of_mean(name: str, trial: float, mean: float) -> str:
+    """Return a line of a table for the largest size, of which only the mean is known."""
+    cycle = trial + mean
+    waits = f"{'mean':>11}{1e3 * mean:12.4g}"
+    return f"{name:11}{_LIMIT:7}{trial:9g}  {_LIMIT / cycle:11.1f}{waits}{100 * mean / cycle:14.3f} %"
 
 
 class Job(NamedTuple):
@@ -96,7 +103,8 @@ def show_fit(costs: Costs, done: dict[Job, Measured]) -> None:
     """Print the costs of a decision, and the model beside the simulation."""
     print(
         f"a hold {1e3 * costs.hold:.2f} ms, {1e6 * costs.by_worker:.3f} us more for each worker;\n"
-        f"a record of another {1e6 * costs.fold:.1f} us, {100 * costs.late:.0f} % within the hold;\n"
+        f"a record of another {1e6 * costs.fold:.1f} us within the hold, "
+        f"{1e6 * costs.early:.1f} us before it, {100 * costs.late:.0f} % of them within;\n"
         f"without the lock {1e3 * costs.outside:.2f} ms; a handover {1e3 * costs.handover:.2f} ms"
     )
     print("   workers    trial s   simulated ms    modelled ms    equation ms")
@@ -160,6 +168,7 @@ def main() -> None:
         for trial in _TRIALS:
             for workers in _SIZES:
                 print(row(each.name, workers, trial, modelled(fitted, workers, trial)), flush=True)
+            print(row_of_mean(each.name, trial, mean_wait(fitted, _LIMIT, trial)))
     print("\nmost workers whose decisions take at most 1 % and 10 % of their time (+: or more)")
     print("              trial s  usually                 after a stall           all read within the hold")
     for each, fitted in costs.items():

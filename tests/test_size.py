@@ -1,19 +1,21 @@
-"""Fleets in virtual time, and the model of a queue for the lock."""
+"""Fleets in virtual time, the model of a queue for the lock, and the page about sizes."""
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from statistics import fmean
 
 import pytest
 
 from hoptim.store.state import State
+from tests.builders import ROOT
 from tests.simulated.fleet import Fleet
 from tests.simulated.lock_queue import Costs, calibrated, mean_wait, modelled, most_workers
 from tests.simulated.timed import LOCAL, NFS
 
 FOLD = 5e-5  # seconds
-COSTS = Costs(hold=1e-3, by_worker=0.0, fold=1e-5, outside=1e-3, late=0.0, handover=1e-4)
+COSTS = Costs(hold=1e-3, by_worker=0.0, fold=1e-5, early=1e-5, outside=1e-3, late=0.0, handover=1e-4)
 
 
 @pytest.fixture
@@ -79,3 +81,14 @@ def test_the_largest_number_of_workers_is_found():
     most = most_workers(COSTS, 10.0, 0.01, 100_000)
     longest = 10.0 * 0.01 / 0.99
     assert mean_wait(COSTS, most, 10.0) <= longest < mean_wait(COSTS, most + 1, 10.0)
+
+
+def test_the_page_quotes_the_committed_output():
+    """The page has the output line by line, and each of its numbers of workers is in there."""
+    page = (ROOT / "docs" / "size.md").read_text()
+    output = (ROOT / "benchmarks" / "results" / "size.txt").read_text()
+    assert output.strip() in page
+    prose = page.replace(output.strip(), "")
+    numbers = re.findall(r"\*\*([0-9,]+) workers\*\*", prose)
+    assert numbers
+    assert {number.replace(",", "") for number in numbers} <= set(re.findall(r"\d+", output))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import math
 import random
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -24,7 +23,8 @@ class Costs(NamedTuple):
     Attributes:
         hold: Hold of the lock, with nothing new to read and few members.
         by_worker: Growth of it with each worker.
-        fold: Reading and folding of one record of another worker.
+        fold: Reading and folding of one record of another worker within the hold.
+        early: The same before it, where many are read at once.
         outside: Rest of a decision, without the lock.
         late: Share of the records since a worker's last decision that it folds within the hold.
         handover: Time from a release to the next hold, if somebody waits.
@@ -33,6 +33,7 @@ class Costs(NamedTuple):
     hold: float
     by_worker: float
     fold: float
+    early: float
     outside: float
     late: float
     handover: float
@@ -70,20 +71,29 @@ def calibrated(runs: Sequence[tuple[int, Measured]], handover: float) -> Costs:
         runs: Number of workers, and what they did: some without waiting for each other, some with.
         handover: Seconds from a release to the next hold.
     """
-    rows, holds = [], []
-    rest, inside, there = math.inf, 0.0, 0
+    rows, holds, befores, rests = [], [], [], []
+    inside, there = 0.0, 0
     for workers, measured in runs:
         weight = len(measured.holds) ** -0.5  # each run counts as one, whatever its length
         rows += [[weight, weight * workers, weight * hold.foreign] for hold in measured.holds]
         holds += [weight * (hold.released - hold.got) for hold in measured.holds]
+        held = median(hold.released - hold.got for hold in measured.holds)
         queued = median(hold.released - hold.asked for hold in measured.holds)
-        rest = min(rest, abs(median(measured.waits) - queued))
-        if median(hold.got - hold.asked for hold in measured.holds) < queued / 10:
+        if queued < 1.1 * held:  # nobody waits, so all that is new was there before the lock was asked for
+            records, rest = RECORDS * (workers - 1), median(measured.waits) - queued
             inside += fmean(hold.foreign for hold in measured.holds)
-            there += RECORDS * (workers - 1)
-    hold, by_worker, fold = np.linalg.lstsq(np.array(rows), np.array(holds), rcond=None)[0].tolist()
+            there += records
+            befores.append([1 / rest, records / rest])  # what is fitted are ratios
+            rests.append(1.0)
+    hold, by_worker, fold = _fitted(rows, holds)
+    outside, early = _fitted(befores, rests)
     late = min(1.0, inside / there) if there else 0.0
-    return Costs(hold, max(0.0, by_worker), max(0.0, fold), rest, late, handover)
+    return Costs(hold, by_worker, fold, early / (1 - late) if late < 0.5 else fold, outside, late, handover)
+
+
+def _fitted(rows: list[list[float]], values: list[float]) -> list[float]:
+    found = np.linalg.lstsq(np.array(rows), np.array(values), rcond=None)[0]
+    return [max(0.0, each) for each in found.tolist()]
 
 
 def modelled(costs: Costs, workers: int, trial: float, seed: int = 0) -> Figures:
@@ -105,7 +115,7 @@ def modelled(costs: Costs, workers: int, trial: float, seed: int = 0) -> Figures
         now, told, i, read = heapq.heappop(events)
         if read < 0:  # a trial ends: what is new is read before the lock
             read = bisect_right(released, now)
-            before = costs.outside + (1 - costs.late) * costs.fold * RECORDS * (read - seen[i])
+            before = costs.outside + (1 - costs.late) * costs.early * RECORDS * (read - seen[i])
             heapq.heappush(events, (now + before, now, i, read))
             continue
         waits_for = bool(released) and released[-1] > now
@@ -134,10 +144,10 @@ def mean_wait(costs: Costs, workers: int, trial: float, stalled: bool = False) -
         stalled: True for the largest solution, after all have waited for something at once. Default: False,
             for the smallest.
     """
-    unread = RECORDS * (workers - 1) * costs.fold
-    outside = costs.outside + (1 - costs.late) * unread
-    alone = costs.hold + costs.by_worker * workers + costs.late * unread
-    wait = np.geomspace(1e-9, workers * (alone + unread) + 1e-8, 4000)
+    unread = RECORDS * (workers - 1)
+    outside = costs.outside + (1 - costs.late) * costs.early * unread
+    alone = costs.hold + costs.by_worker * workers + costs.late * costs.fold * unread
+    wait = np.geomspace(1e-9, 2 * workers * (alone + costs.fold * unread + costs.handover), 4000)
     told = (workers - 1) * wait / (trial + outside + alone + wait)  # decisions of others in the meantime
     hold = alone + (1 - costs.late) * RECORDS * costs.fold * told
     busy = (workers - 1) * (hold + costs.handover * np.minimum(1, told))
