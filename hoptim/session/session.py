@@ -211,7 +211,7 @@ class Session:
         Args:
             patience: Time to wait for the lock.
         """
-        if not self.store.may_ask():
+        if not self.store.may_ask(patience):
             return None
         self._rehearse()
         return self.usable(self.store.ask(self.propose, patience))

@@ -11,6 +11,7 @@ from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.claim import Claim
 from hoptim.store.deaths import take_back
 from hoptim.store.lost import give_up, is_gone, record_lost
+from hoptim.store.pace import Pace
 from hoptim.store.state import State
 from hoptim.store.transactions import Transaction
 from hoptim.store.trial_record import TrialRecord
@@ -34,21 +35,28 @@ class Claims:
     def __init__(self, workers: Workers, options: Options, checkpoints: Checkpoints) -> None:
         self.prefer: int | None = None
         self._workers, self._options, self._checkpoints = workers, options, checkpoints
+        self._pace = Pace()
         self._used: weakref.WeakValueDictionary[int, Claim] = weakref.WeakValueDictionary()
         self._exported: list[Claim] = []  # in use by another process, even when ours is no longer
 
-    def may_get(self, state: State) -> bool:
-        """Return whether `next` would find something in a state."""
+    def may_get(self, state: State, patient: bool) -> bool:
+        """Return whether `next` would find something in a state.
+
+        Args:
+            state: State of the study.
+            patient: True to leave to others what they end sooner.
+        """
         if self._unused(state) is not None or self._workers.suspects:
             return True
-        return state.due(self._options.ahead, self.prefer) is not None
+        return self._due(state, patient) is not None
 
-    def next(self, transaction: Transaction, propose: Propose) -> Claim | None:
+    def next(self, transaction: Transaction, propose: Propose, patient: bool) -> Claim | None:
         """Claim the next trial that is due, None when nothing is; first take back those of the dead.
 
         Args:
             transaction: Takes the records.
             propose: Function that gives the fields of a trial that is not proposed yet.
+            patient: True to leave to others what they end sooner.
         """
         if self._workers.is_lost():
             return None  # others took this process for dead; the next ask begins anew
@@ -56,7 +64,7 @@ class Claims:
         state = transaction.state
         if (trial := self._unused(state)) is not None:
             return self._lend(trial, state)
-        while (member := state.due(self._options.ahead, self.prefer)) is not None:
+        while (member := self._due(state, patient)) is not None:
             known = state.open.get(member)
             if known is not None:
                 transaction.add("ask", trial=known.number, worker=self._workers.name)
@@ -95,12 +103,21 @@ class Claims:
         if lent is not None:
             self._exported.append(lent)
 
+    def _due(self, state: State, patient: bool) -> int | None:
+        """Return the member to train next, None when nothing is due, or only what others end sooner."""
+        member = state.due(self._options.ahead, self.prefer)
+        if member is None or not patient or self._workers.watch is None:  # in memory there are no others
+            return member
+        leaves = self._pace.leaves(state, member, self._options.ahead, self._workers.name)
+        return None if leaves else member
+
     def _unused(self, state: State) -> TrialRecord | None:
         """Return a trial that this process holds and does not use, as after an ask of unknown outcome."""
         held = state.open.held_by(self._workers.name)
         return next((trial for trial in held if trial.token not in self._used), None)
 
     def _lend(self, trial: TrialRecord, state: State) -> Claim:
+        self._pace.begin(state)
         self._used[trial.token] = claim = Claim(trial, state)
         return claim
 

@@ -111,10 +111,10 @@ class Store:
         """
         return self._transactions.alone(patience.within(self.options.lock_timeout))
 
-    def may_ask(self) -> bool:
+    def may_ask(self, patience: Patience) -> bool:
         """Return whether `ask` would find something, by what was read last."""
         self._workers.look_around(self.state)
-        return self._claims.may_get(self.state)
+        return self._claims.may_get(self.state, patient=patience.left is None)
 
     def told(self, claim: Held, ended: Record) -> bool:
         """Return whether a tell with an unknown outcome did arrive.
@@ -157,7 +157,8 @@ class Store:
         Args:
             propose: Function that gives the fields of a trial that is not proposed yet, called under
                 the lock.
-            patience: Time to wait for the lock, besides `lock_timeout`. Default: endless.
+            patience: Time to wait for the lock, besides `lock_timeout`. If it is endless, what others end
+                sooner is left to them. Default: endless.
 
         Raises:
             LockTimeout: The lock stayed taken.
@@ -165,7 +166,7 @@ class Store:
         self._membership.join(patience.within(self.options.lock_timeout))
         self._workers.look_around(self.state)
         with self._transactions.begin(patience.within(self.options.lock_timeout)) as transaction:
-            return self._claims.next(transaction, propose)
+            return self._claims.next(transaction, propose, patient=patience.left is None)
 
     def tell(
         self, claim: Held, ended: Record, then: Propose | None, keep: Keep | None = None
@@ -180,7 +181,7 @@ class Store:
                 which drops whatever is no longer referenced.
 
         Returns:
-            The next claim, None without `then` or when nothing is due.
+            The next claim, None without `then`, when nothing is due, or when others end sooner what is.
 
         Raises:
             ClaimLost: The claim is no longer valid; nothing is recorded.
@@ -194,7 +195,7 @@ class Store:
             self._claims.prefer = claim.member
             if then is not None:
                 try:
-                    following = self._claims.next(transaction, then)
+                    following = self._claims.next(transaction, then, patient=True)
                 except Exception:  # the tell must not suffer; the next ask says it again
                     log.debug("The next trial could not be claimed along with a tell.", exc_info=True)
         self.checkpoints.forget(claim.number, claim.token, ended=True)
