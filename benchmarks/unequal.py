@@ -186,8 +186,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3, help="repeats; medians are printed")
     asked = parser.parse_args()
-    load = os.getloadavg()[0]
-    print(f"hoptim {hoptim.__version__}, Python {platform.python_version()}, {os.cpu_count()} cores, load {load:.1f}")
+    version, cores, load = platform.python_version(), os.cpu_count(), os.getloadavg()[0]
+    print(f"hoptim {hoptim.__version__}, Python {version}, {cores} cores, load {load:.1f}")
     print(f"{asked.members} members, {asked.steps} steps, {asked.seconds} s; {asked.rounds} rounds")
     runs = "".join(f"{name:>8}{'(spread)':>17}" for name in ("without", "plain", "hoptim"))
     print(f"{'speeds':11}lead   bound    list{runs}  plain / list  hoptim / list    over")
