@@ -274,7 +274,8 @@ class Study:
 
         Args:
             timeout: Seconds to wait for one that is due, and for the study's lock, which may be held by a
-                stopped process; for the lock at least 0.2. Default: None, which waits on.
+                stopped process; for the lock at least 0.2. Default: None, which waits on, and leaves to
+                faster workers what they end sooner, as the loop does.
             deadline: Point in time as for `until`, before which the trial must end. Default: none.
             margin: Seconds to spare, as for `until`. Default: 30.
 

@@ -17,10 +17,12 @@ class Pace:
     """Durations of trials since this process's last claim, by the times in the journal.
 
     A slow worker that claims the trial for which all others soon wait makes the whole study as slow as
-    itself. So it leaves a trial to the others if they could end all that they can begin without it, and
-    that trial too, before it would. What they can do is what they did during its last trial. So one that
-    has none yet leaves nothing, nor does one that waited in vain: it claims, and nobody ends anything
-    meanwhile.
+    itself. So it leaves a trial to the others if they could end it, and all that can be begun before they
+    wait for it, sooner than this process would end it alone.
+
+    The others are those that ended a trial since this process claimed its last one, each as fast as their
+    mean. A process without a trial of its own leaves nothing. One that leaves a trial for as long as it
+    would take claims it; if nobody ends any meanwhile, it knows of no others from then on.
     """
 
     def __init__(self) -> None:
@@ -51,9 +53,8 @@ class Pace:
         mine, theirs = statistics.median(self._own), self._seconds / self._trials
         if mine < max(_SHORTEST, _SLOWER * theirs):
             return False
-        return len(self._others) * mine >= _work(state, member, lead) * theirs and not self._waited(
-            member, len(state.members[member]), mine
-        )
+        sooner = len(self._others) * mine >= _work(state, member, lead) * theirs
+        return sooner and not self._waited(member, len(state.members[member]), mine)
 
     def _look(self, state: State, me: str) -> None:
         """Take in the trials that ended since the last look."""
