@@ -264,7 +264,7 @@ MUTANTS = {
         "store/checkpoints.py",
         [("fd, trash = self._descriptor(), hidden_name(",
           "fd, trash = os.open(self._folder(CHECKPOINTS), os.O_RDONLY), hidden_name(")],
-        "made_anew",
+        "tree",
     ),
 }  # fmt: skip
 

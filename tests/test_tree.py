@@ -242,6 +242,19 @@ def extent_of(path: Path) -> Extent:
     return found
 
 
+def test_a_folder_that_is_swapped_for_a_link_loses_nothing_there(place, private):
+    """What is dropped is dropped from the folder that was opened, also once its name leads elsewhere."""
+    checkpoints, draft = Checkpoints(place, "study"), Draft.new(0, 1)
+    save(checkpoints.draft(draft))
+    published = checkpoints.publish(draft)
+    (private / published.name).write_text("mine")
+    (place / "checkpoints").rename(place / "moved")
+    (place / "checkpoints").symlink_to(private)
+    checkpoints.drop([published.name])
+    assert (private / published.name).read_text() == "mine"
+    assert not (place / "moved" / published.name).exists()
+
+
 def test_a_tree_is_measured(tmp_path):
     """Size and number of all files are found, links being files of no bytes; settling finds the same."""
     save(str(tmp_path / "tree"))
