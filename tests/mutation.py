@@ -44,6 +44,7 @@ STORE = [
     "two_tellers",
     "put_back",
     "lost",
+    "pace",
     "snapshot",
     "study",
     "deaths",
@@ -160,6 +161,8 @@ MUTANTS = {
         "lost",
     ),
     "a lost claim of our own is not found": Mutant("store/claims.py", [("next((trial for trial in held if trial.token not in self._used), None)", "None")], "study"),
+    "a slow worker leaves nothing to others": Mutant("store/pace.py", [("return sooner and", "return False and")], "pace"),
+    "what was left to others is never taken": Mutant("store/pace.py", [("return now - self._since > longest", "return False")], "pace"),
     "parents of open trials are not pinned": Mutant(
         "store/references.py", [("            or number in self._continuing\n", "")], "state",
     ),

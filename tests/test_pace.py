@@ -9,11 +9,13 @@ import pytest
 
 import hoptim
 from hoptim.store.locking.patience import ENDLESS
+from hoptim.store.pace import Pace
 from tests.builders import loss, recompute, study
 from tests.simulated.install import installed
 from tests.simulated.judge import FOLDER
 from tests.simulated.system import System
 from tests.simulated.world import World
+from tests.test_state import Log
 
 
 def seconds(speeds, size=8, steps=10, lead=1, leave_after=math.inf):
@@ -205,3 +207,16 @@ def test_what_is_short_or_nearly_as_fast_is_not_left(tmp_path, clock, second, sl
     clock.pass_by((slower - 1.1) * second)
     mine.tell(loss(mine))
     assert crew.leaves() is left
+
+
+def test_a_decision_looks_at_the_trials_since_the_last_one():
+    """Before its first claim a process looks at no trial of the past, and later at each new one once."""
+    log, pace, looked = Log(4, 200), Pace(), []
+    ended_since = log.state.ended_since
+    log.state.ended_since = lambda count: [looked.append(trial) or trial for trial in ended_since(count)]
+    for trials in range(200):
+        log.told(log.state.due(1, None))
+        assert not pace.leaves(log.state, log.state.due(1, None), 1, "me")
+        if trials == 100:
+            pace.begin(log.state)
+    assert [trial.number for trial in looked] == list(range(101, 200))
