@@ -14,6 +14,7 @@ from hoptim.store import line_format
 from hoptim.store.line_format import Record
 
 _PORTION = 10_000  # lines that are written at once
+_TRAINED = 1000  # trials
 _COPIES = 0.3  # share of trials that copy the weights of another member
 _FAILS = 0.001  # share of trials that fail
 _BEGAN, _TOOK = 1.7e9, 30.0  # time of the first trial, seconds since 1970, and seconds of each
@@ -22,6 +23,8 @@ _BEGAN, _TOOK = 1.7e9, 30.0  # time of the first trial, seconds since 1970, and 
 def write(folder: Path, size: int, steps: int) -> None:
     """Write a study of two hyperparameters whose members have all done their steps.
 
+    The last thousand trials are trained for real, which leaves a snapshot as any worker does.
+
     Args:
         folder: Directory to make.
         size: Number of members.
@@ -29,9 +32,10 @@ def write(folder: Path, size: int, steps: int) -> None:
     """
     space = hoptim.Space({"lr": hoptim.Float(1e-5, 1.0, log=True), "dropout": hoptim.Float(0.0, 0.9)})
     hoptim.Study(folder, space=space, size=size, steps=steps, mode="min")
+    written = max(steps - _TRAINED // size, 0)
     journal = folder / "journal.jsonl"
     previous, n = journal.read_bytes()[:8], 1
-    records = _records(space, size, steps)
+    records = _records(space, size, written)
     with journal.open("ab") as file:
         while portion := list(islice(records, _PORTION)):
             lines = []
@@ -39,6 +43,8 @@ def write(folder: Path, size: int, steps: int) -> None:
                 lines.append(line_format.encode({"n": n, **record}, previous))
                 previous, n = lines[-1][:8], n + 1
             file.write(b"".join(lines))
+    for trial in hoptim.load(folder):
+        trial.tell(1 / (1 + trial.step / 100), metrics={"accuracy": trial.params["dropout"]})
 
 
 def _records(space: hoptim.Space, size: int, steps: int) -> Iterator[Record]:

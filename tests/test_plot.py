@@ -126,6 +126,23 @@ def test_other_lines_go_from_parent_to_child(study):
     assert sorted(map(tuple, drawn.tolist())) == sorted(expected)
 
 
+def test_many_lines_are_drawn_by_member(study, monkeypatch):
+    """Above a number of lines each member has one with gaps, made of the same segments."""
+
+    def segments():
+        ax = plot.hyperparameters(study).axes[0]
+        lines = [path.vertices for c in ax.collections for path in c.get_paths()]
+        pairs = [np.stack([line[:-1], line[1:]], axis=1) for line in lines]
+        finite = [pair for found in pairs for pair in found.tolist() if np.isfinite(pair).all()]
+        return len(lines), sorted(finite)
+
+    count, few = segments()
+    monkeypatch.setattr(style, "_MANY", 3)
+    by_member, many = segments()
+    assert many == few
+    assert by_member <= 2 * study.size < count
+
+
 def test_values_show_the_best_so_far(study):
     """The dashed line is the best of all values up to each step; the winner's ends at its value."""
     [ax] = plot.values(study).axes

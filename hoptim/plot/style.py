@@ -96,7 +96,7 @@ def draw_lines(ax: Any, table: TrialTable, y: Floats, others: Floats | None = No
     others = y if others is None else others
     alpha = opacity(table)
     for which, width, part in ((table.copied, 0.4, 0.5), (table.stayed, 0.8, 1.0)):
-        add_lines(ax, table.edges(others, which), color=FAINT, linewidths=width, alpha=part * alpha)
+        add_lines(ax, table, others, which, color=FAINT, linewidths=width, alpha=part * alpha)
     draw_dots(ax, table, others, table.isolated)
     draw_highlighted(ax, table, y)
 
@@ -131,11 +131,22 @@ def opacity(table: TrialTable) -> float:
     return float(np.clip(8 / len(table.latest), 0.2, 0.7))
 
 
-def add_lines(ax: Any, edges: Floats, **style: Any) -> None:
-    """Draw many short lines `(k, 2, 2)`; leave out those with an end that is not finite."""
-    edges = edges[np.isfinite(edges).all(axis=(1, 2))]
+def add_lines(ax: Any, table: TrialTable, y: Floats, which: Mask, **style: Any) -> None:
+    """Draw a line from its parent to each trial of a mask `(n,)`, unless an end is not finite.
+
+    Many lines are drawn as one for each member, with gaps: matplotlib takes a time for each line, and a
+    member's own lie side by side, so that they look the same.
+    """
+    edges = table.edges(y, which)
+    finite = np.isfinite(edges).all(axis=(1, 2))
+    edges, member = edges[finite], table.member[which][finite]
     lines: Any = edges
-    ax.add_collection(LineCollection(lines, rasterized=len(edges) > _MANY, **style), autolim=False)
+    if many := len(edges) > _MANY:
+        order = np.argsort(member, kind="stable")
+        gapped = np.concatenate([edges, np.full((len(edges), 1, 2), np.nan)], axis=1)[order]
+        begins = np.unique(member[order], return_index=True)[1][1:]
+        lines = [own.reshape(-1, 2) for own in np.split(gapped, begins)]
+    ax.add_collection(LineCollection(lines, rasterized=many, **style), autolim=False)
 
 
 def mark_failed(ax: Any, table: TrialTable, y: Floats, which: Mask, **style: Any) -> None:

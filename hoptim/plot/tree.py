@@ -65,7 +65,7 @@ def _draw_dead(ax: Any, layout: TreeLayout) -> None:
     table, y = layout.table, layout.position
     dead = layout.alive == 0
     for which, width in ((table.copied, 0.4), (table.stayed, 0.8)):
-        style.add_lines(ax, table.edges(y, dead & which), color=style.FAINT, linewidths=width, alpha=0.6)
+        style.add_lines(ax, table, y, dead & which, color=style.FAINT, linewidths=width, alpha=0.6)
     style.draw_dots(ax, table, y, dead & table.isolated)
 
 
@@ -76,7 +76,7 @@ def _draw_families(ax: Any, layout: TreeLayout) -> None:
     for i, founder in enumerate(layout.founders):
         family = (table.founder == founder) & (layout.alive > 0)
         colour = _COLOURS[i] if i < len(_COLOURS) else _OTHERS
-        style.add_lines(ax, table.edges(y, family & (table.parent >= 0)), color=colour, linewidths=1.2)
+        style.add_lines(ax, table, y, family & (table.parent >= 0), color=colour, linewidths=1.2)
         living = family & layout.survivors & layout.shown
         if not living.any():
             continue
