@@ -2,7 +2,7 @@
 
 Studies of 16 members whose journals are written without training. Each command runs in a process of its
 own, the quickest of some: seconds of CPU, peak memory, bytes of output, and the exponent of the seconds
-by trials since the row before.
+by trials since the length before.
 
     python benchmarks/commands.py [--trials 1000 10000 100000 1000000] [--commands status schedule]
 """
@@ -84,7 +84,7 @@ def main() -> None:
     options = parser.parse_args()
     print(f"hoptim {hoptim.__version__}, Python {platform.python_version()}, {os.cpu_count()} cores")
     print(f"{'':20}{'trials':>9}{'CPU s':>9}{'memory MB':>11}{'output MB':>11}{'exponent':>10}", flush=True)
-    found: dict[str, list[tuple[int, Cost]]] = {name: [] for name in options.commands}
+    before: dict[str, tuple[int, Cost]] = {}
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary) / "scratch"
         scratch.mkdir()
@@ -95,14 +95,10 @@ def main() -> None:
             )
             writer.start()
             writer.join()
-            for name, costs in found.items():
+            for name in options.commands:
                 cost = min(run(name, folder, scratch) for _ in range(options.runs))
-                costs.append((trials, cost))
-    for name, costs in found.items():
-        before = costs[0]
-        for trials, cost in costs:
-            print(_row(name, trials, cost, *before))
-            before = trials, cost
+                print(_row(name, trials, cost, *before.get(name, (trials, cost))), flush=True)
+                before[name] = trials, cost
 
 
 def _row(name: str, trials: int, cost: Cost, fewer: int, base: Cost) -> str:
