@@ -89,7 +89,9 @@ def test_table_3_in_the_readme_is_the_committed_result():
         assert line in README
 
 
-@pytest.mark.parametrize("name", ["tell_and_ask", "importing", "contention", "growth", "looking"])
+@pytest.mark.parametrize(
+    "name", ["tell_and_ask", "importing", "contention", "growth", "looking", "commands"]
+)
 def test_the_costs_in_the_documents_are_the_committed_result(name):
     """The documents quote the committed output of the cost benchmarks, line by line."""
     text = (ROOT / "benchmarks" / "results" / f"{name}.txt").read_text()
