@@ -38,6 +38,7 @@ from hoptim.optimizers.patient import Patient
 from hoptim.optimizers.population import Population
 from hoptim.optimizers.random_search import RandomSearch
 from hoptim.optimizers.romul import ROMUL
+from hoptim.optimizers.summary import Summary
 from hoptim.optimizers.truncation import TruncationSelection
 from hoptim.options import Options
 from hoptim.session.results import Results
@@ -91,6 +92,7 @@ __all__ = [
     "StudyDamaged",
     "StudyFailed",
     "StudyMismatch",
+    "Summary",
     "Trial",
     "TrialError",
     "TruncationSelection",

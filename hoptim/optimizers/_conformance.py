@@ -34,9 +34,7 @@ def population(rows: Sequence[Row]) -> Population:
 
 def rows(trials: Population) -> list[Row]:
     """Return the trials of a population; the inverse of `population`."""
-    columns = (trials.number, trials.member, trials.step, trials.age, trials.x, trials.loss)
-    lists = (column.tolist() for column in columns)
-    return [Row(*row) for row in zip(*lists, trials.memo, trials.parent.tolist(), strict=True)]
+    return trials.rows()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from hoptim._arguments import whole_of
 from hoptim.errors import ArgumentError
+from hoptim.optimizers._rungs import Rungs, is_forked
 from hoptim.optimizers.base import Optimizer, Proposal, View
 from hoptim.optimizers.population import Population
 
@@ -77,16 +78,17 @@ class ASHA(Optimizer):
         if row is None:
             return self._fresh(view.first(member, rng))
         if self._between_rungs(population, row):
-            return self._continued(population, row)
-        row = self._promotable(view)
-        return self._fresh(view.space.draw(rng)) if row is None else self._continued(view.history, row)
+            return self._continued(int(population.number[row]), int(population.age[row]), population.x[row])
+        paused = view.summary(Rungs, tuple(self.rungs), self.reduction_factor).promotable()
+        if paused is None:
+            return self._fresh(view.space.draw(rng))
+        return self._continued(paused.number, paused.age, np.array(paused.x))
 
     def _fresh(self, x: NDArray[np.float64]) -> Proposal:
         return Proposal(None, x, retain=self._pauses(1))
 
-    def _continued(self, trials: Population, row: int) -> Proposal:
-        trained = int(trials.age[row]) + 2  # after the trial that is proposed
-        return Proposal(int(trials.number[row]), trials.x[row], retain=self._pauses(trained))
+    def _continued(self, number: int, age: int, x: NDArray[np.float64]) -> Proposal:
+        return Proposal(number, x, retain=self._pauses(age + 2))  # intervals after what is proposed
 
     def _pauses(self, trained: int) -> bool:
         """Tell whether a configuration pauses after so many intervals."""
@@ -95,27 +97,6 @@ class ASHA(Optimizer):
     def _between_rungs(self, population: Population, row: int) -> bool:
         """Tell whether a member's configuration has not reached its next rung."""
         trained = int(population.age[row]) + 1
-        pauses = self._pauses(trained) and not _forked(population)[row]
+        forked = is_forked(int(population.parent[row]), trained - 1)
+        pauses = self._pauses(trained) and not forked
         return bool(population.healthy[row]) and trained < self.max_resource and not pauses
-
-    def _promotable(self, view: View) -> int | None:
-        """Return the row of history to train to its next rung; None if none is promoted."""
-        history, rungs = view.history, self.rungs
-        trained = history.age + 1
-        rung = np.searchsorted(rungs, trained)  # the one reached or aimed at
-        arrived = (np.isin(trained, rungs) | ~history.healthy) & ~_forked(history)
-        continued = np.isin(history.number, np.concatenate([history.parent, view.running.parent]))
-        for k in reversed(range(len(rungs) - 1)):
-            here = arrived & (rung == k)
-            best = history.ranking[here[history.ranking]][: np.count_nonzero(here) // self.reduction_factor]
-            if len(paused := best[~continued[best]]):
-                return int(paused[0])
-        return None
-
-
-def _forked(trials: Population) -> NDArray[np.bool_]:
-    """Return the mask `(n,)` of trials whose weights come from another study, by a fork.
-
-    They continue without a comparison, because most that reached their rung were left in that study.
-    """
-    return (trials.parent < 0) & (trials.age > 0)

@@ -6,10 +6,10 @@ import dataclasses
 import math
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -17,10 +17,13 @@ from hoptim._arguments import plain
 from hoptim._text import shown
 from hoptim.errors import ArgumentError, OptimizerError
 from hoptim.optimizers.population import Population
+from hoptim.optimizers.summary import Summary
 from hoptim.space.space import Space
 
 if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
     from numpy.typing import NDArray
+
+Kept = TypeVar("Kept", bound=Summary)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +67,7 @@ class View:
     _history: Callable[[], Population] = dataclasses.field(default=Population.empty, repr=False)
     _running: Callable[[], Population] = dataclasses.field(default=Population.empty, repr=False)
     steps: int = 1
+    _summary: Callable[..., Any] | None = dataclasses.field(default=None, repr=False)
 
     @cached_property
     def history(self) -> Population:
@@ -77,6 +81,23 @@ class View:
     def running(self) -> Population:
         """Return the trials proposed and not finished; their losses are NaN."""
         return self._running()
+
+    def summary(self, kind: Callable[..., Kept], *settings: Hashable) -> Kept:
+        """Return a `Summary` of all trials, `kind(*settings)`; the study keeps it from ask to ask.
+
+        Args:
+            kind: Class of the summary.
+            settings: Arguments that it is made with; others make another one.
+        """
+        if self._summary is not None:
+            return self._summary(kind, *settings)  # type: ignore[no-any-return]
+        made = kind(*settings)
+        for trial in self.history.rows():
+            made.begun(trial)
+            made.ended(trial)
+        for trial in self.running.rows():
+            made.begun(trial)
+        return made
 
     def first(self, member: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Return coordinates `(d,)` of a first trial: the `start` entry, else `init`, else a draw."""

@@ -105,6 +105,7 @@ class Patient(Optimizer):
             population=_unwrapped(adjusted),
             _history=lambda: _unwrapped(view.history),
             _running=lambda: _unwrapped(view.running),
+            _summary=None,  # the study's has our memos
         )
         made = self.optimizer.propose(seen, member, rng)
         now, row = view.population, view.population.row(member)

@@ -82,6 +82,12 @@ class Population:
     def __len__(self) -> int:
         return len(self.number)
 
+    def rows(self) -> list[Row]:
+        """Return the trials one by one; the inverse of `of`."""
+        columns = (self.number, self.member, self.step, self.age, self.x, self.loss)
+        lists = (column.tolist() for column in columns)
+        return [Row(*row) for row in zip(*lists, self.memo, self.parent.tolist(), strict=True)]
+
     def __post_init__(self) -> None:
         counts = (self.number, self.member, self.step, self.age, self.parent)
         for array in (*counts, self.x, self.loss):

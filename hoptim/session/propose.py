@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,6 +18,7 @@ from hoptim.optimizers.population import Population
 from hoptim.session.history import History
 from hoptim.session.levels import Levels
 from hoptim.session.news import row_of
+from hoptim.session.summaries import Summaries
 from hoptim.space.space import Space
 from hoptim.store.state import State
 from hoptim.store.trial_record import TrialRecord
@@ -37,6 +39,7 @@ class Proposer:
     start: Sequence[Mapping[str, Any]] = ()
     _levels: Levels = field(init=False, repr=False)
     _history: History = field(init=False, repr=False)
+    _summaries: Summaries = field(default_factory=Summaries, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._levels, self._history = Levels(len(self.space)), History(len(self.space))
@@ -49,6 +52,7 @@ class Proposer:
             _history=lambda: self._history(state),
             _running=lambda: gather(state.open.values(), state, len(self.space)),
             steps=state.steps,
+            _summary=partial(self._summaries, state),
         )  # fmt: skip
         # The stream of np.random.default_rng([seed, number]), made in two thirds of the time.
         rng = np.random.Generator(np.random.PCG64([state.seed, number]))
