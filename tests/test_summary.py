@@ -69,18 +69,14 @@ def test_other_settings_make_another_summary():
     assert kept(told.state, Diary, "a") is not first
 
 
-trials = st.lists(
-    st.tuples(
-        st.integers(0, 5), st.sampled_from([0.0, 1.0, 2.0, 3.0, math.nan, math.inf]), st.integers(-1, 30)
-    ),
-    max_size=30,
-)
+losses = st.sampled_from([0.0, 1.0, 2.0, 3.0, math.nan, math.inf])
+trials = st.lists(st.tuples(st.integers(0, 5), losses, st.integers(-1, 30)), max_size=30)
 
 
 @given(trials=trials, running=st.sets(st.integers(0, 30), max_size=4), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=150)
 def test_rungs_promote_whom_a_look_at_the_whole_history_does(trials, running, seed):
-    """In whatever order trials come, it is the best that pauses and is among the best 1 / factor of a rung."""
+    """In whatever order trials come, it is the best that pauses, if it is among the best of a rung."""
     rows = [Row(n, n, 0, age, [0.5], loss, None, parent) for n, (age, loss, parent) in enumerate(trials)]
     followed = [Row(100 + n, n, 0, 0, [0.5], math.nan, None, n) for n in running]
     rungs = Rungs((1, 2, 4), 2)
@@ -109,7 +105,7 @@ def by_arrays(history: Population, running: Population) -> int | None:
 
 @pytest.mark.parametrize("length", [4, 64])
 def test_asha_looks_at_new_trials_alone(length, monkeypatch):
-    """However long a study is, an ask of ASHA reads no history, and sees what has happened since the last."""
+    """However long a study is, an ask of ASHA reads no history, and sees what is new since the last."""
     monkeypatch.setattr(History, "__call__", None)
     told, propose = Told(), Proposer(Space(SPACE.dimensions), ASHA(16, reduction_factor=2))
     for _ in range(length):
