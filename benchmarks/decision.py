@@ -1,9 +1,8 @@
 """The CPU time of a tell and an ask in memory against members, trials and hyperparameters, with exponents.
 
-Four trials are in hand: the first of them is told, and another one asked for. `first step` asks for members'
-first trials, `later` once all have finished one. With half of the members in hand, each tell changes a row of
-the population that the next ask compares. The exponent is the slope of a line through the logarithms: 0 costs
-the same at any size, 1 grows with it.
+Four trials are in hand: the first of them is told, and another one asked for. `first step` asks for
+members' first trials, `later` once all have finished one. The exponent is the slope of a line through
+the logarithms: 0 costs the same at any size, 1 grows with it.
 
     python benchmarks/decision.py [--against CHECKOUT] [--budget 60]
 """
@@ -33,27 +32,22 @@ Costs = dict[int, float]  # microseconds by size
 
 
 class Pool:
-    """A study in memory with some trials in hand.
+    """A study in memory with four trials in hand.
 
     Args:
         members: Number of members.
         hyperparameters: Number of hyperparameters. Default: 2.
         optimizer: Search algorithm. Default: ROMUL().
-        hand: Number of trials in hand. Default: 4.
     """
 
     def __init__(
-        self,
-        members: int,
-        hyperparameters: int = 2,
-        optimizer: hoptim.Optimizer | None = None,
-        hand: int = 4,
+        self, members: int, hyperparameters: int = 2, optimizer: hoptim.Optimizer | None = None
     ) -> None:
         space = {f"x{i}": hoptim.Float(0.0, 2.0) for i in range(hyperparameters)}
         self._study = hoptim.Study(
             None, space=space, optimizer=optimizer, size=members, steps=10**6, mode="min", seed=0
         )
-        self._hand = deque(self._ask() for _ in range(hand))
+        self._hand = deque(self._ask() for _ in range(4))
 
     def _ask(self) -> hoptim.Trial:
         trial = self._study.ask()
@@ -91,12 +85,6 @@ def later(members: int, until: float) -> float | None:
     return pool.cost(20) if pool.train(members + 8, until) else None
 
 
-def half(members: int, until: float) -> float | None:
-    """Return the cost while half of the members are a step ahead of the others."""
-    pool = Pool(members, hand=members // 2)
-    return pool.cost(20) if pool.train(2 * members, until) else None
-
-
 def asha(trials: int, until: float) -> float | None:
     """Return the cost of ASHA with 16 members after a number of trials."""
     pool = Pool(16, optimizer=hoptim.ASHA(max_resource=64))
@@ -118,7 +106,6 @@ def wide(hyperparameters: int, until: float) -> float | None:
 _TABLES: dict[str, tuple[tuple[int, ...], Callable[[int, float], float | None]]] = {
     "members, first step": (_MEMBERS, first),
     "members, later": (_MEMBERS, later),
-    "members, half in hand": (_MEMBERS, half),
     "trials, ROMUL": (_TRIALS, romul),
     "trials, ASHA": (_TRIALS, asha),
     "hyperparameters": (_HYPERPARAMETERS, wide),
