@@ -62,6 +62,14 @@ def test_it_decides_at_the_end_of_periods_and_closer_towards_the_end(steps, deci
     assert decided(steps, decisions) == after
 
 
+def test_members_that_decide_after_one_step_compare_the_same_population():
+    """The regression and all memos are gone through once for a decision, not for each member."""
+    watching = Watching()
+    train(study(None, size=6, steps=40, synchronous=True, optimizer=Patient(watching, 4)))
+    for step in (10, 20, 30):
+        assert len({id(population) for done, population in watching.seen if done == step}) == 1
+
+
 def test_between_decisions_members_go_on_with_what_is_theirs():
     """Parent, hyperparameters and the optimizer's memo stay as they are."""
     made = train(study(None, size=5, steps=40, optimizer=Patient(decisions=4)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,7 +88,8 @@ class Patient(Optimizer):
         """Return the population as it is to be ranked when `left` steps remain."""
         if left < _WAIT * self._period(view.steps):
             return view.population
-        return _lasting(view.population, row, view.space.stepped)
+        begun = _note(view.population.memo[row])["begun"]
+        return _lasting(view.population, begun, tuple(view.space.stepped.tolist()))
 
     def _period(self, steps: int) -> int:
         return max(1, round(steps / self.decisions))
@@ -125,18 +127,20 @@ class Patient(Optimizer):
         return Proposal(int(population.number[row]), population.x[row], memo)
 
 
-def _lasting(population: Population, row: int, ordered: NDArray[np.bool_]) -> Population:
+@lru_cache(maxsize=2)  # all members that decide after one step compare the same population
+def _lasting(population: Population, begun: int, stepped: tuple[bool, ...]) -> Population:
     """Return the population with losses `(n,)` less the immediate effect of their hyperparameters.
 
-    The effect is a ridge regression of the change of loss, from before this period to early in it, on the
-    change of the `ordered` coordinates. The penalty shrinks effects that few members tell of many
-    hyperparameters. The population stays as it is if there are too few members or losses would overflow.
+    The effect is a ridge regression of the change of loss, from before the period to early in it, on the
+    change of the `stepped` coordinates, over the members whose period had `begun` at that step. The penalty
+    shrinks effects that few members tell of many hyperparameters. The population stays as it is if there
+    are too few members or losses would overflow.
     """
-    notes = [_note(memo) for memo in population.memo]
+    notes, ordered = [_note(memo) for memo in population.memo], np.array(stepped)
     rows = [
         r
         for r in np.argsort(population.number)  # a fixed order, so that sums agree to the last bit
-        if notes[r]["begun"] == notes[row]["begun"]
+        if notes[r]["begun"] == begun
         and None not in (notes[r]["early"], notes[r]["before"])
         and len(notes[r]["before"]) == 1 + population.x.shape[1]  # else the note is of a fork's old space
         and population.healthy[r]
@@ -162,6 +166,7 @@ def _lasting(population: Population, row: int, ordered: NDArray[np.bool_]) -> Po
     return replace(population, loss=np.where(population.healthy, lasting, population.loss))
 
 
+@lru_cache(maxsize=2)
 def _unwrapped(trials: Population) -> Population:
     """Return the trials as the wrapped optimizer sees them, with its own memos."""
     return replace(trials, memo=[_inner(memo) for memo in trials.memo])
@@ -181,6 +186,7 @@ def _inner(memo: Mapping[str, Any]) -> Any:
 def _note(memo: Any) -> Any:
     """Return the note that `Patient` made with a trial."""
     note = memo.get(_KEY) if isinstance(memo, Mapping) else None
-    if not isinstance(note, Mapping) or not note.keys() >= {"begun", "before", "early"}:
+    fields = note if isinstance(note, Mapping) else {}
+    if not fields.keys() >= {"begun", "before", "early"} or type(fields["begun"]) is not int:
         raise OptimizerError(f"The memo of a trial must hold Patient's note, found {memo!r}.")
     return note
