@@ -237,6 +237,26 @@ def test_a_report_of_a_study_under_way_is_of_one_moment(tmp_path, monkeypatch):
     assert not data["complete"]
 
 
+def test_a_page_of_a_long_study_is_thinned_and_says_so(monkeypatch):
+    """It has the trials of every third step, the winner's whole line, and parents that are among them."""
+    study = report_studies.mixed()
+    monkeypatch.setattr("hoptim.report.data._MOST", len(study.trials) // 3 + 1)
+    data, results = data_of(study), study.results()
+    numbers = data["trials"]["number"]
+    line = [trial.number for trial in results.lineage().line]
+    always = {*line, results.best_ever.number, *(trial.number for trial in results.latest)}
+    kept = {trial.number for trial in results.trials if trial.step % 3 == 0}
+    assert numbers == sorted(kept | always)
+    for number, parent in zip(numbers, data["trials"]["parent"], strict=True):
+        before = [trial.number for trial in results.lineage(number).ancestors]
+        assert parent == next((each for each in reversed(before) if each in numbers), None)
+    by_number = dict(zip(numbers, data["trials"]["parent"], strict=True))
+    assert [by_number[number] for number in line] == [None, *line[:-1]]
+    assert (data["every"], data["finished"], data["failed"]) == (3, len(results.trials), results.failed)
+    assert data["copied"] == len(results.family.exploits)
+    assert {failure["trial"] for failure in data["failures"]} <= {*numbers}
+
+
 def test_writing_replaces_in_one_step(tmp_path):
     """An old report is replaced; nothing else is left in the folder."""
     path = tmp_path / "report.html"

@@ -144,6 +144,27 @@ def test_it_opens_without_a_word_or_a_request(browser, tmp_path, name):
     page.close()
 
 
+def test_a_thinned_page_says_so_and_keeps_the_schedule(browser, tmp_path, monkeypatch):
+    """Of a long study not all trials are shown, but the winner's schedule and all counts are whole."""
+    study = report_studies.mixed(steps=60)
+    monkeypatch.setattr("hoptim.report.data._MOST", 100)
+    opened = Opened(browser, study, tmp_path / "run.html")
+    page, results = opened.page, study.results()
+    assert (opened.said, opened.asked) == ([], [opened.uri])
+    text = page.locator("#thinned").inner_text()
+    assert re.match(r"The page shows \d+ of 480 trials: those of every 5 steps, ", text)
+    assert f"{results.failed}" in page.locator("#headline").inner_text().partition("Failures")[2]
+    assert f"{len(results.family.exploits)}" in page.locator("#headline").inner_text()
+    name, offered = downloaded(page, "Download JSON")
+    (tmp_path / name).write_text(offered, encoding="utf-8", newline="")
+    assert hoptim.Schedule.load(tmp_path / name).to_json() == results.schedule().to_json()
+    page.locator("#member").fill("0")
+    page.locator("#member").press("Enter")
+    assert opened.highlighted() == next(trial for trial in results.latest if trial.member == 0)
+    assert opened.said == []
+    page.close()
+
+
 def test_hostile_texts_are_shown_as_they_are(browser, tmp_path):
     """A name that looks like HTML reads as it was given, in headings, tooltips and tables."""
     opened = Opened(browser, report_studies.hostile(), tmp_path / "report.html")

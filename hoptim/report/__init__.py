@@ -23,7 +23,8 @@ _SCRIPTS = ("data", "numbers", "schedule", "axis", "dom", "plot", "panels", "tab
 def write(study: Study, path: str | os.PathLike[str]) -> None:
     """Write an interactive report into one file; other processes may train meanwhile.
 
-    The page holds all finished trials. It loads nothing, and its policy forbids every request, so it
+    The page holds all finished trials; of more than 100,000 those of every k-th step, the winner's whole
+    line and all counts, and says so. It loads nothing, and its policy forbids every request, so it
     can be mailed, archived, or opened from a disk without a network.
 
     Args:

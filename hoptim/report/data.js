@@ -20,8 +20,9 @@ class Study {
     this.parent = Int32Array.from(parent, (n) => this.index.get(n) ?? -1);
     this.members = Array.from({ length: data.size }, () => []);
     this.byStep = Array.from({ length: data.steps }, () => []);
+    this.nth = new Int32Array(this.count); // place among those of its member
     for (let i = 0; i < this.count; i++) {
-      this.members[member[i]].push(i); // a member's trials have rising numbers
+      this.nth[i] = this.members[member[i]].push(i) - 1; // a member's trials have rising numbers
       this.byStep[step[i]].push(i);
     }
     this.latest = this.members.filter((own) => own.length).map((own) => own.at(-1));
@@ -37,9 +38,26 @@ class Study {
     return line.reverse();
   }
 
-  // The member's trial of the step before, -1 for its first.
+  // The member's trial before, among those shown; -1 for its first.
   previous(i) {
-    return this.step[i] === 0 ? -1 : this.members[this.member[i]][this.step[i] - 1];
+    return this.nth[i] === 0 ? -1 : this.members[this.member[i]][this.nth[i] - 1];
+  }
+
+  // The member's last trial up to a step, -1 without any.
+  upTo(member, step) {
+    const own = this.members[member];
+    let [low, high] = [0, own.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.step[own[middle]] <= step) low = middle + 1;
+      else high = middle;
+    }
+    return low ? own[low - 1] : -1;
+  }
+
+  // True if the trials of all members are shown.
+  isWhole(step) {
+    return step % this.every === 0;
   }
 
   isExploit(i) {
@@ -63,6 +81,10 @@ class Study {
     for (const level of this.byStep) {
       const from = (i) =>
         this.parent[i] >= 0 ? place[this.parent[i]] : this.previous(i) >= 0 ? place[this.previous(i)] : 0;
+      if (level.length && !this.isWhole(this.step[level[0]])) {
+        for (const i of level) place[i] = from(i);
+        continue;
+      }
       const order = level
         .map((i) => [from(i), this.isExploit(i), i])
         .sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]);
@@ -71,10 +93,10 @@ class Study {
     return place;
   }
 
-  // The rank among all trials of the same step, 1 for the best; NaN if the trial failed.
+  // The rank among all trials of the same step, 1 for the best; NaN if it failed or not all are shown.
   rank(i) {
     const own = this.sign * this.value[i];
-    if (!Number.isFinite(own)) return NaN;
+    if (!Number.isFinite(own) || !this.isWhole(this.step[i])) return NaN;
     return 1 + this.byStep[this.step[i]].filter((j) => this.sign * this.value[j] < own).length;
   }
 }

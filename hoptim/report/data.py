@@ -10,8 +10,10 @@ from typing import Any
 
 from hoptim import ROMUL, Dimension, FinishedTrial, Study
 from hoptim._text import json_number
-from hoptim.analysis.ranking import best, latest
+from hoptim.analysis.ranking import best
+from hoptim.report.thinning import thinned
 
+_MOST = 100_000  # trials that a page shows, and some of more; a browser draws so many in seconds
 _MAX_LENGTH = 4000  # characters of a failure's text, from both ends: a traceback's cause stands in the last
 
 
@@ -26,11 +28,16 @@ def data_of(study: Study) -> dict[str, Any]:
 
     Returns:
         Facts about the study, and under `trials` one list per column, by number of the trial: `asked`
-        in milliseconds after `began`, `took` in milliseconds, all others as in `FinishedTrial`.
+        in milliseconds after `began`, `took` in milliseconds, all others as in `FinishedTrial`. Of a long
+        study they are those of every k-th step, the best, the members' latest, and the winner's line.
     """
     results = study.results()
-    trials, mode = results.trials, results.mode
-    now, ever = best(latest(trials), mode), best(trials, mode)
+    all_trials, mode = results.trials, results.mode
+    now, ever = best(results.latest, mode), best(all_trials, mode)
+    line = [] if now is None else results.family.line(now)
+    always = {trial.number for trial in (*line, *results.latest, *([] if ever is None else [ever]))}
+    shown = thinned(all_trials, always, _MOST)
+    trials, every = shown.trials, shown.every
     return {
         "name": Path(study.path).name if study.path else "study in memory",
         "optimizer": study.optimizer.describe(),
@@ -41,6 +48,10 @@ def data_of(study: Study) -> dict[str, Any]:
         "written": time.time(),
         "began": trials[0].asked if trials else None,
         "complete": results.done,
+        "every": every,
+        "finished": len(all_trials),
+        "failed": sum(not trial.finite for trial in all_trials),
+        "copied": _exploits(all_trials),
         "best": None if now is None else now.number,
         "best_ever": None if ever is None else ever.number,
         "space": json.dumps(study.space.to_json()),  # as text: whole numbers may be beyond JavaScript's
@@ -49,6 +60,13 @@ def data_of(study: Study) -> dict[str, Any]:
         "failures": [{"trial": t.number, "why": _cut(t.failed)} for t in trials if t.failed is not None],
         "trials": _columns(trials),
     }
+
+
+def _exploits(trials: Sequence[FinishedTrial]) -> int:
+    """Count the trials that began with another member's weights."""
+    member = {trial.number: trial.member for trial in trials}
+    parents = ((t, t.parent) for t in trials if t.parent is not None and t.step)
+    return sum(member[parent] != trial.member for trial, parent in parents)
 
 
 def _columns(trials: Sequence[FinishedTrial]) -> dict[str, list[Any]]:

@@ -13,7 +13,6 @@ function headline(study) {
   const ever = study.best_ever === null ? -1 : study.index.get(study.best_ever);
   const best = (i) => (i < 0 ? ["none yet", ""] : [readable(study.value[i]), trialLabel(study, i)]);
   const all = study.size * study.steps;
-  const failed = study.value.filter((value) => !Number.isFinite(value)).length;
   const exploits = study.winnerLine.filter((i) => study.isExploit(i)).length;
   return [
     ["Best value now", ...best(study.winner)],
@@ -21,12 +20,12 @@ function headline(study) {
     ["Population", `${grouped(study.size)} \u00d7 ${grouped(study.steps)}`, "members \u00d7 steps"],
     [
       "Done",
-      percent(study.count, all),
-      `${grouped(study.count)} of ${grouped(all)} trials` +
+      percent(study.finished, all),
+      `${grouped(study.finished)} of ${grouped(all)} trials` +
         (study.complete ? "" : ", not complete when written"),
     ],
-    ["Exploits", grouped(study.exploits.length), `${grouped(exploits)} in the winner's weights`],
-    ["Failures", grouped(failed), "trials without a finite value"],
+    ["Exploits", grouped(study.copied), `${grouped(exploits)} in the winner's weights`],
+    ["Failures", grouped(study.failed), "trials without a finite value"],
   ];
 }
 
@@ -130,6 +129,15 @@ function failureNote(study) {
       `${grouped(cut)} times a trial was handed out again because its worker was lost or released it.`,
     );
   return some.join(" ");
+}
+
+function thinningNote(study) {
+  return (
+    `The page shows ${grouped(study.count)} of ${grouped(study.finished)} trials: those of every ` +
+    `${grouped(study.every)} steps, the members' latest, the best, and all that trained the winner's ` +
+    "weights. Lines and tables lead from one of them to the next, as if there were none between. " +
+    "The numbers above count all trials."
+  );
 }
 
 function fillTables(study, selection) {
@@ -238,5 +246,7 @@ function show(study) {
 const study = new Study(JSON.parse(document.getElementById("data").textContent));
 fillHeader(study);
 document.getElementById("none").hidden = study.count > 0;
+document.getElementById("thinned").hidden = study.every === 1;
+setChildren("thinned", thinningNote(study));
 for (const part of document.querySelectorAll(".results")) part.hidden = study.count === 0;
 if (study.count) show(study);

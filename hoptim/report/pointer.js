@@ -156,8 +156,8 @@ function reachedBy(study, selection, key) {
   }
   if (selection.pinned >= 0) return at;
   for (let member = study.member[at] + across; member >= 0 && member < study.size; member += across) {
-    const own = study.members[member];
-    if (own.length) return own[Math.min(study.step[at], own.length - 1)];
+    const found = study.upTo(member, study.step[at]);
+    if (found >= 0) return found;
   }
   return at;
 }
