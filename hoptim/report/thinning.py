@@ -14,7 +14,7 @@ class Thinned:
     """Trials of a page, in the order of their numbers.
 
     Attributes:
-        trials: Those shown; the parent of each is its latest ancestor among them.
+        trials: Trials that are shown; the parent of each is its latest ancestor among them.
         every: Every so many steps all members' trials are shown; 1 for all trials.
     """
 
