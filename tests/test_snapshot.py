@@ -23,7 +23,7 @@ from hoptim.store.trial_record import TrialRecord
 from hoptim.store.trial_row import FIELDS
 from tests import driven
 from tests.builders import advance, described, records, stripped, study, train
-from tests.forged import _anywhere
+from tests.wild import change
 
 
 @pytest.fixture(autouse=True)
@@ -274,7 +274,7 @@ def test_a_forged_snapshot_harms_nothing(folder):
     rng = random.Random(1)
     for _ in range(60):
         (folder / "snapshot.json").write_bytes(whole)
-        forged(folder, lambda found: _anywhere(found, rng))
+        forged(folder, lambda found: change(found, rng))
         with suppress(hoptim.StudyDamaged):
             assert len(hoptim.load(folder).trials) == 32
         assert hoptim.load(folder).check().ok
