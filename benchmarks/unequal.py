@@ -15,7 +15,7 @@ from the moment at which all processes are started, when they have opened the st
 A worker must not make a run longer by more than one of its trials: `over` is how much longer than
 `without` the run of hoptim is, in trials of the slowest worker.
 
-    python benchmarks/unequal.py [--seconds 0.1] [--members 8] [--steps 20] [--rounds 3]
+    python benchmarks/unequal.py [--seconds 0.25] [--members 8] [--steps 10] [--rounds 3]
 """
 
 from __future__ import annotations
@@ -181,9 +181,9 @@ def row(speeds: Sequence[int], shape: Shape, seconds: float, rounds: int) -> str
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=0.1, help="of a trial of the fastest worker")
+    parser.add_argument("--seconds", type=float, default=0.25, help="of a trial of the fastest worker")
     parser.add_argument("--members", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3, help="repeats; medians are printed")
     asked = parser.parse_args()
     version, cores, load = platform.python_version(), os.cpu_count(), os.getloadavg()[0]
