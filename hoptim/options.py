@@ -41,9 +41,9 @@ class Options:
             workers busy and comparisons fair.
         synchronous: Finish step s of all members before any gets step s + 1; the same as `lead=0`.
             Default: False.
-        keep: Predicate of a finished trial, called once it is no longer needed; True keeps its checkpoint
-            from being dropped by this process. One that raises is logged, and keeps it. Default: None,
-            which keeps what may still be loaded and the best.
+        keep: Predicate of a finished trial that is no longer needed, called with each tell; True keeps its
+            checkpoint from being dropped by this process. One that raises is logged, and keeps it. Default:
+            None, which keeps what may still be loaded and the best.
         max_attempts: Failures after which a trial is marked failed. Default: 3.
         max_interruptions: Workers lost with a trial after which it is marked failed; handing it back, as by
             Ctrl-C, does not count. Default: 20.

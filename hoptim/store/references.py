@@ -41,7 +41,7 @@ class References:
         self._continuing: dict[int, int] = {}  # number of open trials by their parent
         self._proposed = Tally([0] * size)
         self._by_step: dict[int, list[int]] = {}  # of trials from the floor on
-        self._doubtful: set[int] = set()  # saved; all others are needed, or `keep` wants them
+        self._doubtful: set[int] = set()  # saved; all others are needed
 
     @property
     def _floor(self) -> int:
@@ -134,13 +134,13 @@ class References:
 
         Args:
             finished: Trials that have ended, by number.
-            keep: Predicate of what must stay nevertheless, asked once about each trial; None keeps none.
+            keep: Predicate of what must stay nevertheless, asked each time, since its answer may depend on
+                how far the study is; None keeps none.
         """
-        doubtful = sorted((finished[number] for number in self._doubtful), key=_closed)
-        for trial in doubtful:
-            if self._is_needed(trial) or (keep is not None and keep(trial)):
-                self._doubtful.remove(trial.number)
-        return [trial.number for trial in doubtful if trial.number in self._doubtful]
+        for number in [number for number in self._doubtful if self._is_needed(finished[number])]:
+            self._doubtful.remove(number)
+        spare = sorted((finished[number] for number in self._doubtful), key=_closed)
+        return [trial.number for trial in spare if keep is None or not keep(trial)]
 
     def _doubt(self, number: int | None) -> None:
         if number in self.saved:
