@@ -191,11 +191,14 @@ def look(diary: Diary) -> None:
         "checkpoints": saved.keys(),
         "scratch": set(),
     }
-    if study.done:  # before that, the next worker tidies up
+    passing: tuple[str, ...] = ("journal.jsonl.torn-",)
+    if study.done:
         allowed["workers"] = set()
+    else:  # the next worker tidies up
+        passing += (".snapshot.json-",)
     for place, names in allowed.items():
         with suppress(FileNotFoundError):
-            found = {name for name in os.listdir(diary.folder / place) if ".torn-" not in name}
+            found = {name for name in os.listdir(diary.folder / place) if not name.startswith(passing)}
             if more := sorted(found - names):
                 diary.note("wrong", f"left behind in {place}: {more}")
     builders.recompute(diary.folder)
