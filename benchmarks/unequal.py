@@ -25,14 +25,14 @@ import math
 import os
 import platform
 import statistics
-import sys
 import tempfile
 import time
-import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import filelock  # noqa: F401 - before the fork, so that no process pays for it within the time
+from costs.together import run_together
 
 import hoptim
 import hoptim.session.loop
@@ -118,48 +118,23 @@ def measure(each: Sequence[float], shape: Shape, plain: bool) -> float:
         plain: True to leave nothing to others.
     """
     with tempfile.TemporaryDirectory() as temporary:
-        ready, go = os.pipe(), os.pipe()
-        children = []
-        for seconds in each:
-            children.append(os.fork())
-            if children[-1] == 0:
-                _child(f"{temporary}/study", seconds, shape, plain, (ready[1], *go))
-        os.close(go[0])
-        os.close(ready[1])
-        prepared = sum(iter(lambda: len(os.read(ready[0], len(each))), 0))
-        began = time.time()
-        os.close(go[1])
-        failed = [pid for pid in children if os.waitpid(pid, 0)[1]]
-        os.close(ready[0])
-        if failed or prepared != len(each):
-            raise SystemExit(f"{len(failed)} of {len(each)} processes failed.")
-        trials = hoptim.load(f"{temporary}/study").trials
+        path = f"{temporary}/study"
+        began = run_together([partial(_train, path, seconds, shape, plain) for seconds in each])
+        trials = hoptim.load(path).trials
         return max(trial.ended for trial in trials) - began
 
 
-def _child(path: str, seconds: float, shape: Shape, plain: bool, pipes: tuple[int, int, int]) -> None:
-    ready, wait, go = pipes
-    status = 1
-    try:
-        os.close(go)
-        if plain:
-            setattr(Pace, "leaves", lambda *args: False)  # noqa: B010 - a type checker refuses less
-        space = {"x": hoptim.Float(0.0, 2.0)}
-        study = hoptim.Study(
-            path, space=space, size=shape.members, steps=shape.steps, mode="min", lead=shape.lead
-        )
-        os.write(ready, b"x")
-        os.close(ready)
-        os.read(wait, 1)  # ends when the parent closes its side: for all at once
-        for trial in study:
-            time.sleep(seconds)
-            trial.tell(trial.params["x"])
-        status = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        os._exit(status)  # what the parent has open is not this process's to close
+def _train(path: str, seconds: float, shape: Shape, plain: bool, wait_for_all: Callable[[], None]) -> None:
+    if plain:
+        setattr(Pace, "leaves", lambda *args: False)  # noqa: B010 - a type checker refuses less
+    space = {"x": hoptim.Float(0.0, 2.0)}
+    study = hoptim.Study(
+        path, space=space, size=shape.members, steps=shape.steps, mode="min", lead=shape.lead
+    )
+    wait_for_all()
+    for trial in study:
+        time.sleep(seconds)
+        trial.tell(trial.params["x"])
 
 
 def row(speeds: Sequence[int], shape: Shape, seconds: float, rounds: int) -> str:

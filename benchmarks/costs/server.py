@@ -14,7 +14,6 @@ import os
 import random
 import sys
 import time
-import traceback
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
@@ -22,6 +21,8 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Self
+
+from costs.together import run_together
 
 Operations = Iterator[None]
 
@@ -83,42 +84,18 @@ class _Process:
 
 def measure(loop: Callable[[Path], Operations], folder: Path, task: Task) -> Run:
     """Fork processes, start them all at once, and return what their operations cost."""
-    ready, go = os.pipe(), os.pipe()
-    children = []
-    for rank in range(task.processes):
-        children.append(os.fork())
-        if children[-1] == 0:
-            _child(loop(folder), (ready, go), task, folder / f"rank {rank}")
-    os.close(go[0])
-    os.close(ready[1])
-    prepared = sum(iter(lambda: len(os.read(ready[0], task.processes)), 0))
-    os.close(go[1])
-    failed = [pid for pid in children if os.waitpid(pid, 0)[1]]
-    os.close(ready[0])
-    if failed or prepared != task.processes:
-        raise SystemExit(f"{len(failed)} of {task.processes} processes failed.")
-    return _together([_read(folder / f"rank {rank}") for rank in range(task.processes)])
+    outs = [folder / f"rank {rank}" for rank in range(task.processes)]
+    run_together([partial(_operate, loop(folder), task, out) for out in outs])
+    return _together([_read(out) for out in outs])
 
 
-def _child(operations: Operations, pipes: tuple[tuple[int, int], ...], task: Task, out: Path) -> None:
-    (_, ready), (go, parents) = pipes
-    status = 1
-    try:
-        os.close(parents)
-        next(operations)
-        next(operations)  # the first operation makes files
-        os.write(ready, b"x")
-        os.close(ready)
-        os.read(go, 1)  # ends when the parent closes its side: for all at once
-        done = _work(operations, task)
-        with out.open("wb") as file:
-            array("d", [done.elapsed, done.cpu, *done.waits]).tofile(file)
-        status = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(status)  # what the parent has open is not this process's to close
+def _operate(operations: Operations, task: Task, out: Path, wait_for_all: Callable[[], None]) -> None:
+    next(operations)
+    next(operations)  # the first operation makes files
+    wait_for_all()
+    done = _work(operations, task)
+    with out.open("wb") as file:
+        array("d", [done.elapsed, done.cpu, *done.waits]).tofile(file)
 
 
 def _work(operations: Operations, task: Task) -> _Process:

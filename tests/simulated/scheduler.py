@@ -148,7 +148,10 @@ class Scheduler:
         """Let somebody run, perhaps the one who runs already."""
         if self.calls > LONGEST:
             raise Stuck(f"still not done after {LONGEST} calls")
-        task = self._choose()
+        self._let_run(self._choose())
+
+    def _let_run(self, task: Task) -> None:
+        """Give the turn to a task."""
         if task is self.current:
             return
         self._turn_to(task)

@@ -146,15 +146,7 @@ class TimedWorld(Scheduler):
 
     def switch(self) -> None:
         """Let whoever is next run."""
-        task = self._choose()
-        if task is self.current:
-            return
-        self._turn_to(task)
-        if task.greenlet:
-            task.greenlet.switch()
-        else:
-            self._begins = task
-            self._hub.switch()
+        self._let_run(self._choose())
 
     def stop(self) -> None:
         """Kill all processes, the one that runs too."""
