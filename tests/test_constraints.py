@@ -19,7 +19,9 @@ def required(extra: str) -> list[Requirement]:
     found = []
     for needed in map(Requirement, PROJECT["optional-dependencies"][extra]):
         inner = (
-            [each for name in needed.extras for each in required(name)] if needed.name == "hoptim" else []
+            [each for name in sorted(needed.extras) for each in required(name)]
+            if needed.name == "hoptim"
+            else []
         )
         found += inner or [needed]
     return found
