@@ -52,7 +52,7 @@ def names(folder):
 
 
 def started_since(before):
-    """What threads run that did not run before; one of an earlier test may have come to its end meanwhile."""
+    """Threads that run and did not before; one of an earlier test may have ended meanwhile."""
     return set(threading.enumerate()) - before
 
 
