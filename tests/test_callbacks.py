@@ -33,6 +33,16 @@ class Listener:
         self.heard.append(("done", study.best.number))
 
 
+class Reasons:
+    """Notes what each exploit is told with."""
+
+    def __init__(self):
+        self.seen = []
+
+    def exploited(self, exploit):
+        self.seen.append((exploit.trial.number, exploit.seen, str(exploit)))
+
+
 def test_each_event_is_told_in_order(tmp_path):
     """A trial is asked, perhaps exploited, then told, before the next is asked; done comes last, once."""
     listener = Listener()
@@ -51,17 +61,30 @@ def test_each_event_is_told_in_order(tmp_path):
 
 def test_an_exploit_is_told_with_what_was_seen():
     """While it begins, an exploit's values are those that it will be shown with later."""
-    seen = []
-
-    class Reasons:
-        def exploited(self, exploit):
-            seen.append((exploit.trial.number, exploit.seen, str(exploit)))
-
-    made = study(None, size=6, steps=9, callbacks=[Reasons()], optimizer=hoptim.TruncationSelection())
+    reasons = Reasons()
+    made = study(None, size=6, steps=9, callbacks=[reasons], optimizer=hoptim.TruncationSelection())
     for trial in made:
         trial.tell(math.nan if trial.number % 13 == 5 else loss(trial))
-    assert repr(seen) == repr([(e.trial.number, e.seen, str(e)) for e in made.family.exploits])
-    assert len(seen) > 3
+    assert repr(reasons.seen) == repr([(e.trial.number, e.seen, str(e)) for e in made.family.exploits])
+    assert len(reasons.seen) > 3
+
+
+def test_an_exploit_of_a_trial_that_was_handed_back_is_told_with_what_was_seen():
+    """Handed out again, a trial's exploit has the population of its proposal, not the one of today."""
+    reasons = Reasons()
+    made = study(None, size=4, steps=6, lead=3, callbacks=[reasons], optimizer=hoptim.TruncationSelection())
+    for _ in range(5):
+        *others, slow = sorted((made.ask() for _ in range(4)), key=lambda trial: trial.member)
+        for trial in others:
+            trial.tell(loss(trial))
+        ahead = [made.ask() for _ in others]  # they see no more of the slow member than its step before
+        slow.tell(loss(slow))
+        for trial in ahead:
+            trial.release()
+    train(made)
+    shown = {e.trial.number: (e.trial.number, e.seen, str(e)) for e in made.family.exploits}
+    assert repr(reasons.seen) == repr([shown[number] for number, *_ in reasons.seen])
+    assert len(reasons.seen) > len(shown)
 
 
 def test_failures_are_told(tmp_path):

@@ -69,6 +69,8 @@ def seen(members: Iterable[Sequence[Recorded]], trial: Recorded) -> Iterator[Rec
 
 def before(own: Sequence[Recorded], step: int) -> int:
     """Count a member's trials before a step; some may be missing."""
+    if own and own[-1].step == len(own) - 1:  # none is: no search, for which a long history would be read
+        return min(step, len(own))
     return bisect_left(own, step, key=lambda trial: trial.step)
 
 

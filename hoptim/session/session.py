@@ -15,6 +15,7 @@ from hoptim._files import explained, is_folder
 from hoptim._paths import study_folder
 from hoptim._text import printable
 from hoptim.analysis.family import Exploit, Family
+from hoptim.analysis.populations import seen
 from hoptim.analysis.progress import EARLY, early_collapse
 from hoptim.errors import ArgumentError, HoptimError, StudyMismatch
 from hoptim.optimizers.base import Optimizer
@@ -283,8 +284,7 @@ class Session:
             return None
         if state.finished[record.parent].member == trial.member:
             return None  # its own weights, as mostly: the population is not gathered for that
-        seen = [t for t in state.level(record.step - 1) if t.closed < record.proposed]
-        concerned = [*seen, state.finished[record.parent], record]
+        concerned = [*seen(state.members, record), state.finished[record.parent], record]
         known = {t.number: t for t in sorted(concerned, key=attrgetter("number"))}
         family = Family(known, lambda number: self.show(known[number]), state.size, self.config.mode)
         return family.exploit(family.trials[record.number])
