@@ -3,6 +3,7 @@
 import json
 import sys
 import zlib
+from collections import Counter
 from pathlib import Path
 
 
@@ -43,7 +44,7 @@ def judge(path, acknowledged):
         elif r["op"] == "drop":
             wrong.append(f"record {r['n']} says that the checkpoints of trials {r['drops']} are lost")
     places = [(asked[t]["member"], asked[t]["step"]) for t in ended]
-    wrong += [f"member and step {p} ended twice" for p in set(places) if places.count(p) > 1]
+    wrong += [f"member and step {p} ended twice" for p, times in Counter(places).items() if times > 1]
     wrong += [f"the told value of trial {t} is gone" for t, v in acknowledged if ended.get(t) != v]
     return wrong, sorted(places)
 
