@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from hoptim.analysis.ranking import Ranked, best_first, rank_key
 
@@ -35,6 +35,9 @@ class Recorded(Ranked, Protocol):
         """Return the number of the record that ended it, -1 while it is open."""
 
 
+AnyRecorded = TypeVar("AnyRecorded", bound=Recorded)
+
+
 class Standing(NamedTuple):
     """Ranks in a population, 1 for the best.
 
@@ -51,7 +54,7 @@ class Standing(NamedTuple):
     best: tuple[tuple[int, float], ...]
 
 
-def seen(members: Iterable[Sequence[Recorded]], trial: Recorded) -> Iterator[Recorded]:
+def seen(members: Iterable[Sequence[AnyRecorded]], trial: Recorded) -> Iterator[AnyRecorded]:
     """Yield the population that a trial was proposed from, by member.
 
     It holds each member's last trial before the trial's own step that had ended by then.
