@@ -19,6 +19,9 @@ settings.load_profile("hoptim")
 # A job that a shell starts in the background ignores SIGINT, and so would each process that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# A shell that exports the width of its terminal would have what is printed into pipes wrapped to it.
+os.environ.pop("COLUMNS", None)
+
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
