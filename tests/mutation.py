@@ -98,11 +98,11 @@ MUTANTS = {
     "a checkpoint's bytes are not synced": Mutant("store/settling.py", [("                flush(fd)\n", "")], "checkpoints"),
     "a checkpoint's name is not synced": Mutant(
         "store/checkpoints.py",
-        [("                flush(fd)\n        return published", "                pass\n        return published")],
+        [("            self._folder.flush()\n", "            pass\n")],
         "checkpoints",
     ),
     "the name of the checkpoints' folder is not synced": Mutant(
-        "store/checkpoints.py", [("                    sync(folder.parent)", "                    pass")], "checkpoints",
+        "store/checkpoint_folder.py", [("                    sync(folder.parent)", "                    pass")], "checkpoints",
     ),
     "the journal is not cut back after an error": Mutant(
         "store/journal.py", [("os.ftruncate(self._fd, self._at.offset)\n                flush(self._fd)", "pass")], "journal",
@@ -264,9 +264,9 @@ MUTANTS = {
     ),
     "records that a snapshot stands for are not missed": Mutant("store/journal.py", [("        self._void = self._anew = True\n", "        self._void, self._anew = True, False\n")], "snapshot"),
     "names change by path": Mutant(
-        "store/checkpoints.py",
-        [("fd, trash = self._descriptor(), hidden_name(",
-          "fd, trash = os.open(self._folder(CHECKPOINTS), os.O_RDONLY), hidden_name(")],
+        "store/checkpoint_folder.py",
+        [("os.rename(old, new, src_dir_fd=self.fd, dst_dir_fd=self.fd)",
+          "os.rename(self.path / old, self.path / new)")],
         "tree",
     ),
 }  # fmt: skip

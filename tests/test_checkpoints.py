@@ -11,6 +11,7 @@ import pytest
 from hoptim.errors import CheckpointError, StoreError
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.draft import Draft
+from hoptim.store.orphans import Orphans
 from hoptim.store.published import Published
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
@@ -185,7 +186,7 @@ def test_a_dropped_folder_is_never_half_visible(checkpoints, monkeypatch):
     assert names(checkpoints) == []
 
 
-def test_orphans_are_what_no_claim_and_no_record_owns(checkpoints):
+def test_orphans_are_what_no_claim_and_no_record_owns(checkpoints, tmp_path):
     """Drafts, published files, trash and scratch of killed workers are found; what is owned stays."""
     saved = {number: published(checkpoints, number, 10 + number) for number in range(3)}
     for number in range(4):
@@ -206,12 +207,13 @@ def test_orphans_are_what_no_claim_and_no_record_owns(checkpoints):
     trial = TrialRecord(3, 1, 1, None, {}, [], None, 0, 0, 0.0, 0, 0, token=23)
     state.open.add(trial)
     state.open.claim(trial, "w")
-    orphans = checkpoints.orphans(state)
-    assert sorted(p.name for p in orphans) == sorted([
+    orphans = Orphans(tmp_path, "study")
+    found = orphans.find(state)
+    assert sorted(p.name for p in found) == sorted([
         ".draft-study-1.21-0123abcd", ".draft-another-3.23-0123abcd", ".trash-9.9-ab", saved[1].name,
         twice, "study-0", "study-1", "study-2",
     ])  # fmt: skip
-    checkpoints.remove(orphans)
+    orphans.remove(found)
     kept = [f".draft-study-3.23-{nonce}" for nonce in ("4567abcd", "4567abcd.tmp", "89abcdef")]
     assert names(checkpoints) == sorted([*kept, saved[0].name, saved[2].name, held])
 

@@ -22,6 +22,7 @@ from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.draft import Draft
 from hoptim.store.heartbeat import Heartbeat
 from hoptim.store.liveness import Watch
+from hoptim.store.orphans import Orphans
 from hoptim.store.settling import settle
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
@@ -131,7 +132,8 @@ def tidy(place: Path) -> Callable[[], object]:
     checkpoints.write(DRAFT, save)
     checkpoints.publish(DRAFT)
     checkpoints.scratch(0)
-    return lambda: checkpoints.remove(checkpoints.orphans(State(StudyShape(2, 2, 0, 1))))
+    orphans = Orphans(place, "study")
+    return lambda: orphans.remove(orphans.find(State(StudyShape(2, 2, 0, 1))))
 
 
 def end(place: Path) -> Callable[[], object]:

@@ -7,6 +7,8 @@ import re
 from typing import NamedTuple
 
 _HIDDEN = re.compile(r"\.draft-(\w+)-(\d{1,18}\.\d{1,18}-[0-9a-f]{8})")
+# A published checkpoint, or a draft and what a save writes beside it: study, then trial and token.
+_OF_CLAIM = re.compile(r"(?:\.draft-(\w+)-)?(\d{1,18}\.\d{1,18})(?![\d])")
 
 
 class Draft(NamedTuple):
@@ -65,3 +67,16 @@ class Draft(NamedTuple):
         """
         found = _HIDDEN.fullmatch(hidden)
         return None if found is None or found[1] != study else cls.of(found[2])
+
+
+def claim_of(name: str, study: str) -> str | None:
+    """Return the claim, `<trial>.<token>`, that a checkpoint or a draft is of; None for any other name.
+
+    A save may write a file beside its draft first, whose name then goes on.
+
+    Args:
+        name: Name of a file or folder.
+        study: First digits of the study's identifier; a draft of another one is of no claim here.
+    """
+    found = _OF_CLAIM.match(name)
+    return None if found is None or found[1] not in (None, study) else found[2]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from hoptim.store import shutdown
-from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.claims import Claims
 from hoptim.store.locking.patience import Patience
+from hoptim.store.orphans import Orphans
 from hoptim.store.pins import Pins
 from hoptim.store.state import State
 from hoptim.store.transactions import Transactions
@@ -23,17 +23,17 @@ class Membership:
         workers: This process among the workers.
         pins: Pins of the study; None in memory.
         claims: Claims of this process.
-        checkpoints: Files of the checkpoints.
+        orphans: Files and folders that killed workers left in the directory.
         transactions: Records of the study.
         guest: True if claims outlive this process, so that nothing is released at its exit.
     """
 
     def __init__(
-        self, workers: Workers, pins: Pins | None, claims: Claims, checkpoints: Checkpoints,
+        self, workers: Workers, pins: Pins | None, claims: Claims, orphans: Orphans,
         transactions: Transactions, guest: bool,
     ) -> None:  # fmt: skip
         self._workers, self._pins, self._claims = workers, pins, claims
-        self._checkpoints, self._transactions, self._guest = checkpoints, transactions, guest
+        self._orphans, self._transactions, self._guest = orphans, transactions, guest
 
     def join(self, timeout: float | None) -> None:
         """Become a worker; anew in a forked child.
@@ -53,7 +53,7 @@ class Membership:
             self._workers.joined(worker)
             if not self._guest:
                 shutdown.release_at_exit(self)
-        self._checkpoints.remove(left)
+        self._orphans.remove(left)
 
     def leave(self, timeout: float | None = None) -> None:
         """Release everything that this process holds, tidy up, and stop its heartbeat.
@@ -71,7 +71,7 @@ class Membership:
                     transaction.add("release", trial=trial.number, token=trial.token)
                 left = self._left_over(transaction.state)
             self._workers.leave()
-        self._checkpoints.remove(left)
+        self._orphans.remove(left)
 
     def finish(self, timeout: float | None = None) -> None:
         """Leave, and tidy up even if this process held nothing: all is done, so no later one will.
@@ -84,10 +84,10 @@ class Membership:
         if self._workers.watch is None:
             return
         left_behind = self._workers.watch.names() or (self._pins is not None and self._pins.names())
-        if left_behind or self._checkpoints.orphans(self._transactions.refresh()):
+        if left_behind or self._orphans.find(self._transactions.refresh()):
             with self._transactions.begin(patience.within(_LEAVE_WITHIN)) as transaction:
                 left = self._left_over(transaction.state)
-            self._checkpoints.remove(left)
+            self._orphans.remove(left)
 
     def _left_over(self, state: State) -> list[Path]:
         """Remove the heartbeat files of killed processes; return what else they left behind."""
@@ -95,4 +95,4 @@ class Membership:
             self._workers.watch.remove_idle(state.open.workers)
         if self._pins is not None:
             self._pins.remove_dead()
-        return self._checkpoints.orphans(state)
+        return self._orphans.find(state)

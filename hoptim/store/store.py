@@ -31,6 +31,7 @@ from hoptim.store.locking.patience import ENDLESS, Patience
 from hoptim.store.lost import give_up
 from hoptim.store.membership import Membership
 from hoptim.store.memory_journal import Journal, MemoryJournal
+from hoptim.store.orphans import Orphans
 from hoptim.store.pins import Keep, Pin, Pins, drop_unreferenced
 from hoptim.store.published import Published
 from hoptim.store.shape import StudyShape
@@ -75,7 +76,7 @@ class Store:
         self._transactions = Transactions(self.journal, shape, self.checkpoints, self.watch, snapshots)
         self._claims = Claims(self._workers, options, self.checkpoints)
         self._membership = Membership(
-            self._workers, self._pins, self._claims, self.checkpoints, self._transactions, guest
+            self._workers, self._pins, self._claims, Orphans(folder, uuid), self._transactions, guest
         )
         if folder is None:
             with self._transaction() as transaction:

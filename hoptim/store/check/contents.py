@@ -27,6 +27,7 @@ from hoptim.store.layout import (
     is_hidden_name,
 )  # fmt: skip
 from hoptim.store.liveness import Watch
+from hoptim.store.orphans import Orphans
 from hoptim.store.pins import checkpoint_of
 from hoptim.store.published import Published
 from hoptim.store.state import State
@@ -172,7 +173,7 @@ def _lost(state: State, missed: Absent) -> Iterator[Finding]:
 def _orphans(folder: Path, uuid: str, names: Listing, state: State) -> Iterator[Finding]:
     if any(kind_of(folder / inner) not in ("folder", "nothing") for inner in (CHECKPOINTS, SCRATCH)):
         return  # what a link leads to is not part of the study
-    for path in sorted(Checkpoints(folder, uuid).orphans(state)):
+    for path in sorted(Orphans(folder, uuid).find(state)):
         inner = path.parent.name
         if path.parent == folder:
             continue  # see `odd`, which needs no records for it
