@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple, overload
 
 from hoptim._files import explained, replace_whole
 from hoptim._paths import user_path
+from hoptim.analysis import scalar_table
 from hoptim.errors import ArgumentError, HoptimError
 from hoptim.space.dimensions import Dimension
 from hoptim.space.space import Space
@@ -141,15 +141,11 @@ class Schedule(Sequence[Interval]):
 
     def to_csv(self) -> str:
         """Return the schedule as CSV with a line for each interval; floats are exact."""
-        import csv  # seldom needed
-
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow([*_FIXED, *self.space.dimensions])
-        for row in self.to_json()["intervals"]:
-            cells = [row[name] for name in _FIXED] + [row["params"][name] for name in self.space.dimensions]
-            table.writerow([_cell(value) for value in cells])
-        return text.getvalue()
+        rows = (
+            [row[name] for name in _FIXED] + [row["params"][name] for name in self.space.dimensions]
+            for row in self.to_json()["intervals"]
+        )
+        return scalar_table.written([*_FIXED, *self.space.dimensions], rows)
 
     @classmethod
     def from_csv(cls, text: str, space: Mapping[str, Dimension] | Space) -> Schedule:
@@ -162,15 +158,11 @@ class Schedule(Sequence[Interval]):
         Raises:
             ArgumentError: `text` is no schedule, or one of another space.
         """
-        import csv  # seldom needed
-
         space = space if isinstance(space, Space) else Space(space)
         try:
-            header, *rows = csv.reader(io.StringIO(text))
-            if header != [*_FIXED, *space.dimensions]:
-                raise ValueError(f"its columns are {header}, expected {[*_FIXED, *space.dimensions]}")
+            rows = scalar_table.read(text, [*_FIXED, *space.dimensions])
             return cls._named([_interval(row, space) for row in rows], space)
-        except (HoptimError, TypeError, ValueError, csv.Error) as error:
+        except (HoptimError, TypeError, ValueError) as error:
             raise ArgumentError(f"This is no schedule that hoptim wrote: {error}") from error
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -227,27 +219,6 @@ def _is_csv(path: str | os.PathLike[str]) -> bool:
     return os.fspath(path).lower().endswith(".csv")
 
 
-def _cell(value: Any) -> str:
-    """Return a JSON scalar as text; a string in quotes only if it could be taken for another scalar."""
-    if isinstance(value, str):
-        try:
-            json.loads(value.encode())
-        except UnicodeEncodeError:  # half a surrogate; as JSON it is plain ASCII
-            pass
-        except (ValueError, RecursionError):
-            return value
-    return json.dumps(value)
-
-
-def _value(cell: str) -> Any:
-    try:
-        return json.loads(cell)
-    except (ValueError, RecursionError):
-        return cell
-
-
-def _interval(row: Sequence[str], space: Space) -> Interval:
-    values = [_value(cell) for cell in row]
-    fixed = dict(zip(_FIXED, values, strict=False))
-    params = dict(zip(space.dimensions, values[len(_FIXED) :], strict=True))
-    return Interval(params=params, **fixed)
+def _interval(row: Sequence[Any], space: Space) -> Interval:
+    fixed = dict(zip(_FIXED, row, strict=False))
+    return Interval(params=dict(zip(space.dimensions, row[len(_FIXED) :], strict=True)), **fixed)
