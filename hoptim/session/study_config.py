@@ -22,7 +22,7 @@ from hoptim.optimizers.romul import ROMUL
 from hoptim.optimizers.truncation import TruncationSelection
 from hoptim.space.dimensions import Dimension
 from hoptim.space.space import Space
-from hoptim.store import study_file
+from hoptim.store.differences import require_same
 
 _OURS = (ROMUL, Initiator, TruncationSelection, MultiFrequency, Patient, RandomSearch, ASHA, Fixed)
 _BUILT_IN: dict[str, type[Optimizer]] = {kind.__name__: kind for kind in _OURS}
@@ -123,7 +123,7 @@ class StudyConfig(NamedTuple):
             wanted["space"] = space.to_json()
         if optimizer is not None:
             wanted["optimizer"] = optimizer.describe()
-        study_file.compare(folder, found, plain(wanted, "The settings"))
+        require_same(folder, found, plain(wanted, "The settings"))
         return _read(recorded, space, optimizer)
 
     def matched(self, folder: Path, recorded: Mapping[str, Any]) -> StudyConfig:
@@ -133,7 +133,7 @@ class StudyConfig(NamedTuple):
             StudyMismatch: They differ; the message lists each difference.
             StudyDamaged: Settings that hoptim did not write.
         """
-        study_file.compare(folder, _filled(recorded, self.optimizer), self.to_json())
+        require_same(folder, _filled(recorded, self.optimizer), self.to_json())
         return _read(recorded, self.space, self.optimizer)
 
     def to_json(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from hoptim._arguments import LARGEST_COUNT
 from hoptim._files import explained, is_there, make_folder, read_front, sync, write_new
-from hoptim.errors import NewerFormat, StudyDamaged, StudyMismatch
+from hoptim.errors import NewerFormat, StudyDamaged
 from hoptim.store import line_format
 from hoptim.store.format import NEWEST, known_format
 from hoptim.store.layout import JOURNAL, STUDY, WORKERS, hidden_name
@@ -130,15 +130,6 @@ def wrong_types(
             yield f"In study.json {name} is {reprlib.repr(value)}, which is too large."
 
 
-def compare(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Raise `StudyMismatch` with each difference between a recorded and a wanted identity."""
-    if lines := _differences("", found, wanted):
-        raise StudyMismatch(
-            f"The study in {str(folder)!r} was made with other settings. Open it with its own, or use "
-            "another directory:\n" + "\n".join(lines)
-        )
-
-
 def _read_anew(folder: Path) -> StudyFile | None:
     """Read as `read`; over NFS a look-up may be answered from a cache for seconds, a listing is not."""
     for _ in range(_LOOKS):
@@ -239,19 +230,6 @@ def _compare_digest(folder: Path, path: Path, data: bytes) -> None:
                 f"{str(path)!r} is not the file that the journal was begun with: it was edited, or "
                 "belongs to another study. Restore it; a study's settings cannot change."
             )
-
-
-def _differences(where: str, found: Any, wanted: Any) -> list[str]:
-    if isinstance(found, Mapping) and isinstance(wanted, Mapping):
-        kind = [k for k in ("name", "type") if k in found and k in wanted and found[k] != wanted[k]]
-        return [  # of another kind of thing, the kind says it all
-            line
-            for key in kind or sorted({*found, *wanted})
-            for line in _differences(f"{where}.{key}" if where else key, found.get(key), wanted.get(key))
-        ]
-    if found == wanted:
-        return []
-    return [f"  {where}: recorded {json.dumps(found)}, asked for {json.dumps(wanted)}"]
 
 
 def _digest(data: bytes) -> str:

@@ -1,0 +1,32 @@
+"""Differences between the settings that a study was made with and those of a call that opens it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hoptim.errors import StudyMismatch
+
+
+def require_same(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Raise `StudyMismatch` with each difference between a recorded and a wanted identity."""
+    if lines := _differences("", found, wanted):
+        raise StudyMismatch(
+            f"The study in {str(folder)!r} was made with other settings. Open it with its own, or use "
+            "another directory:\n" + "\n".join(lines)
+        )
+
+
+def _differences(where: str, found: Any, wanted: Any) -> list[str]:
+    if isinstance(found, Mapping) and isinstance(wanted, Mapping):
+        kind = [k for k in ("name", "type") if k in found and k in wanted and found[k] != wanted[k]]
+        return [  # of another kind of thing, the kind says it all
+            line
+            for key in kind or sorted({*found, *wanted})
+            for line in _differences(f"{where}.{key}" if where else key, found.get(key), wanted.get(key))
+        ]
+    if found == wanted:
+        return []
+    return [f"  {where}: recorded {json.dumps(found)}, asked for {json.dumps(wanted)}"]
