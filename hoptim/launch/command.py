@@ -70,9 +70,7 @@ def run_command(
     if not command:
         raise ArgumentError("There is no command to run: write it behind `--`.")
     folder = study_folder(folder)
-    with explained("make", folder / "logs"):
-        make_folder(Path(os.path.realpath(folder)), parents=True)  # links above it are the user's own
-        make_folder(folder / "logs")
+    _make_logs(folder)
 
     def start(slot: Slot[LoggedProcess]) -> LoggedProcess:
         variables = {"HOPTIM_STUDY": str(folder), "HOPTIM_WORKER": str(slot.number), START: slot.start}
@@ -88,6 +86,13 @@ def run_command(
 def _summary(slot: Slot[LoggedProcess], folder: Path) -> WorkerSummary:
     status = None if slot.run is None else slot.run.status
     return WorkerSummary(slot.number, slot.starts, status, _log(folder, slot.number))
+
+
+def _make_logs(folder: Path) -> None:
+    """Make the folder of the logs, and the study's directory for it."""
+    with explained("make", folder / "logs"):
+        make_folder(Path(os.path.realpath(folder)), parents=True)  # links above it are the user's own
+        make_folder(folder / "logs")
 
 
 def _log(folder: Path, number: int) -> Path:

@@ -76,12 +76,7 @@ def trials(study: Study, group: Any = None, deadline: Any = None) -> Iterator[Tr
     while (trial := _next(_Leader(study, deadline), ranks, ended)) is not None:
         try:
             yield trial
-            if trial.ended is None:
-                raise NotTold(
-                    f"Trial {trial.number} was neither told nor failed on rank {ranks.rank} before the "
-                    "loop went on. Every rank must call trial.tell(value), not rank 0 alone; the trial "
-                    "is released."
-                )
+            trial._require_ended(ranks.rank)
         finally:
             trial._leave()
         ended = trial._outcome
@@ -141,6 +136,14 @@ class RankTrial(Trial):
         except ClaimLost:  # it has failed on another rank already, or its claim was lost
             self._end("failed")
         self._outcome = f"failed: {why}"
+
+    def _require_ended(self, rank: int) -> None:
+        """Raise `NotTold` unless the trial has ended on this rank."""
+        if self.ended is None:
+            raise NotTold(
+                f"Trial {self.number} was neither told nor failed on rank {rank} before the loop went on. "
+                "Every rank must call trial.tell(value), not rank 0 alone; the trial is released."
+            )
 
     def _leave(self) -> None:
         """Release the trial unless it has ended; the loop goes on or ends."""
