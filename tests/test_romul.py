@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hoptim import ROMUL, Choice, Float, Int, Ordinal, Proposal, Space, View
 from hoptim.errors import OptimizerError
 from hoptim.testing import Row, population
+from tests.members import evenly
 
 PLAIN = Space({"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)})
 
@@ -42,11 +43,6 @@ def propose(seen: View, member: int, seed: int = 0, **changes: Any) -> Proposal:
 def parents(seen: View, member: int, n: int = 60, **changes: Any) -> Counter[int | None]:
     """How often each trial is the parent of a member's next one."""
     return Counter(propose(seen, member, seed, **changes).parent for seed in range(n))
-
-
-def evenly(n: int, odds: float) -> object:
-    """A count of n tries at these odds, give or take five standard errors."""
-    return pytest.approx(n * odds, abs=5 * math.sqrt(n * odds * (1 - odds)))
 
 
 @pytest.mark.parametrize(

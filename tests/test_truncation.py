@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,20 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hoptim import Choice, Float, Proposal, Space, TruncationSelection, View
-from hoptim.testing import Row, population
-
-PLAIN = Space({"x": Float(0.5, 50.0), "c": Choice(["a", "b", "c"])})
-BEGUN = Space({"x": Float(0.5, 50.0, init=7.0), "c": Choice(["a", "b", "c"], init="b")})
-
-
-def view(losses: Sequence[float], step: int = 0, size: int | None = None, space: Space = PLAIN) -> View:
-    """Members that have told these losses; member i is at x = 2 + i and took trial 10 + i."""
-    rows = [
-        Row(10 + i, i, step, step, space.encode({"x": 2.0 + i, "c": "b"}).tolist(), loss)
-        for i, loss in enumerate(losses)
-    ]
-    return View(space, size or len(losses), population(rows))
+from hoptim import Proposal, TruncationSelection, View
+from hoptim.testing import population
+from tests.members import BEGUN, evenly, view
 
 
 def propose(seen: View, member: int, seed: int = 0, **changes: Any) -> Proposal:
@@ -37,11 +25,6 @@ def exploiters(seen: View, **changes: Any) -> list[int]:
     made = [propose(seen, member, **changes) for member in range(len(seen.population))]
     unchanged = [(10 + member, x) for member, x in enumerate(seen.population.x.tolist())]
     return [m for m, p in enumerate(made) if (p.parent, p.x.tolist()) != unchanged[m]]
-
-
-def evenly(n: int, odds: float) -> object:
-    """A count of n tries at these odds, give or take five standard errors."""
-    return pytest.approx(n * odds, abs=5 * math.sqrt(n * odds * (1 - odds)))
 
 
 @pytest.mark.parametrize(
