@@ -42,7 +42,9 @@ from hoptim.optimizers.summary import Summary
 from hoptim.optimizers.truncation import TruncationSelection
 from hoptim.options import Options
 from hoptim.session.results import Results
-from hoptim.space.dimensions import Choice, Dimension, Float, Int, Ordinal
+from hoptim.space.dimension import Dimension
+from hoptim.space.listed import Choice, Ordinal
+from hoptim.space.numeric import Float, Int
 from hoptim.space.space import Space
 from hoptim.study import Study, load
 from hoptim.trial import FinishedTrial, Trial

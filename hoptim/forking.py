@@ -13,7 +13,7 @@ from hoptim.options import OptionKeywords, Options
 from hoptim.session.generation import bring_over, choose_members, generation_step
 from hoptim.session.session import Session
 from hoptim.session.study_config import StudyArguments
-from hoptim.space.dimensions import Dimension
+from hoptim.space.dimension import Dimension
 from hoptim.space.space import Space
 from hoptim.store.state import State
 from hoptim.store.study_draft import StudyDraft

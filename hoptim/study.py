@@ -20,7 +20,7 @@ from hoptim.session.loop import Loop
 from hoptim.session.results import Results
 from hoptim.session.session import Session
 from hoptim.session.study_config import StudyArguments, space_of
-from hoptim.space.dimensions import Dimension
+from hoptim.space.dimension import Dimension
 from hoptim.space.space import Space
 from hoptim.trial import FinishedTrial, Keeper, Trial
 

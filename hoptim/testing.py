@@ -14,7 +14,8 @@ import numpy as np
 from hoptim.optimizers._conformance import Ask, Loss, Simulation, as_json, population, rows
 from hoptim.optimizers.base import Optimizer, Proposal, View
 from hoptim.optimizers.population import Population, Row
-from hoptim.space.dimensions import Choice, Float, Int, Ordinal
+from hoptim.space.listed import Choice, Ordinal
+from hoptim.space.numeric import Float, Int
 from hoptim.space.space import Space
 
 __all__ = ["OptimizerConformance", "Row", "population"]

@@ -12,7 +12,7 @@ from hoptim._files import explained, replace_whole
 from hoptim._paths import user_path
 from hoptim.analysis import scalar_table
 from hoptim.errors import ArgumentError, HoptimError
-from hoptim.space.dimensions import Dimension
+from hoptim.space.dimension import Dimension
 from hoptim.space.space import Space
 
 _FORMAT = 1

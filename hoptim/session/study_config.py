@@ -20,7 +20,7 @@ from hoptim.optimizers.patient import Patient
 from hoptim.optimizers.random_search import RandomSearch
 from hoptim.optimizers.romul import ROMUL
 from hoptim.optimizers.truncation import TruncationSelection
-from hoptim.space.dimensions import Dimension
+from hoptim.space.dimension import Dimension
 from hoptim.space.space import Space
 from hoptim.store.differences import require_same
 

@@ -11,8 +11,9 @@ import numpy as np
 from hoptim._arguments import settings_before
 from hoptim._text import shown
 from hoptim.errors import SpaceError
-from hoptim.space import dimensions
-from hoptim.space.dimensions import Dimension
+from hoptim.space.dimension import Dimension
+from hoptim.space.listed import Choice, Ordinal
+from hoptim.space.numeric import Float, Int
 
 if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
     from numpy.typing import ArrayLike, NDArray
@@ -214,12 +215,7 @@ class Space:
         return cls(dims)
 
 
-_KINDS: tuple[type[Dimension], ...] = (
-    dimensions.Float,
-    dimensions.Int,
-    dimensions.Choice,
-    dimensions.Ordinal,
-)
+_KINDS: tuple[type[Dimension], ...] = (Float, Int, Choice, Ordinal)
 
 
 def _of(name: str, call: Callable[[Any], Any], value: Any) -> Any:

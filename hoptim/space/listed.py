@@ -1,0 +1,144 @@
+"""Hyperparameters with a list of values, scalars or names for any objects: `Choice` and `Ordinal`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from hoptim._text import shown
+from hoptim.space.dimension import Dimension, Scalar
+
+
+class _Listed(Dimension):
+    """A list of JSON scalars, or names for any objects: `Choice` and `Ordinal`."""
+
+    values: Any
+    _names: list[Scalar]
+    _objects: list[Any]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.values, Mapping):
+            names, objects = list(self.values), list(self.values.values())
+            if not all(isinstance(name, str) for name in names):
+                raise self._reject("the names of a mapping must be strings")
+        elif isinstance(self.values, Sequence) and not isinstance(self.values, (str, bytes)):
+            names = objects = list(self.values)
+        else:
+            raise self._reject("values must be a list of scalars, or a mapping of name to object")
+        self._check_names(names)
+        object.__setattr__(self, "_names", names)
+        object.__setattr__(self, "_objects", objects)
+        self._check_init()
+
+    def _check_names(self, names: list[Any]) -> None:
+        if not names:
+            raise self._reject("values must not be empty")
+        for i, name in enumerate(names):
+            if not isinstance(name, (str, int, float, bool, type(None))):
+                raise self._reject(
+                    f"values must be JSON scalars, found {shown(name)}; name it, as in "
+                    "Choice({'name': ...})"
+                )
+            if isinstance(name, float) and not math.isfinite(name):
+                raise self._reject(f"values must be finite, found {shown(name)}")
+            if name in names[:i]:
+                raise self._reject(f"values must differ, found {shown(name)} twice")
+
+    def _index(self, value: Any) -> int:
+        """Return the index of a value: the same object, else its name, else an equal scalar."""
+        for i, known in enumerate(self._objects):
+            if known is value:
+                return i
+        with suppress(Exception):  # whatever an object's own code raises: it is none of those listed
+            value = value.item() if getattr(value, "ndim", None) == 0 else value
+        if isinstance(value, (str, int, float)):
+            for listed in (self._names, self._objects):
+                for i, known in enumerate(listed):
+                    if isinstance(known, (str, int, float)) and known == value:
+                        return i
+        raise self._reject(f"a value must be one of those listed, found {shown(value)}")
+
+    def named(self, name: Scalar) -> Any:
+        return self._objects[self._names.index(name)]
+
+    def to_json(self) -> dict[str, Any]:
+        init = None if self.init is None else self._names[self._index(self.init)]
+        return {**super().to_json(), "values": self._names, "init": init}
+
+
+@dataclass(frozen=True)
+class Choice(_Listed):
+    """One of several values without order.
+
+    Args:
+        values: JSON scalars, or a mapping from a name, which is recorded, to any object.
+        init: Value of every member's first trial. Default: None, drawn.
+        inherit: True to draw it once and inherit it unchanged with the weights. Default: False.
+
+    Raises:
+        SpaceError: `values` are empty, not distinct or no JSON scalars, or `init` is not among them.
+
+    >>> Choice(["relu", "gelu"]).decode(1.0)
+    'gelu'
+    """
+
+    values: Any
+    init: Any = None
+    inherit: bool = False
+    ordered = False
+
+    def encode(self, value: Any) -> float:
+        return float(self._index(value))
+
+    def decode(self, u: float) -> Any:
+        return self._objects[int(u)]
+
+    def name(self, u: float) -> Scalar:
+        return self._names[int(u)]
+
+    def draw(self, uniform: float) -> float:
+        return float(int(uniform * len(self._names)))
+
+    def scale(self, u: float, factor: float) -> float | None:
+        return u
+
+
+@dataclass(frozen=True)
+class Ordinal(_Listed):
+    """One of several values in order, such as layer widths; steps go to neighbours.
+
+    Args:
+        values: JSON scalars in order, or a mapping from a name, which is recorded, to any object.
+        init: Value of every member's first trial. Default: None, drawn.
+        inherit: True to draw it once and inherit it unchanged with the weights. Default: False.
+
+    Raises:
+        SpaceError: The reasons of `Choice`.
+
+    >>> Ordinal([32, 64, 128]).decode(0.5)
+    64
+    """
+
+    values: Any
+    init: Any = None
+    inherit: bool = False
+
+    def encode(self, value: Any) -> float:
+        return (self._index(value) + 0.5) / len(self._names)
+
+    def decode(self, u: float) -> Any:
+        return self._objects[self._cell(u)]
+
+    def name(self, u: float) -> Scalar:
+        return self._names[self._cell(u)]
+
+    def scale(self, u: float, factor: float) -> float | None:
+        step = (factor > 1) - (factor < 1)
+        cell = min(max(self._cell(u) + step, 0), len(self._names) - 1)
+        return (cell + 0.5) / len(self._names)
+
+    def _cell(self, u: float) -> int:
+        return min(int(u * len(self._names)), len(self._names) - 1)
