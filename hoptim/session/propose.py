@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, NoReturn
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from hoptim.session.summaries import Summaries
 from hoptim.space.space import Space
 from hoptim.store.state import State
 from hoptim.store.trial_record import TrialRecord
+
+if TYPE_CHECKING:
+    from hoptim.session.streams import Streams
 
 
 @dataclass
@@ -54,9 +57,7 @@ class Proposer:
             steps=state.steps,
             _summary=partial(self._summaries, state),
         )  # fmt: skip
-        # The stream of np.random.default_rng([seed, number]), made in two thirds of the time.
-        rng = np.random.Generator(np.random.PCG64([state.seed, number]))
-        proposal = self.optimizer.propose(view, member, rng)
+        proposal = self.optimizer.propose(view, member, self._streams(state.seed, number))
         x = self._coordinates(proposal)
         self._check(proposal, state)
         fields = {"parent": proposal.parent, "params": self._params(proposal, x), "x": x}
@@ -65,6 +66,12 @@ class Proposer:
         if proposal.retain:
             fields["retain"] = True
         return fields
+
+    @cached_property
+    def _streams(self) -> Streams:
+        from hoptim.session.streams import Streams  # imports numpy.random, which only who asks needs
+
+        return Streams()
 
     def _coordinates(self, proposal: Any) -> list[float]:
         if not isinstance(proposal, Proposal):
