@@ -69,7 +69,8 @@ def test_plain_floats_give_what_arrays_give():
     moved = 1 - np.abs((u + sigma[:, np.newaxis] * z) % 2 - 1)
     for i in range(64):
         assert _romul_kernel.adapt(sigma.item(i), 0.2, normal.item(i), BOUNDS) == sigmas[i]
-        assert _romul_kernel.step(u[i], sigma.item(i), z[i]).tolist() == moved[i].tolist()
+        each = zip(u[i].tolist(), z[i].tolist(), strict=True)
+        assert [_romul_kernel.step(a, sigma.item(i), b) for a, b in each] == moved[i].tolist()
 
 
 @pytest.mark.parametrize("z", [-9.0, 9.0])

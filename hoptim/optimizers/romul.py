@@ -80,13 +80,15 @@ class ROMUL(Optimizer):
         parent = row if stays else pick(best, rng)
         if parent is None:
             return Proposal(None, view.space.draw(rng), {"sigma": float(self.step)})
-        number, memo, u = int(population.number[parent]), population.memo[parent], population.x[parent]
+        number, memo = population.number.item(parent), population.memo[parent]
         if (inherited := self.step_size(memo)) is None:
             raise OptimizerError(f"The memo of trial {number} must hold ROMUL's step size, found {memo!r}.")
-        z = rng.standard_normal(1 + len(u))
-        sigma = kernel.adapt(inherited, self.rate, z.item(0), self.bounds)
-        moved = np.where(view.space.stepped, kernel.step(u, sigma, z[1:]), u)
-        return Proposal(number, view.space.redraw(moved, self.resample_choice, rng), {"sigma": sigma})
+        x = population.x[parent].tolist()  # plain floats, as arrays of a few numbers take longer
+        z_0, *z = rng.standard_normal(1 + len(x)).tolist()
+        sigma = kernel.adapt(inherited, self.rate, z_0, self.bounds)
+        for i in view.space.stepped_at:
+            x[i] = kernel.step(x[i], sigma, z[i])
+        return Proposal(number, view.space.redraw(x, self.resample_choice, rng), {"sigma": sigma})
 
     @staticmethod
     def step_size(memo: Any) -> float | None:

@@ -77,6 +77,11 @@ class Space:
         return np.array([dim.ordered and not dim.inherit for dim in self._dims])
 
     @cached_property
+    def stepped_at(self) -> tuple[int, ...]:
+        """Return the positions of the dimensions that take Gaussian steps."""
+        return tuple(np.flatnonzero(self.stepped).tolist())
+
+    @cached_property
     def switched(self) -> NDArray[np.bool_]:
         """Return the mask `(d,)` of dimensions that change only by a draw: unordered, not inherited."""
         return np.array([not dim.ordered and not dim.inherit for dim in self._dims])
