@@ -6,8 +6,6 @@ import logging
 import math
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +102,7 @@ class Handle:
         hand = self._hand
         if hand is not None and (hand.inherited or not hand.claims_ahead):
             hand = None
-        with self._noting_its_end(trial):
+        try:
             if (published := self._publish(trial, outcome, record)) is not None:
                 self._published.append(published.name)
                 record["checkpoint"] = published.record()
@@ -119,6 +117,9 @@ class Handle:
                 self._session.last_told.remember(trial.number)
                 if hand is not None:
                     hand.ahead = ahead
+        except (ClaimLost, AlreadyTold) as error:
+            self._note_its_end(trial, error)
+            raise
         if self._claim is not None and not self.inherited:  # else it began elsewhere
             self._session.durations.note(time.monotonic() - self._began)
         self._session.told(trial)
@@ -126,8 +127,11 @@ class Handle:
     def fail(self, trial: Trial, why: str, retry: bool) -> None:
         """End the attempt as a failure."""
         self._session.last_told.forget()
-        with self._noting_its_end(trial):
+        try:
             self._session.fail(trial, self._id, why, retry)
+        except (ClaimLost, AlreadyTold) as error:
+            self._note_its_end(trial, error)
+            raise
         self.ended = "failed"
         self._withdraw(trial)
         self._session.callbacks.failed(trial, why)
@@ -204,20 +208,14 @@ class Handle:
         saved = self._store.state.saved.get(trial.number)
         self._checkpoints.drop(name for name in self._published if saved is None or name != saved.name)
 
-    @contextmanager
-    def _noting_its_end(self, trial: Trial) -> Iterator[None]:
+    def _note_its_end(self, trial: Trial, error: ClaimLost | AlreadyTold) -> None:
         """Mark the trial as ended when its claim turns out to be lost, so that a loop goes on."""
-        try:
-            yield
-        except ClaimLost as error:
-            self._checkpoints.forget(trial.number, trial.token, ended=False)
+        self._checkpoints.forget(trial.number, trial.token, ended=False)
+        if isinstance(error, ClaimLost):
             self.ended = "lost to another worker"
             log.warning("%s", error)  # a `with trial:` goes on without raising it
-            raise
-        except AlreadyTold:
-            self._checkpoints.forget(trial.number, trial.token, ended=False)
+        else:
             self.ended = "told"
-            raise
 
 
 def _ending(trial: Trial, value: Any, outcome: Outcome) -> dict[str, Any]:

@@ -60,7 +60,8 @@ class Claims:
         """
         if self._workers.is_lost():
             return None  # others took this process for dead; the next ask begins anew
-        self._take_back(transaction)
+        if self._workers.suspects:
+            self._take_back(transaction)
         state = transaction.state
         if (trial := self._unused(state)) is not None:
             return self._lend(trial, state)

@@ -137,6 +137,8 @@ class References:
             keep: Predicate of what must stay nevertheless, asked each time, since its answer may depend on
                 how far the study is; None keeps none.
         """
+        if not self._doubtful:
+            return []  # as always where trials have no checkpoints
         for number in [number for number in self._doubtful if self._is_needed(finished[number])]:
             self._doubtful.remove(number)
         spare = sorted((finished[number] for number in self._doubtful), key=_closed)
