@@ -95,6 +95,8 @@ class Float(_Numeric):
             return self.low
         return self.high if u >= 1 else min(max(self._value(u), self.low), self.high)
 
+    name = decode
+
     def scale(self, u: float, factor: float) -> float | None:
         value = self.decode(u)
         if value == 0:  # a factor would never leave it
@@ -133,6 +135,8 @@ class Int(_Numeric):
 
     def decode(self, u: float) -> int:
         return min(max(math.floor(self._value(u) + 0.5), self.low), self.high)
+
+    name = decode
 
     def scale(self, u: float, factor: float) -> float | None:
         value = self.decode(u)
