@@ -6,10 +6,12 @@ import math
 import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from typing import Any
 
 _LAST_SECOND = 253_370_764_800  # of the year 9999, in UTC at least
 _MOST_CHOICES = 2**24
+_NUMBERS = (float, int)
 _WORKER = re.compile(r"[A-Za-z0-9-]{1,32}(\.[0-9a-f]{1,16}){0,2}")  # a plain file name, nowhere else
 
 
@@ -36,6 +38,7 @@ def moment(value: Any) -> float:
     return float(value)
 
 
+@lru_cache  # a few workers write all records
 def worker_name(value: Any) -> str:
     """Return a value; raise `ValueError` unless it is the name of a worker."""
     if not _WORKER.fullmatch(value):
@@ -83,15 +86,12 @@ def check_params(params: Any, x: Any, names: AbstractSet[str] | None, partial: b
     """
     if type(params) is not dict or not (names is None or _fits(params, names, partial)):
         raise ValueError(f"params are {params!r}")
-    d = len(params) if names is None else len(names)
-    if type(x) is not list or len(x) != d or not all(map(_is_coordinate, x)):
+    if type(x) is not list or len(x) != len(params if names is None else names):
         raise ValueError(f"x is {x!r}")
+    for value in x:  # in [0, 1] or an index; a study.json has no room for more choices
+        if type(value) not in _NUMBERS or not 0 <= value < _MOST_CHOICES:
+            raise ValueError(f"x is {x!r}")
 
 
 def _fits(params: Mapping[str, Any], names: AbstractSet[str], partial: bool) -> bool:
     return params.keys() <= names if partial else params.keys() == names
-
-
-def _is_coordinate(value: Any) -> bool:
-    """Tell whether a value is in [0, 1] or an index; a study.json has no room for more choices."""
-    return type(value) in (float, int) and 0 <= value < _MOST_CHOICES

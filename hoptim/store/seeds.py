@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 
 def trial_seed(seed: int, number: int) -> int:
     """Return the seed of a trial, 31 bits.
@@ -10,7 +12,12 @@ def trial_seed(seed: int, number: int) -> int:
         seed: Seed of the study.
         number: Number of the trial.
     """
-    return _mix(_mix(seed) + number) >> 33
+    return _mix(_scattered(seed) + number) >> 33
+
+
+@lru_cache  # the same for all trials of a study
+def _scattered(seed: int) -> int:
+    return _mix(seed)
 
 
 def _mix(z: int) -> int:

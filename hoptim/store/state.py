@@ -72,17 +72,19 @@ class State:
             StudyDamaged: It contradicts the records before it.
             NewerFormat: It is of a later version.
         """
-        handler = _HANDLERS.get(str(record.get("op")))
+        op = record.get("op")
+        handler = _HANDLERS.get(op) if type(op) is str else None
         if handler is None:
-            refuse_op(self.n, record.get("op"))
+            refuse_op(self.n, op)
         try:
             if "time" in record:
                 self.time = moment(record["time"])
             handler(self, record)
-            self._references.drop(record.get("drops", ()))
+            if "drops" in record:
+                self._references.drop(record["drops"])
         except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
             raise StudyDamaged(
-                f"Record {self.n} ({record['op']}) contradicts the records before it: "
+                f"Record {self.n} ({op}) contradicts the records before it: "
                 f"{type(error).__name__}: {error}."
             ) from error
         self.n += 1
