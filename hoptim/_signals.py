@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from _signal import getsignal  # type: ignore[import-not-found]  # the one of `signal`, which seeks its name
 from types import FrameType
 from typing import Any
 
@@ -82,7 +83,7 @@ def defer(number: int) -> None:
     if threading.current_thread() is not threading.main_thread():
         return
     _unwinding.add(number)
-    found = _here.wrapped.get(number, signal.getsignal(number))
+    found = _here.wrapped.get(number, getsignal(number))
     if found is None or (number in _theirs and found != _theirs[number]):
         return  # set by C code, or ours, or a later one of the user's, which may itself call ours
     _theirs[number] = found
@@ -106,7 +107,7 @@ def _deliver() -> None:
 def _wrap() -> None:
     """Let a handler that was set after ours wait as well; `_unwrap` puts it back, for it is the user's."""
     for number in _theirs:
-        found = signal.getsignal(number)
+        found = getsignal(number)
         if found is _on_signal or found is None or found == signal.SIG_IGN:
             continue
         if threading.current_thread() is threading.main_thread():
@@ -117,7 +118,7 @@ def _wrap() -> None:
 def _unwrap() -> None:
     while _here.wrapped:
         number, handler = next(iter(_here.wrapped.items()))
-        if signal.getsignal(number) is _on_signal:
+        if getsignal(number) is _on_signal:
             signal.signal(number, handler)
         _here.wrapped.pop(number, None)  # last, for a signal in these lines must find it
 
@@ -158,7 +159,7 @@ def _after_fork_in_child() -> None:
     _unwinding.clear()
     _unwrap()
     for number, handler in _theirs.items():
-        if signal.getsignal(number) is _on_signal:
+        if getsignal(number) is _on_signal:
             signal.signal(number, handler)
     _after_fork()
 
