@@ -23,7 +23,7 @@ from costs.machine import header
 
 import hoptim
 from hoptim.benchmarks.tables import aligned
-from hoptim.store import claims, journal, line_format, store, transactions
+from hoptim.store import claims, journal, line_format, open_journal, store, transactions
 from hoptim.store.locking import lock
 
 _MICRO = 1e6
@@ -32,7 +32,7 @@ _PHASES: list[tuple[Any, str, str]] = [
     (lock.StudyLock, "_lock_head", "open and lock `lock`"),
     (lock.StudyLock, "_is_current", "look whether both are the current files"),
     (lock.StudyLock, "_note_holder", "note the holder"),
-    (journal.FileJournal, "_open", "open the journal"),
+    (open_journal.OpenJournal, "__init__", "open the journal"),
     (lock.StudyLock, "lock_file", "lock the journal"),
     (journal.FileJournal, "_settle", "look at the reserve"),
     (transactions.Transactions, "_catch_up", "read and fold what is new"),
@@ -43,8 +43,8 @@ _PHASES: list[tuple[Any, str, str]] = [
     (transactions.Transaction, "add", "fold the records"),
     (line_format, "encode", "encode them"),
     (journal.FileJournal, "append", "append, but for"),
-    (journal, "write_all", "  the write"),
-    (journal, "flush", "  the fsync"),
+    (open_journal, "write_all", "  the write"),
+    (open_journal, "flush", "  the fsync"),
     (journal, "note_durable", "  the note that it is durable"),
     (journal, "unlock_and_close", "unlock and close the journal"),
     (lock.StudyLock, "_leave_queue", "unlock and close `lock` and `queue`"),

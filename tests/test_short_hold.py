@@ -39,7 +39,7 @@ def test_others_records_are_read_before_the_hold(name, tmp_path, monkeypatch):
     journal, apply = mine._session.store.journal, State.apply
 
     def counting(state: State, record: dict[str, object]) -> None:
-        folded[journal._fd is not None] += 1
+        folded[journal._held is not None] += 1
         apply(state, record)
 
     monkeypatch.setattr(State, "apply", counting)

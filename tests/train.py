@@ -17,7 +17,7 @@ from pathlib import Path
 
 import hoptim
 from hoptim import _files
-from hoptim.store import checkpoints, journal
+from hoptim.store import checkpoints, open_journal
 from hoptim.store.draft import Draft
 from hoptim.store.process_identity import ProcessIdentity
 from hoptim.store.published import Published
@@ -98,7 +98,7 @@ def _instrument(killer: Killer) -> None:
         killer.at("unsynced")
 
     checkpoints.Checkpoints.publish = published  # type: ignore[method-assign]
-    journal.write_all = torn  # type: ignore[attr-defined]
+    open_journal.write_all = torn  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

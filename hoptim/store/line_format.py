@@ -148,7 +148,8 @@ def _parse(payloads: list[bytes]) -> list[Record]:
 
 def _objects(payload: bytes) -> list[Record]:
     try:
-        found = _PLAIN.decode(f"[{payload.decode('ascii')}]")
+        text = f"[{payload.decode('ascii')}]"
+        found, end = _PLAIN.raw_decode(text)  # looks for no space around the text
     except (ValueError, RecursionError):
         return []
-    return found if all(type(record) is dict for record in found) else []
+    return found if end == len(text) and all(type(record) is dict for record in found) else []

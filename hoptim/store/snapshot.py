@@ -75,8 +75,7 @@ class Snapshots:
             state: State by all records that have been read.
             added: Number of those that were appended last.
         """
-        mutex = self._journal.mutex
-        if not is_due(state, added) or not mutex.acquire(blocking=False):
+        if not is_due(state, added) or not (mutex := self._journal.mutex).acquire(blocking=False):
             return  # a thread that is in may wait for the lock; another append will do
         try:
             if (at := self._journal.own_end) is not None:

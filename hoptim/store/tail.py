@@ -62,6 +62,21 @@ def damaged(path: Path, at: Cursor, what: str) -> StudyDamaged:
     )
 
 
+def put_back(path: Path, end: int) -> StudyDamaged:
+    """Return the error of a journal that lost what this process had recorded.
+
+    Args:
+        path: Journal.
+        end: Byte up to which it was recorded.
+    """
+    return StudyDamaged(
+        f"{str(path)!r} was put back to an earlier moment, or replaced, while this process "
+        f"worked on it: what it recorded up to byte {end} is no longer there. Numbers of trials "
+        "and claims are given anew from there on, so nothing more is recorded by this process. "
+        "Stop all workers of the study and start them again."
+    )
+
+
 def refuse_another_study(path: Path, uuid: str, front: bytes) -> None:
     """Raise `StudyMismatch` if a first line is that of another study.
 

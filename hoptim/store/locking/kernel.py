@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 
 from hoptim._files import create
 from hoptim._signals import signals_allowed
@@ -46,8 +48,9 @@ def poll_lock(fd: int, seconds: float) -> bool:
         fd: Descriptor of the file.
         seconds: Time to try; signals act between tries.
     """
-    from filelock import lock_descriptor  # costs 70 ms to import: only with a directory
-
+    lock_descriptor = _lock_descriptor()
+    if lock_descriptor(fd, blocking=False):  # as mostly
+        return True
     end = time.monotonic() + seconds
     while not lock_descriptor(fd, blocking=False):
         if time.monotonic() >= end:
@@ -55,6 +58,13 @@ def poll_lock(fd: int, seconds: float) -> bool:
         with signals_allowed():
             time.sleep(0.001)
     return True
+
+
+@cache
+def _lock_descriptor() -> Callable[..., bool]:
+    from filelock import lock_descriptor  # costs 70 ms to import: only with a directory
+
+    return lock_descriptor
 
 
 def is_at(fd: int | None, path: str) -> bool:

@@ -7,8 +7,8 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 
 from hoptim._signals import signals_allowed
 from hoptim.errors import LockTimeout, StoreError
@@ -29,6 +29,8 @@ def take(mutex: threading.RLock, timeout: float | None, study: str) -> None:
     Raises:
         LockTimeout: Still taken after `timeout`.
     """
+    if mutex.acquire(blocking=False):
+        return
     end = math.inf if timeout is None else time.monotonic() + timeout
     while not mutex.acquire(timeout=min(_SLICE, max(0.0, end - time.monotonic()))):
         if time.monotonic() >= end:
@@ -37,14 +39,19 @@ def take(mutex: threading.RLock, timeout: float | None, study: str) -> None:
             pass
 
 
-@contextmanager
-def alone(mutex: threading.RLock, timeout: float | None, study: str) -> Iterator[None]:
-    """Keep the other threads of this process out of a block; the arguments are those of `take`."""
-    take(mutex, timeout, study)
-    try:
-        yield
-    finally:
-        mutex.release()
+class alone:
+    """Keeps the other threads of this process out of a block; the arguments are those of `take`."""
+
+    __slots__ = ("_mutex", "_study", "_timeout")
+
+    def __init__(self, mutex: threading.RLock, timeout: float | None, study: str) -> None:
+        self._mutex, self._timeout, self._study = mutex, timeout, study
+
+    def __enter__(self) -> None:
+        take(self._mutex, self._timeout, self._study)
+
+    def __exit__(self, *_: object) -> None:
+        self._mutex.release()
 
 
 class WaitLogger:
