@@ -28,11 +28,14 @@ class Table:
         self._memo: list[Any] = [None] * room
         self._there = np.zeros(room, dtype=bool)
         self._end = 0
-        self._population: Population | None = None  # as last given out, before the rows below were written
-        self._written: set[int] = set()
+        self._population: Population | None = None  # as last given out, before the rows below
+        self._new: dict[int, Row] = {}
 
     def put(self, row: int, trial: Row) -> None:
-        """Write a trial into a row."""
+        """Write a trial into a row; the arrays are changed once somebody wants them."""
+        self._new[row] = trial
+
+    def _write(self, row: int, trial: Row) -> None:
         while row >= len(self._there):
             self._there, *self._columns = map(_doubled, (self._there, *self._columns))
             self._memo += [None] * len(self._memo)
@@ -41,13 +44,14 @@ class Table:
             column[row] = value
         self._there[row] = True
         self._end = max(self._end, row + 1)
-        self._written.add(row)
 
     def population(self) -> Population:
         """Return the trials in the order of their rows, in arrays that later writes leave alone."""
         before = self._population
-        if before is not None and not self._written:
+        if before is not None and not self._new:
             return before
+        for row, trial in self._new.items():
+            self._write(row, trial)
         there, memo = self._there[: self._end], self._memo[: self._end]
         full = bool(there.all())
         if not full:
@@ -56,8 +60,8 @@ class Table:
         number, member, step, age, x, loss, parent = parts
         made = Population(number, member, step, age, x, loss, memo, parent)
         if full and before is not None and len(before) == len(made):
-            made.derive_from(before, self._written)
-        self._population, self._written = made, set()
+            made.derive_from(before, self._new)
+        self._population, self._new = made, {}
         return made
 
     def copy(self) -> Table:
@@ -65,7 +69,7 @@ class Table:
         made = copy.copy(self)
         made._columns = [column.copy() for column in self._columns]
         made._there, made._memo = self._there.copy(), self._memo.copy()
-        made._written = self._written.copy()
+        made._new = self._new.copy()
         return made
 
 
