@@ -9,7 +9,7 @@ import pytest
 
 import hoptim
 from hoptim.cli import reading
-from hoptim.store import journal
+from hoptim.store import journal, open_journal
 from hoptim.store.reading import show_with
 from tests.builders import study, train
 
@@ -18,7 +18,8 @@ def test_reading_tells_how_far_it_is(tmp_path, monkeypatch):
     """Each portion of the journal is told of once it is folded; another context is not told."""
     train(study(tmp_path))
     size = (tmp_path / "journal.jsonl").stat().st_size
-    monkeypatch.setattr(journal, "PORTION", size // 3)
+    for reader in (journal, open_journal):
+        monkeypatch.setattr(reader, "PORTION", size // 3)
     told = []
 
     def look():

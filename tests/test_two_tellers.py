@@ -12,7 +12,7 @@ import pytest
 
 import hoptim
 from hoptim import remote
-from hoptim.store import checkpoints
+from hoptim.store import checkpoint_folder
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.journal import FileJournal
 from tests.builders import records, study
@@ -228,7 +228,7 @@ def test_a_checkpoint_that_was_not_durable_leaves_nothing(tmp_path, monkeypatch)
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
-        patch.setattr(checkpoints, "flush", full)
+        patch.setattr(checkpoint_folder, "flush", full)
         trial.tell(1.0, save=saving("a"))
     assert set(folder.iterdir()) == set()
     trial.tell(1.0, save=saving("b"))
