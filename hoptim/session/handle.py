@@ -122,7 +122,7 @@ class Handle:
             raise
         if self._claim is not None and not self.inherited:  # else it began elsewhere
             self._session.durations.note(time.monotonic() - self._began)
-        self._session.told(trial)
+        self._session.announce.told(trial)
 
     def fail(self, trial: Trial, why: str, retry: bool) -> None:
         """End the attempt as a failure."""

@@ -60,7 +60,7 @@ class Loop:
                         return
                     claim, hand.ahead = hand.ahead, None
                     trial = lend(self._session, claim, hand)
-                self._session.asked(trial)
+                self._session.announce.asked(trial)
                 yield trial
                 if hand.inherited:
                     continue
@@ -92,7 +92,7 @@ class Loop:
                     return None
                 claim, hand.ahead = hand.ahead, None
                 trial = lend(self._session, claim, hand)
-            self._session.asked(trial)
+            self._session.announce.asked(trial)
             hand.lent = None  # the trial is the caller's alone: dropped, it is handed out again
             return trial
         except BaseException:

@@ -6,7 +6,6 @@ import logging
 import os
 from contextlib import suppress
 from functools import cached_property
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +13,10 @@ from hoptim._arguments import whole_of
 from hoptim._files import explained, is_folder
 from hoptim._paths import study_folder
 from hoptim._text import printable
-from hoptim.analysis.family import Exploit, Family
-from hoptim.analysis.populations import seen
-from hoptim.analysis.progress import EARLY, early_collapse
 from hoptim.errors import ArgumentError, HoptimError, StudyMismatch
 from hoptim.optimizers.base import Optimizer
 from hoptim.options import Options
+from hoptim.session.announcements import Announcements
 from hoptim.session.callbacks import Callbacks
 from hoptim.session.deadline import Durations
 from hoptim.session.last_told import LastTold
@@ -64,6 +61,7 @@ class Session:
         store: Records of the study.
         propose: Proposer of trials that nobody has proposed yet.
         callbacks: Callbacks of this process.
+        announce: Announcements of trials to them.
         last_told: Memory of whose weights this process holds.
         durations: Durations of trials, from which that of the next is estimated.
     """
@@ -85,11 +83,11 @@ class Session:
         self.propose = Proposer(config.space, config.optimizer, config.start)
         self.present = Presenter(config.space, self.store.checkpoints, self.path)
         self.callbacks = Callbacks(options.callbacks)
+        self.announce = Announcements(self.callbacks, self.store, self.present, config.mode)
         # A copy of the directory has the same uuid, and is another study.
         self.key = found.uuid, "" if folder is None else os.path.realpath(folder)
         self.last_told = LastTold(self.key)
         self.durations = Durations()
-        self._warned = False
         self._rehearsed: State | None = None
 
     # -- opening ---------------------------------------------------------------------------------
@@ -233,11 +231,6 @@ class Session:
         """Return a claim, None if it had to be given up for want of its parent's checkpoint."""
         return claim if claim is not None and self.store.keep_if_whole(claim) else None
 
-    def asked(self, trial: Trial) -> None:
-        """Announce a trial that goes to the user, and the exploit that it begins with."""
-        if self.callbacks:
-            self.callbacks.asked(trial, self._exploit(trial))
-
     def end(self, trial: Trial, record: Record, claim_next: bool) -> Claim | None:
         """Record a trial's value, and claim the next one in the same append if wanted."""
         return self.store.tell(trial, record, self.propose if claim_next else None, self._keeps)
@@ -245,12 +238,6 @@ class Session:
     def fail(self, trial: Trial, id: str, why: str, retry: bool) -> None:
         """Record a failed attempt."""
         self.store.fail(trial, id, why, retry, self._keeps)
-
-    def told(self, trial: Trial) -> None:
-        """Announce a trial that was told, and warn once when a single founder took all early."""
-        self._look_at_founders(trial)
-        if self.callbacks:
-            self.callbacks.told(self.show(self.store.state.finished[trial.number]))
 
     def hand_back(self, held: Held, unused: bool) -> None:
         """Release a claim; never raises for what is wrong with the files, as an error may be on its way.
@@ -275,25 +262,3 @@ class Session:
         except Exception:
             log.exception("keep= raised for trial %d, whose checkpoint is kept.", record.number)
             return True
-
-    def _exploit(self, trial: Trial) -> Exploit | None:
-        """Return the exploit that a trial begins with, from just the trials that it concerns."""
-        state = self.store.state
-        record = state.open.get(trial.member)
-        if record is None or record.parent is None or record.number != trial.number:
-            return None
-        if state.finished[record.parent].member == trial.member:
-            return None  # its own weights, as mostly: the population is not gathered for that
-        concerned = [*seen(state.members, record), state.finished[record.parent], record]
-        known = {t.number: t for t in sorted(concerned, key=attrgetter("number"))}
-        family = Family(known, lambda number: self.show(known[number]), state.size, self.config.mode)
-        return family.exploit(family.trials[record.number])
-
-    def _look_at_founders(self, trial: Trial) -> None:
-        state = self.store.state
-        if trial.member == 0 and not self._warned and trial.step <= EARLY * state.steps:
-            sole = None if state.stateful is False else state.founders.sole
-            collapsed = early_collapse(sole, state.size, state.steps)
-            if collapsed is not None:
-                self._warned = True
-                log.warning("%s", collapsed)
