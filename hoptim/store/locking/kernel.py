@@ -49,8 +49,6 @@ def poll_lock(fd: int, seconds: float) -> bool:
         seconds: Time to try; signals act between tries.
     """
     lock_descriptor = _lock_descriptor()
-    if lock_descriptor(fd, blocking=False):  # as mostly
-        return True
     end = time.monotonic() + seconds
     while not lock_descriptor(fd, blocking=False):
         if time.monotonic() >= end:
