@@ -43,7 +43,7 @@ class Announcements:
             self._callbacks.told(self._show(self._store.state.finished[trial.number]))
 
     def _show(self, record: TrialRecord) -> FinishedTrial:
-        return self._present.finished(record, self._store.state.saved.get(record.number))
+        return self._present.finished(record, self._store.state.saved)
 
     def _exploit(self, trial: Trial) -> Exploit | None:
         """Return the exploit that a trial begins with, from just the trials that it concerns."""

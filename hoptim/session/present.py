@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from hoptim.errors import HoptimError, StudyDamaged
@@ -26,13 +27,14 @@ class Presenter:
     def __init__(self, space: Space, checkpoints: Checkpoints, path: str | None) -> None:
         self._space, self._checkpoints, self._path = space, checkpoints, path
 
-    def finished(self, record: TrialRecord, saved: Published | None) -> FinishedTrial:
+    def finished(self, record: TrialRecord, checkpoints: Mapping[int, Published]) -> FinishedTrial:
         """Return a trial that has ended.
 
         Args:
             record: The store's record of it.
-            saved: Its checkpoint, None without one.
+            checkpoints: Checkpoints that are there, by number of their trials.
         """
+        saved = checkpoints.get(record.number)
         return FinishedTrial(
             number=record.number, member=record.member, step=record.step, age=record.age,
             parent=record.parent, params=self._params(record), seed=record.seed, value=record.value,

@@ -205,4 +205,4 @@ class Results:
         return self._show(self._numbered[number])
 
     def _show(self, record: TrialRecord) -> FinishedTrial:
-        return self._present.finished(record, self._saved.get(record.number))
+        return self._present.finished(record, self._saved)

@@ -35,7 +35,7 @@ from hoptim.store.state import State
 from hoptim.store.store import Store
 from hoptim.store.study_file import StudyFile
 from hoptim.store.trial_record import TrialRecord
-from hoptim.trial import FinishedTrial, Trial
+from hoptim.trial import Trial
 
 if TYPE_CHECKING:
     from hoptim.store.check.report import Report
@@ -198,10 +198,6 @@ class Session:
 
         return check(Path(str(self.path)), single_host=self.options.single_host)
 
-    def show(self, record: TrialRecord) -> FinishedTrial:
-        """Return what a user sees of a trial that has ended."""
-        return self.present.finished(record, self.store.state.saved.get(record.number))
-
     # -- claiming and ending ---------------------------------------------------------------------
 
     def claim(self, patience: Patience) -> Claim | None:
@@ -256,7 +252,7 @@ class Session:
         """Tell whether this process's `keep=` wants a finished trial's checkpoint."""
         keep = self.options.keep
         try:
-            return keep is not None and bool(keep(self.show(record)))
+            return keep is not None and bool(keep(self.present.finished(record, self.store.state.saved)))
         except HoptimError:
             raise  # it called the study
         except Exception:
