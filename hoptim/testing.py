@@ -114,6 +114,14 @@ class OptimizerConformance:
                 known = type(parent) is int and parent in ask.parents
                 assert known, ask.broke("Parents: must be None or the number (int) of a healthy trial")
 
+    def test_ties_keep_their_own_weights(self) -> None:
+        """Require that no healthy member continues from another one of the same loss, unless retained."""
+        for ask in self._asks():
+            now, row, parent = ask.view.population, ask.row, ask.proposal.parent
+            if row is not None and now.healthy[row] and parent not in ask.retained:
+                equals = set(now.number[now.loss == now.loss[row]].tolist()) - {int(now.number[row])}
+                assert parent not in equals, ask.broke("Ties: an equal's weights must not be copied")
+
     def test_failures_are_all_alike(self) -> None:
         """Require that losses of nan, inf and -inf give the same proposal."""
         for ask, other in product(self._asks(), _FAILURES):

@@ -1,4 +1,4 @@
-"""Takes one precaution of the store away at a time and shows which test notices.
+"""Takes one precaution away at a time, most of them of the store, and shows which test notices.
 
     python tests/mutation.py [NAME ...] [--jobs 2] [--all]
 
@@ -262,6 +262,11 @@ MUTANTS = {
         "store/hot_state.py", [('"best": None if state.best_ever is None else state.best_ever.number', '"best": None')], "simulation",
     ),
     "records that a snapshot stands for are not missed": Mutant("store/journal.py", [("        self._void = self._anew = True\n", "        self._void, self._anew = True, False\n")], "snapshot"),
+    "an equal's weights are copied": Mutant(
+        "optimizers/child.py",
+        [("if donor != row and population", "if donor == row and population")],
+        "ties",
+    ),
     "names change by path": Mutant(
         "store/checkpoint_folder.py",
         [("os.rename(old, new, src_dir_fd=self.fd, dst_dir_fd=self.fd)",

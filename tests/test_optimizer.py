@@ -343,6 +343,7 @@ BROKEN: list[tuple[str, type[Twisted] | type[Thawed] | str, str]] = [
     ("parents_are_healthy", "an older parent", "Parents: must be None or the number"),
     ("parents_are_healthy", "numpy parent", r"Parents: .*parent=np.int64\("),
     ("parents_are_healthy", "keeps its own", "Parents: must be None or the number"),
+    ("ties_keep_their_own_weights", "first of equals", "Ties: an equal's weights must not be copied"),
     ("failures_are_all_alike", "counts -inf", "Failures: must not differ from a loss of"),
     ("failed_members_are_rescued", "gives up failures", "Failures: a member must be rescued"),
     ("draws_anew_when_nobody_is_healthy", "keeps its own", "Failures: there must be no parent, found 0"),

@@ -143,6 +143,11 @@ class Optimizer(ABC):
     checkpoint is kept. A checkpoint that is retained and never continued stays on the disk, so retain
     few. Other checkpoints are deleted and cannot be loaded.
 
+    **Ties.** A healthy member copies only the weights of a strictly better trial. If it would copy an
+    equal it keeps its own, and its hyperparameters change as if it had copied; inherited dimensions
+    stay. Otherwise ties would go to the lower trial number, and while all values are equal the weights of
+    the first member would replace all others.
+
     **Failures.** A trial whose loss is not finite never donates and is never an opponent. In
     population based training its member is rescued: its parent is one of the best healthy trials or, if
     no trial is healthy, it starts from a fresh draw that ignores `init`. A baseline with independent
@@ -200,14 +205,6 @@ class Perturbation(Protocol):
     @property
     def resample(self) -> float:
         """Return the probability of a fresh draw per hyperparameter."""
-
-
-def perturbed(view: View, row: int | None, by: Perturbation, rng: np.random.Generator) -> Proposal:
-    """Return a perturbed child of a row of the population; without a row, a fresh draw without a parent."""
-    if row is None:
-        return Proposal(None, view.space.draw(rng))
-    x = view.space.perturb(view.population.x[row], by.factors, by.resample, rng)
-    return Proposal(int(view.population.number[row]), x)
 
 
 def pick(rows: NDArray[np.int64], rng: np.random.Generator) -> int | None:

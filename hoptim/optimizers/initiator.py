@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hoptim.optimizers.base import Optimizer, Proposal, View, check_perturbation, perturbed, pick
+from hoptim.optimizers.base import Optimizer, Proposal, View, check_perturbation, pick
+from hoptim.optimizers.child import perturbed
 
 _RESCUE = 0.25  # share of donors for a member whose own trial failed; the paper does not say
 
@@ -51,4 +52,4 @@ class Initiator(Optimizer):
             opponent = pick(population.ranking, rng)
             if opponent is not None and population.loss[opponent] < population.loss[row]:
                 parent = opponent
-        return perturbed(view, parent, self, rng)
+        return perturbed(view, row, parent, self, rng)

@@ -10,7 +10,8 @@ import numpy as np
 
 from hoptim._text import shown
 from hoptim.errors import ArgumentError
-from hoptim.optimizers.base import Optimizer, Proposal, View, check_perturbation, perturbed, pick
+from hoptim.optimizers.base import Optimizer, Proposal, View, check_perturbation, pick
+from hoptim.optimizers.child import perturbed
 from hoptim.optimizers.population import Population
 
 if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
@@ -29,10 +30,10 @@ class MultiFrequency(Optimizer):
     The members are split into as many sub-populations as there are frequencies; one with frequency f
     evolves after every f-th step and trains on unchanged in between. When it evolves, its members are
     ranked in quarters, rounded down and at least one each. The worst quarter takes weights and perturbed
-    hyperparameters of the best. The third quarter is replaced by stronger members of other sub-populations,
-    the strongest first: from a slower sub-population by weights and hyperparameters, from a faster one by
-    the weights alone, with the hyperparameters of the best of its own, so that greedy hyperparameters do
-    not spread.
+    hyperparameters of the best, of an equal only the latter. The third quarter is replaced by stronger
+    members of other sub-populations, the strongest first: from a slower sub-population by weights and
+    hyperparameters, from a faster one by the weights alone, with the hyperparameters of the best of its
+    own, so that greedy hyperparameters do not spread.
 
     It does not need to know where a run ends, as `Patient` does, so prefer it for open-ended runs. With a
     known end, `Patient` did better on two of the three problems of `python -m hoptim.benchmarks horizon`
@@ -76,23 +77,23 @@ class MultiFrequency(Optimizer):
             return Proposal(None, view.first(member, rng))
         groups = population.member * len(self.frequencies) // view.size
         if not population.healthy[row]:
-            return self._rescue(view, groups == groups[row], rng)
+            return self._rescue(view, row, groups == groups[row], rng)
         every = self.frequencies[int(groups[row])]
         weights = settings = row
         if (population.step[row] + 1) % every == 0 and view.may_exploit(row, self.burn_in):
             ranks = _Quarters.of(population.ranking[groups[population.ranking] == groups[row]])
             if row in ranks.losers:
-                return perturbed(view, int(rng.choice(ranks.winners)), self, rng)
+                return perturbed(view, row, int(rng.choice(ranks.winners)), self, rng)
             weights, settings = self._migrant(population, groups, ranks, row)
         x = np.where(view.space.inherited, population.x[weights], population.x[settings])
         return Proposal(int(population.number[weights]), x)
 
-    def _rescue(self, view: View, own: NDArray[np.bool_], rng: np.random.Generator) -> Proposal:
+    def _rescue(self, view: View, row: int, own: NDArray[np.bool_], rng: np.random.Generator) -> Proposal:
         """Return a child of the best of the own sub-population, else of all, else a fresh draw."""
         ranking = view.population.ranking
         near = ranking[own[ranking]]
         donors = near if len(near) else ranking
-        return perturbed(view, pick(donors[: max(1, round(_RESCUE * len(donors)))], rng), self, rng)
+        return perturbed(view, row, pick(donors[: max(1, round(_RESCUE * len(donors)))], rng), self, rng)
 
     def _migrant(self, population: Population, groups: Ints, ranks: _Quarters, row: int) -> tuple[int, int]:
         """Return rows to take weights and hyperparameters from; the own row if no migrant replaces it."""

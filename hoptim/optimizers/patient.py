@@ -44,6 +44,9 @@ class Patient(Optimizer):
       hyperparameter. At the end of the period that effect is subtracted from each member's loss before the
       optimizer ranks them, as if all had had the same hyperparameters. In the last two periods it is not.
 
+    Ties are those of the losses that the optimizer ranks: of two equal values the one that owes more to its
+    hyperparameters is the worse. While no value changes there is no effect, so equal values tie.
+
     With fewer than two trials in a period it decides as the optimizer alone, after every trial. It needs
     to know where the run ends: extending a study starts a new plan.
 

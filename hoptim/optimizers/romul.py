@@ -12,6 +12,7 @@ import numpy as np
 from hoptim.errors import OptimizerError
 from hoptim.optimizers import _romul_kernel as kernel
 from hoptim.optimizers.base import Optimizer, Proposal, View, check_between, check_pair, pick
+from hoptim.optimizers.child import child
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class ROMUL(Optimizer):
     fits the published figures.
 
     A member whose trial is among the best k keeps its own weights, so the best train on without reloading;
-    every other member continues from a random one of the best k. A trial has one step size sigma, which is
-    inherited with the weights and so selected along with them:
+    every other member continues from a random one of the best k, or takes only the hyperparameters and
+    step size of an equal one. A trial has one step size sigma, which is inherited with the hyperparameters
+    and so selected along with them:
 
         sigma' = clip(sigma exp(rate z_0), bounds)      z_0 ~ N(0, 1)
         u'     = reflect(u + sigma' z)                  z   ~ N(0, I_d)
@@ -88,7 +90,8 @@ class ROMUL(Optimizer):
         sigma = kernel.adapt(inherited, self.rate, z_0, self.bounds)
         for i in view.space.stepped_at:
             x[i] = kernel.step(x[i], sigma, z[i])
-        return Proposal(number, view.space.redraw(x, self.resample_choice, rng), {"sigma": sigma})
+        x = view.space.redraw(x, self.resample_choice, rng)
+        return child(view, row, parent, x, {"sigma": sigma})
 
     @staticmethod
     def step_size(memo: Any) -> float | None:

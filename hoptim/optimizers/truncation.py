@@ -8,6 +8,7 @@ import numpy as np
 
 from hoptim.optimizers import base
 from hoptim.optimizers.base import Optimizer, Proposal, View
+from hoptim.optimizers.child import perturbed
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,9 @@ class TruncationSelection(Optimizer):
     """The PBT of Jaderberg et al. 2017 (arXiv 1711.09846, section 4.1.1).
 
     A member whose trial is among the k worst healthy ones, and not among the k best, continues
-    from a random one of the k best with perturbed hyperparameters (`Space.perturb`). Every other member
-    continues its own trial, hyperparameters unchanged.
+    from a random one of the k best with perturbed hyperparameters (`Space.perturb`), or keeps its own
+    weights if that one is only equal. Every other member continues its own trial, hyperparameters
+    unchanged.
 
     Args:
         fraction: Share of the healthy trials that are the k best or worst, rounded, in (0, 0.5]; k is at
@@ -54,4 +56,4 @@ class TruncationSelection(Optimizer):
             loses = len(worst) > 0 and population.precedes(worst[0], row)
             if not loses or not view.may_exploit(row, self.burn_in):
                 return Proposal(int(population.number[row]), population.x[row])
-        return base.perturbed(view, base.pick(best, rng), self, rng)
+        return perturbed(view, row, base.pick(best, rng), self, rng)
