@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hoptim
-from hoptim.benchmarks.toys.plateau import EQUAL, Plateau
+from hoptim.benchmarks.toys.plateau import EQUAL, Plateau, PlateauState
 from hoptim.optimizers.child import child
 from hoptim.testing import Row, population
 from tests.members import view
@@ -35,7 +35,7 @@ def trained(optimizer: hoptim.Optimizer, seed: int, steps: int = 12) -> hoptim.R
         None, space=problem.space, optimizer=optimizer, size=SIZE, steps=steps, mode="min", seed=seed,
         start=problem.start(SIZE, seed), synchronous=True,
     )  # fmt: skip
-    states = {}
+    states: dict[int, PlateauState] = {}
     for trial in study:
         state = problem.begin(trial.seed) if trial.parent is None else states[trial.parent]
         states[trial.number], loss = problem.train(state, trial.params, 1, trial.seed)
