@@ -63,9 +63,9 @@ def metrics(record: Mapping[str, Any], any_json: bool) -> dict[str, Any]:
         record: The record.
         any_json: True where a metric may be any JSON and not a number alone.
     """
-    found = record.get("metrics")
-    if found is None and "metrics" not in record:
+    if "metrics" not in record:
         return {}
+    found = record["metrics"]
     if type(found) is not dict:
         raise TypeError(f"metrics are {found!r}")
     return {name: _metric(value) if any_json else float(value) for name, value in found.items()}

@@ -86,14 +86,14 @@ def scan(data: bytes, previous: bytes, n: int, last: bytes = b"") -> Scan:
     payloads = []
     for line in lines:
         payload = line[9:]
-        if line[8:9] != b" " or line[:8] != digits(previous, payload) or len(line) >= LONGEST:
+        if line[:9] != b"%08x " % crc32(previous + payload) or len(line) >= LONGEST:
             break
         payloads.append(payload)
         previous = line[:8]
     records = _parse(payloads)
-    for i, record in enumerate(records):
-        if record.get("n") != n + i:
-            del records[i:]
+    for number, record in enumerate(records, n):
+        if record.get("n") != number:
+            del records[number - n :]
             break
     good = lines[: len(records)]
     return Scan(records, sum(map(len, good)) + len(good), good[-1] + b"\n" if good else last)
@@ -152,4 +152,4 @@ def _objects(payload: bytes) -> list[Record]:
         found, end = _PLAIN.raw_decode(text)  # looks for no space around the text
     except (ValueError, RecursionError):
         return []
-    return found if end == len(text) and all(type(record) is dict for record in found) else []
+    return found if end == len(text) and {*map(type, found)} <= {dict} else []

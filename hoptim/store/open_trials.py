@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 
 from hoptim.store.trial_record import TrialRecord
 
 
-class OpenTrials(Mapping[int, TrialRecord]):
+class OpenTrials(dict[int, TrialRecord]):
     """Trials that have not ended, by member in the order of their numbers."""
 
     def __init__(self) -> None:
-        self._members: dict[int, TrialRecord] = {}
         self._numbers: dict[int, TrialRecord] = {}
         self._workers: dict[str, dict[int, TrialRecord]] = {}
-
-    def __getitem__(self, member: int) -> TrialRecord:
-        return self._members[member]
-
-    def __contains__(self, member: object) -> bool:
-        return member in self._members
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._members)
-
-    def __len__(self) -> int:
-        return len(self._members)
 
     @property
     def workers(self) -> Collection[str]:
@@ -43,7 +30,7 @@ class OpenTrials(Mapping[int, TrialRecord]):
 
     def add(self, trial: TrialRecord) -> None:
         """Add a trial that no worker holds yet."""
-        self._members[trial.member] = self._numbers[trial.number] = trial
+        self[trial.member] = self._numbers[trial.number] = trial
 
     def claim(self, trial: TrialRecord, worker: str) -> None:
         """Give a trial that no worker holds to a worker."""
@@ -58,7 +45,7 @@ class OpenTrials(Mapping[int, TrialRecord]):
     def end(self, trial: TrialRecord) -> None:
         """Remove a trial that a worker has ended; its name stays with the trial."""
         self._leave(trial)
-        del self._members[trial.member], self._numbers[trial.number]
+        del self[trial.member], self._numbers[trial.number]
 
     def _leave(self, trial: TrialRecord) -> None:
         worker = str(trial.worker)

@@ -50,6 +50,8 @@ class References:
 
     def propose(self, trial: TrialRecord) -> None:
         """Note a new trial, which will load its parent's checkpoint."""
+        if self.stateful is False:
+            return
         if trial.parent is not None:
             self.retained.discard(trial.parent)
             self._continuing[trial.parent] = self._continuing.get(trial.parent, 0) + 1
@@ -59,6 +61,8 @@ class References:
 
     def end(self, trial: TrialRecord) -> None:
         """Note that a trial has ended, which takes the place of its member's one before."""
+        if self.stateful is False:
+            return
         self._doubt(self._latest.get(trial.member))
         self._latest[trial.member] = trial.number
         if (parent := trial.parent) is not None:
@@ -77,10 +81,11 @@ class References:
         """
         if not trial.finite and record["value"] is not None:
             return
-        old, claim = format == 1, f"{trial.number}.{trial.token}"
+        old = format == 1
         if self.stateful is None:
             self.stateful = truth(record.get("saved", False)) if old else "checkpoint" in record
         if self.stateful:
+            claim = f"{trial.number}.{trial.token}"
             named = Published(claim) if old else Published.recorded(record["checkpoint"], claim)
             self.saved[trial.number] = named
             self._by_step.setdefault(trial.step, []).append(trial.number)

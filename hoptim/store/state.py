@@ -228,8 +228,10 @@ class State:
     def _end(self, trial: TrialRecord, record: Record, failed: str | None = None) -> None:
         trial.ended, trial.closed, trial.failed = self.time, self.n, failed
         trial.id = record.get("id", "")
-        self.counts.failed += not trial.finite
-        self.counts.attempts += failed is not None
+        if not trial.finite:
+            self.counts.failed += 1
+        if failed is not None:
+            self.counts.attempts += 1
         self.open.end(trial)
         self.founders.end(trial)
         self._turns.end(trial.member)

@@ -30,8 +30,8 @@ class Tally:
         """
         members = self._members
         members[step + 1] = members.get(step + 1, 0) + 1
-        members[step] -= 1
-        if members[step]:
+        members[step] = left = members[step] - 1
+        if left:
             return False
         del members[step]
         raised = step == self.least

@@ -60,8 +60,9 @@ class Turns:
 
     def end(self, member: int) -> None:
         """Note that the member's trial has ended, and the next one waits for a worker."""
-        self._tally.advance(self._step[member])
-        self._step[member] += 1
+        step = self._step[member]
+        self._tally.advance(step)
+        self._step[member] = step + 1
         self.put_back(member)
 
     def add(self, size: int) -> None:
