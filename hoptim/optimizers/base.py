@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
 Kept = TypeVar("Kept", bound=Summary)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)  # frozen, each field would be set by a slow call
 class Proposal:
     """A member's next trial.
 
@@ -47,7 +47,7 @@ class Proposal:
     params: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)  # made for one proposal; what decisions share, its population, is frozen
 class View:
     """Everything that a proposal may depend on, besides the random generator.
 

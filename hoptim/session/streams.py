@@ -36,15 +36,13 @@ class Streams:
             number: Number of the trial.
         """
         follows, self._last = self._last == (seed, number - 1), (seed, number)
-        if follows and not self._has(seed, number) and seed < _WORD and number + _BLOCK <= _WORD:
-            self._first, self._states = (seed, number), _states(seed, number)
-        if not self._has(seed, number):
-            return np.random.Generator(np.random.PCG64([seed, number]))
-        hashed = _Hashed(seed, number, self._states[number - self._first[1]])
+        at = number - self._first[1]
+        if seed != self._first[0] or not 0 <= at < len(self._states):
+            if not follows or seed >= _WORD or number + _BLOCK > _WORD:
+                return np.random.Generator(np.random.PCG64([seed, number]))
+            self._first, self._states, at = (seed, number), _states(seed, number), 0
+        hashed = _Hashed(seed, number, self._states[at])
         return np.random.Generator(np.random.PCG64(hashed))  # type: ignore[arg-type]  # of numpy's stubs
-
-    def _has(self, seed: int, number: int) -> bool:
-        return seed == self._first[0] and 0 <= number - self._first[1] < len(self._states)
 
 
 class _Hashed(ISpawnableSeedSequence):

@@ -115,7 +115,10 @@ class Claims:
     def _unused(self, state: State) -> TrialRecord | None:
         """Return a trial that this process holds and does not use, as after an ask of unknown outcome."""
         held = state.open.held_by(self._workers.name)
-        return next((trial for trial in held if trial.token not in self._used), None)
+        for trial in held:
+            if trial.token not in self._used:
+                return trial
+        return None
 
     def _lend(self, trial: TrialRecord, state: State) -> Claim:
         self._pace.begin(state)
