@@ -26,9 +26,7 @@ import hoptim
 try:
     from sklearn.datasets import load_digits
 except ImportError as error:
-    raise hoptim.MissingExtra(
-        "This example needs scikit-learn's digits: pip install 'hoptim[examples]'."
-    ) from error
+    raise hoptim.MissingExtra.of("This example needs scikit-learn's digits", "examples") from error
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]

@@ -19,9 +19,7 @@ try:
 
     import hoptim.torch
 except ImportError as error:
-    raise hoptim.MissingExtra(
-        "This example needs torch and scikit-learn: pip install 'hoptim[torch,examples]'."
-    ) from error
+    raise hoptim.MissingExtra.of("This example needs torch and scikit-learn", "torch,examples") from error
 
 SPACE = {
     "lr": hoptim.Float(1e-3, 1.0, log=True),

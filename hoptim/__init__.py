@@ -1,6 +1,13 @@
 """hoptim: population based training that leaves the training loop to you."""
 
+import sys
 import typing
+
+if sys.platform == "win32":
+    raise ImportError(
+        "hoptim needs POSIX file locks, which Windows does not have. It works in the Windows Subsystem for "
+        "Linux (WSL), with studies on the file system of that Linux."
+    )
 
 from hoptim import _log  # noqa: F401 - from here on the log is safe for a terminal
 

@@ -95,6 +95,16 @@ class NoResult(HoptimError):
 class MissingExtra(HoptimError, ImportError):
     """An optional dependency is missing; the message names the extra that brings it."""
 
+    @classmethod
+    def of(cls, what: str, extra: str) -> "MissingExtra":
+        """Return the error with the command that installs an extra: from a clone, as hoptim is installed.
+
+        Args:
+            what: Statement of who needs which package, without a full stop.
+            extra: Name of the extra, or several with commas.
+        """
+        return cls(f"{what}. In a clone of hoptim: pip install -e '.[{extra}]'")
+
 
 class TrialError(HoptimError):
     """Base of what can go wrong with one trial."""

@@ -357,7 +357,7 @@ def test_missing_matplotlib_names_the_extra(tmp_path):
         f"sys.exit(main(['rosenbrock', '--plot', {str(tmp_path / 'picture.png')!r}]))",
     )
     assert (done.returncode, done.stdout) == (1, "missing\n")
-    assert "pip install 'hoptim[plot]'" in done.stderr
+    assert "pip install -e '.[plot]'" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

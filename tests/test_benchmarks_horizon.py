@@ -358,7 +358,7 @@ def test_missing_packages_name_their_extras(tmp_path):
         )
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert (ran.returncode, ran.stdout) == (1, "")
-        assert f"pip install 'hoptim[{extra}]'" in ran.stderr
+        assert f"pip install -e '.[{extra}]'" in ran.stderr
         assert len(ran.stderr.splitlines()) == 1
 
 

@@ -341,7 +341,7 @@ def test_a_missing_extra_is_named(missing):
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
-    assert "pip install 'hoptim[cli]'" in ran.stderr
+    assert "pip install -e '.[cli]'" in ran.stderr
 
 
 def test_a_prompt_waits_for_no_slow_package(folder):

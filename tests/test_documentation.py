@@ -216,11 +216,11 @@ def test_each_page_is_in_the_menu():
     assert sorted(menu) == sorted(PAGES)
 
 
-def test_the_front_page_has_all_extras():
-    """What a user may install besides the core is on the front page."""
+def test_the_page_on_installation_has_all_extras():
+    """What a user may install besides the core is on the page."""
     with (ROOT / "pyproject.toml").open("rb") as file:
         extras = set(tomllib.load(file)["project"]["optional-dependencies"]) - {"browser", "test"}
-    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", PAGES["index.md"].read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", PAGES["install.md"].read_text(), re.MULTILINE)
     assert {name.strip("`") for row in rows for name in row.split(", ")} == extras
 
 

@@ -407,7 +407,9 @@ def test_a_missing_matplotlib_names_the_extra():
         "try: import hoptim.plot\n"
         "except hoptim.MissingExtra as error: print(json.dumps(str(error)))"
     )
-    assert said == "Pictures need matplotlib, which is not installed: pip install 'hoptim[plot]'."
+    assert said == (
+        "Pictures need matplotlib, which is not installed. In a clone of hoptim: pip install -e '.[plot]'"
+    )
 
 
 def test_pyplot_stays_out():

@@ -1,4 +1,4 @@
-"""Reports in a real browser: Debian's chromium, driven by playwright (pip install '.[browser]')."""
+"""Reports in a real browser: Debian's chromium, driven by playwright (pip install -e '.[browser]')."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import hoptim
 from hoptim import report
 from tests import builders, report_studies
 
-api = pytest.importorskip("playwright.sync_api", reason="needs pip install '.[browser]'")
+api = pytest.importorskip("playwright.sync_api", reason="needs pip install -e '.[browser]'")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 if CHROMIUM is None:
     pytest.skip("needs a chromium: apt-get install chromium", allow_module_level=True)

@@ -6,6 +6,6 @@ try:
     import click  # noqa: F401 - its absence is explained here, once for all commands
     import rich  # noqa: F401 - cheap; its slow modules are imported where they are used
 except ImportError as error:
-    raise MissingExtra(
-        "The command line needs click and rich, which are not installed: pip install 'hoptim[cli]'."
+    raise MissingExtra.of(
+        "The command line needs click and rich, which are not installed", "cli"
     ) from error

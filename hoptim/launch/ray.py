@@ -10,7 +10,7 @@ from hoptim.errors import MissingExtra
 try:
     import ray
 except ImportError as error:
-    raise MissingExtra("Ray is not installed: pip install 'hoptim[ray]'.") from error
+    raise MissingExtra.of("The executor needs Ray, which is not installed", "ray") from error
 
 
 class RayExecutor:

@@ -37,7 +37,7 @@ class Requeued:
         try:
             from submitit.helpers import DelayedSubmission
         except ImportError as error:
-            raise MissingExtra(
-                "Queueing a job again needs submitit, which is not installed: pip install 'hoptim[slurm]'."
+            raise MissingExtra.of(
+                "Queueing a job again needs submitit, which is not installed", "slurm"
             ) from error
         return DelayedSubmission(self, *args, **named)

@@ -23,9 +23,7 @@ import hoptim
 try:
     from matplotlib.figure import Figure
 except ImportError as error:
-    raise hoptim.MissingExtra(
-        "Pictures need matplotlib, which is not installed: pip install 'hoptim[plot]'."
-    ) from error
+    raise hoptim.MissingExtra.of("Pictures need matplotlib, which is not installed", "plot") from error
 
 from hoptim.plot.curves import step_sizes, values
 from hoptim.plot.overview import overview

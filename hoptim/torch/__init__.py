@@ -1,6 +1,6 @@
 """PyTorch: one member trained by several processes, and hyperparameters in a torch optimizer.
 
-Needs the extra `hoptim[torch]`. `docs/recipes/pytorch.md` shows both at work.
+Needs the extra `torch`. `docs/recipes/pytorch.md` shows both at work.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from hoptim.errors import MissingExtra
 try:
     import torch as _torch  # noqa: F401 - the others import it; here its absence is explained
 except ImportError as error:
-    raise MissingExtra(
-        "hoptim.torch needs PyTorch, which is not installed: pip install 'hoptim[torch]'."
-    ) from error
+    raise MissingExtra.of("hoptim.torch needs PyTorch, which is not installed", "torch") from error
 
 from hoptim.torch.hyperparameters import apply, in_force
 from hoptim.torch.ranks import trials

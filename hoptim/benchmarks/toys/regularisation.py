@@ -86,8 +86,8 @@ def digits() -> Digits:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise hoptim.MissingExtra(
-            "The digits need scikit-learn: install the extra with pip install 'hoptim[examples]'."
+        raise hoptim.MissingExtra.of(
+            "The digits need scikit-learn, which is not installed", "examples"
         ) from error
     images, digit = load_digits(return_X_y=True)
     rng = np.random.default_rng(0)
