@@ -17,10 +17,15 @@ from typing import Any, NamedTuple
 from tests.builders import ROOT
 
 DOCS = ROOT / "docs"
-THEIRS = "<!-- theirs -->"  # before a block that needs another package: shown, not run
+SHOWN = re.compile(
+    r"<!-- (?:theirs|excerpt) -->$"
+)  # before a block of another package, or a part of a script
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_NAME = re.compile(r"# (\w+\.py)\n")
+_NAME = re.compile(r"# (\w+\.(?:py|sh))\n")
+_PLAIN = re.compile(
+    r"(?:hoptim (?!.* -- )[^|&;$<>\\\n]*\n)+"
+)  # a process of its own would only take longer
 
 
 class Block(NamedTuple):
@@ -69,9 +74,9 @@ def anchors(text: str) -> set[str]:
 class Reader:
     """Does what a page says, block by block, in a folder of its own.
 
-    A Python block that begins with `# name.py` is saved under that name, others are executed. Of the
-    shell's blocks those that begin with `python` or `hoptim` are run. A text block right behind is what
-    they print; `...` stands for anything, and lines may be broken anew.
+    A block that begins with `# name.py` or `# name.sh` is saved under that name; other blocks of Python and
+    of the shell are run, unless a comment before them says that they are only shown. A text block right
+    behind is what they print; `...` stands for anything, and lines may be broken anew.
 
     Args:
         folder: Where.
@@ -98,13 +103,13 @@ class Reader:
             quotes = block.language == "text" and not block.before
             if quotes:
                 self.compare(block.text)
-            elif THEIRS not in block.before:
+            elif not SHOWN.search(block.before):
                 self.do(block)
 
     def do(self, block: Block) -> None:
         """Run a block, if it is one to be run."""
         name = _NAME.match(block.text)
-        if block.language == "python" and name:
+        if name:
             (self.folder / name[1]).write_text(self.edit(block.text))
         elif block.language == "python":
             out = io.StringIO()
@@ -113,9 +118,9 @@ class Reader:
             self.printed = out.getvalue()
         elif block.text in self.instead:
             self.instead[block.text]()
-        elif block.language == "sh" and block.text.startswith("hoptim ") and "--" not in block.text.split():
+        elif block.language == "sh" and _PLAIN.fullmatch(block.text):
             self.printed = "".join(command(line, self.folder) for line in block.text.splitlines())
-        elif block.language == "sh" and block.text.startswith(("python ", "hoptim ")):
+        elif block.language == "sh":
             self.printed = shell(block.text, self.folder)
 
     def compare(self, quoted: str) -> None:
@@ -149,10 +154,10 @@ def command(line: str, folder: Path) -> str:
 
 
 def shell(text: str, folder: Path) -> str:
-    """What a block of the shell prints; it must succeed."""
+    """What a block of the shell prints, errors too, as on a terminal; it must succeed."""
     ran = subprocess.run(
-        ["sh", "-eu", "-c", text], cwd=folder, env=commands_in(folder), capture_output=True, text=True,
-        timeout=120, check=False,
+        ["sh", "-eu", "-c", text], cwd=folder, env=commands_in(folder), text=True, timeout=120, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    assert ran.returncode == 0, f"{text}{ran.stderr}"
+    assert ran.returncode == 0, f"{text}{ran.stdout}"
     return ran.stdout

@@ -6,13 +6,14 @@ import json
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 import hoptim
 from tests.builders import ROOT
-from tests.documents import blocks, links, paths
+from tests.documents import Reader, blocks, links, paths
 
 README = (ROOT / "README.md").read_text()
 RESULTS = (ROOT / "docs" / "results.md").read_text()
@@ -44,6 +45,19 @@ def test_the_first_value_of_the_readme_is_beaten(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(CODE[0], {})
     assert hoptim.load("runs/quickstart").best.value < 0.1 * 3.0**2
+
+
+@pytest.mark.skipif(
+    not all(map(find_spec, ("click", "rich", "matplotlib"))), reason="needs the extras cli and plot"
+)
+def test_the_commands_of_the_readme_look_at_its_study(tmp_path):
+    """Each command that begins with `hoptim` works on the study of the code above it."""
+    reader = Reader(tmp_path)
+    for block in blocks(README):
+        if not block.text.startswith("python3 -m venv"):
+            reader.do(block)
+    assert (tmp_path / "run.png").is_file()
+    assert (tmp_path / "run.html").is_file()
 
 
 def test_ci_runs_the_readmes_own_commands():
