@@ -14,6 +14,7 @@ import pytest
 
 import hoptim
 from tests.builders import ROOT, study
+from tests.documents import Reader
 
 RECIPES = ROOT / "docs" / "recipes"
 OFFLINE = {
@@ -24,6 +25,12 @@ TRAINERS = {
     "lightning": ["lightning"],
     "huggingface": ["transformers", "accelerate"],
     "keras": ["keras", "torch"],
+}
+FOLLOWED = {  # from top to bottom, with what is quoted compared; and what they need besides
+    "sklearn": ["sklearn"],
+    "rl": [],
+    "constraints": [],
+    "containers": ["click", "rich"],
 }
 
 
@@ -69,7 +76,7 @@ def test_each_recipe_is_tested():
     """No recipe is added without a test that carries its name."""
     for path in RECIPES.glob("*.md"):
         named = any(name.startswith(f"test_{path.stem}") for name in globals())
-        assert named or path.stem in TRAINERS, path
+        assert named or path.stem in {*TRAINERS, *FOLLOWED}, path
 
 
 def points(folder):
@@ -180,3 +187,57 @@ def test_a_trainer_trains_one_interval_per_trial(tmp_path, name):
     needs(*TRAINERS[name])
     played(tmp_path, "\n".join(blocks(name)))
     assert_one_interval_each(hoptim.load(tmp_path / "runs" / name), "steps", 4)
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_a_recipe_can_be_followed_to_the_letter(tmp_path, name):
+    """All blocks but excerpts run one after another, and print what the page says that they print."""
+    needs(*FOLLOWED[name])
+    text = (RECIPES / f"{name}.md").read_text()
+    reader = Reader(tmp_path)
+    reader.read(text)
+    assert reader.compared == text.count("```text") or name == "rl"
+    for made in map(hoptim.load, (tmp_path / "runs").iterdir()):
+        assert made.done
+        assert all(trial.finite for trial in made.trials)
+
+
+def test_sklearn_reads_a_parameter_when_the_recipe_says(tmp_path):
+    """An MLP's learning rate counts in the first call alone, its `alpha` in each."""
+    needs("sklearn")
+    from sklearn.neural_network import MLPClassifier
+
+    x, y = np.random.default_rng(0).normal(size=(50, 4)), np.arange(50) % 2
+
+    def weights(**later):
+        model = MLPClassifier((8,), random_state=0).partial_fit(x, y, classes=[0, 1])
+        return model.set_params(**later).partial_fit(x, y).coefs_[0]
+
+    assert (weights(learning_rate_init=0.5) == weights()).all()
+    assert (weights(alpha=10.0) != weights()).any()
+
+
+def test_containers_of_the_recipe_are_told_in_the_yaml_of_kubernetes():
+    """The manifest is well formed, and its command is that of the shell's block, for one worker."""
+    yaml = pytest.importorskip("yaml")
+    text = (RECIPES / "containers.md").read_text()
+    job = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0])
+    pod = job["spec"]["template"]["spec"]
+    [worker] = pod["containers"]
+    command = " ".join(worker["command"])
+    assert command.replace("-n 1 /runs/pods", "-n 2 runs/pods") in text
+    assert [mount["name"] for mount in worker["volumeMounts"]] == [each["name"] for each in pod["volumes"]]
+    assert "completions" not in job["spec"]
+
+
+def test_jax_applies_each_learning_rate_without_compiling_again(tmp_path):
+    """The script is Python; with JAX it trains, and its step is traced once for all hyperparameters."""
+    [source] = blocks("jax")
+    compile(source, "jax.md", "exec")
+    needs("jax")
+    first = "    gradient = jax.grad("
+    assert source.count(first) == 1
+    assert played(tmp_path, source.replace(first, f"    print('traced')\n{first}")) == "traced\n"
+    made = hoptim.load(tmp_path / "runs" / "jax")
+    assert made.done
+    assert made.best.value < min(trial.value for trial in made.trials if trial.parent is None)
