@@ -14,25 +14,22 @@ from hoptim.benchmarks.scores import Floats
 
 
 class TrainingProblem(ABC):
-    """A problem whose final loss is to be low, as pure functions of immutable states.
-
-    Attributes:
-        name: Name in tables.
-        steps: Training steps of a whole run.
-        space: Hyperparameters.
-    """
+    """A problem whose final loss is to be low, as pure functions of immutable states."""
 
     @property
     @abstractmethod
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Return the name in tables."""
 
     @property
     @abstractmethod
-    def steps(self) -> int: ...
+    def steps(self) -> int:
+        """Return the training steps of a whole run."""
 
     @property
     @abstractmethod
-    def space(self) -> Mapping[str, hoptim.Dimension]: ...
+    def space(self) -> Mapping[str, hoptim.Dimension]:
+        """Return the hyperparameters."""
 
     def start(self, size: int, seed: int) -> list[dict[str, Any]]:
         """Return the members' first hyperparameters, the same for all methods that are compared.

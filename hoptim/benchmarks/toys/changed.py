@@ -1,4 +1,4 @@
-"""Problems made harder in one way: noise in the evaluation, rounded losses, hyperparameters without effect."""
+"""Problems made harder in one way: noise in the evaluation, rounded losses, idle hyperparameters."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The toy of figure 2 of the PBT paper: each hyperparameter alone trains one of two parameters.
 
-Of Jaderberg et al. 2017 (arXiv 1711.09846): the quality 1.2 - |theta|^2 is to be raised by gradient descent on
-a surrogate whose two terms are weighted by h. No member's first h trains both parameters, so only those that
-copy weights or raise both weights finish. What is best now is best in the end.
+Of Jaderberg et al. 2017 (arXiv 1711.09846): the quality 1.2 - |theta|^2 is to be raised by gradient descent
+on a surrogate whose two terms are weighted by h. No member's first h trains both parameters, so only those
+that copy weights or raise both h finish. What is best now is best in the end.
 """
 
 from __future__ import annotations

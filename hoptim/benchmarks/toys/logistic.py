@@ -1,7 +1,7 @@
 """Logistic regression on few examples, some with wrong labels, by SGD with momentum: rate and weight decay.
 
-The inputs have scales from 1 to 1/20, so the weights of small ones need a large learning rate for long, while
-a smaller rate lowers the loss at once. The data are made by a fixed seed.
+The inputs have scales from 1 to 1/20, so the weights of small ones need a large learning rate for long,
+while a smaller rate lowers the loss at once. The data are made by a fixed seed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Learning rate and momentum of the noisy quadratic: both do at once the opposite of what they do in the end.
+"""Learning rate and momentum of a noisy quadratic: what is best for the next steps is worse in the end.
 
 The second moments of each coordinate and its velocity follow a linear map, so that the expected loss is
 exact, as that of `hoptim.benchmarks.toys.quadratic` is.

@@ -1,7 +1,7 @@
 """Hyperparameters whose best values move: as a wave, in jumps, or as a random walk.
 
-Each step multiplies the loss by a factor that is the smaller the nearer the hyperparameters are to their best
-values at that time. What is best now is best in the end, so it has to be followed, and fast.
+Each step multiplies the loss by a factor that is the smaller the nearer the hyperparameters are to their
+best values at that time. What is best now is best in the end, so it has to be followed, and fast.
 """
 
 from __future__ import annotations

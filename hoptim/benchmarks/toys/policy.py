@@ -1,7 +1,7 @@
 """A policy gradient on a bandit with many arms: a large rate settles early on an arm that is merely good.
 
-REINFORCE with a softmax policy, a running baseline and an entropy bonus. A large rate and a small bonus raise
-the reward at once and stop the search for the best arm.
+REINFORCE with a softmax policy, a running baseline and an entropy bonus. A large rate and a small bonus
+raise the reward at once and stop the search for the best arm.
 """
 
 from __future__ import annotations

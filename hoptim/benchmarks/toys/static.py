@@ -69,11 +69,13 @@ class Mixed(Static):
 
 @dataclass(frozen=True)
 class Ripples(Static):
-    """Rastrigin's function in three dimensions, with its minimum away from the middle: many local minima."""
+    """Rastrigin's function in three dimensions, with many local minima, the lowest away from the middle."""
 
     name = "ripples"
     space = {name: hoptim.Float(-4.0, 4.0) for name in "xyz"}
 
     def loss(self, params: Mapping[str, Any]) -> float:
         """Return Rastrigin's function of the distance to (1.3, 1.3, 1.3), with ripples of 3."""
-        return sum((x - 1.3) ** 2 + 3 * (1 - math.cos(2 * math.pi * (x - 1.3))) for x in params.values())
+        return float(
+            sum((x - 1.3) ** 2 + 3 * (1 - math.cos(2 * math.pi * (x - 1.3))) for x in params.values())
+        )

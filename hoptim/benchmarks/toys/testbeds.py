@@ -12,6 +12,7 @@ from hoptim.benchmarks.toys.jaderberg import Jaderberg
 from hoptim.benchmarks.toys.logistic import Logistic, LogisticErrors
 from hoptim.benchmarks.toys.momentum import Momentum
 from hoptim.benchmarks.toys.moving import Jumps, Walk, Wave
+from hoptim.benchmarks.toys.plateau import Plateau
 from hoptim.benchmarks.toys.policy import PolicyGradient
 from hoptim.benchmarks.toys.quadratic import NoisyQuadratic
 from hoptim.benchmarks.toys.regularisation import Regularisation
@@ -51,6 +52,7 @@ CHOSEN_ON: Mapping[str, Testbed] = {
     "triangle": Testbed(Triangle()),
     "wave": Testbed(Wave(), log=True),
     "jumps": Testbed(Jumps(), log=True),
+    "plateau": Testbed(Plateau()),
     "rosenbrock, 2 dimensions": Testbed(Rosenbrock(2), log=True),
     "rosenbrock, 8 dimensions": Testbed(Rosenbrock(8), log=True),
     "rosenbrock, noisy evaluation": Testbed(Noisy(Rosenbrock(3), 0.3), log=True),

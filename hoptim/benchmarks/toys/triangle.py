@@ -1,7 +1,7 @@
 """A learning rate whose best value rises and then falls; the toy of Ray Tune's tutorial on PBT.
 
-The best rate grows in proportion to the accuracy up to its middle and shrinks again after it. Progress is the
-faster the nearer the rate is to the best, noise is added to all of it, and what is best now is best in the end.
+The best rate grows in proportion to the accuracy up to its middle and shrinks again after it. Progress is
+the faster the nearer the rate is to the best, and noisy. What is best now is best in the end.
 """
 
 from __future__ import annotations
@@ -31,9 +31,7 @@ class Triangle(TrainingProblem):
         """Return an accuracy of 0, whatever the seed."""
         return 0.0
 
-    def train(
-        self, state: float, params: Mapping[str, Any], steps: int, seed: int
-    ) -> tuple[float, float]:
+    def train(self, state: float, params: Mapping[str, Any], steps: int, seed: int) -> tuple[float, float]:
         """Train with a constant learning rate."""
         accuracy, rate, rng = state, params["lr"], np.random.default_rng([seed, 1])
         for progress, noise in zip(rng.random(steps), rng.normal(0, 2, steps), strict=True):
