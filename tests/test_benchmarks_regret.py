@@ -25,6 +25,7 @@ from hoptim.benchmarks.toys.regret import (
     RegretRow,
     normalised_regrets,
 )
+from hoptim.benchmarks.toys.regret_report import report
 from hoptim.benchmarks.toys.testbeds import CHOSEN_ON, KEPT_ASIDE, TESTBEDS
 from hoptim.benchmarks.toys.triangle import Triangle
 
@@ -194,12 +195,30 @@ def test_the_table_and_json_agree(capsys, tmp_path):
     assert found["methods"]["MixedHorizon"] == {"name": "MixedHorizon"}
 
 
-def test_worst_and_mean_are_those_of_the_rows_above(capsys):
-    """With one row they are the row itself."""
-    assert main([*SMALL, "jaderberg"]) == 0
-    lines = {line.split("  ")[0]: line.split() for line in capsys.readouterr().out.splitlines() if line}
-    regrets = lines["jaderberg (log)"][2:]
-    assert lines["worst"][1:] == lines["mean"][1:] == regrets
+def row(name, *finals):
+    """Two equal runs of each method and, the last, of random search."""
+    methods = (*METHODS, RANDOM_SEARCH)
+    return RegretRow(name, {m: np.full(2, loss) for m, loss in zip(methods, finals, strict=True)})
+
+
+def test_worst_and_mean_are_those_of_the_rows_above():
+    """Each table has its own, and where random search is best there are scores and no regrets."""
+    rows = [
+        row("quadratic", 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 6.0),
+        row("triangle", 2.0, 1.0, 2.0, 2.0, 3.0, 3.0, 2.0),
+        row("plateau", 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 1.5),
+        row("momentum", 3.0, 2.0, 1.0, 1.0, 1.0, 1.0, 2.0),
+    ]
+    lines = [line.split() for line in report(RegretOptions(), rows).text.splitlines()]
+    assert [line[-6:] for line in lines if line[:1] == ["worst"]] == [
+        ["1.00", "0.20", "1.00", "1.00", "2.00", "2.00"],
+        ["2.00", "1.00", "0.00", "0.00", "0.00", "0.00"],
+    ]
+    assert [line[-6:] for line in lines if line[:1] == ["mean"]] == [
+        ["0.50", "0.10", "0.70", "0.80", "1.40", "1.50"],
+        ["2.00", "1.00", "0.00", "0.00", "0.00", "0.00"],
+    ]
+    assert ["plateau", "2", "3", "4", "5", "6", "7", "1.5"] in lines
 
 
 def test_unknown_testbeds_are_refused(capsys):
