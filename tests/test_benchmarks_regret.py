@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from hoptim.benchmarks.toys.regret import (
 from hoptim.benchmarks.toys.regret_report import report
 from hoptim.benchmarks.toys.testbeds import CHOSEN_ON, KEPT_ASIDE, TESTBEDS
 from hoptim.benchmarks.toys.triangle import Triangle
+from tests.builders import ROOT
 
 SMALL = ("regret", "--runs", "2", "--members", "4", "--workers", "1", "--testbeds")
 
@@ -229,3 +231,43 @@ def test_unknown_testbeds_are_refused(capsys):
     assert "testbeds must be some of" in capsys.readouterr().err
     with pytest.raises(hoptim.ArgumentError, match="runs"):
         RegretOptions(runs=1)
+
+
+# -- what was measured ---------------------------------------------------------------------------------
+
+
+def committed(name):
+    """The rows of a committed result, and its text."""
+    file = ROOT / "benchmarks" / "results" / f"{name}.json"
+    rows = [
+        RegretRow(it["name"], {method: np.array(losses) for method, losses in it["finals"].items()})
+        for it in json.loads(file.read_text())["testbeds"]
+    ]
+    return rows, file.with_suffix(".txt").read_text()
+
+
+def ends(rows):
+    """Worst and mean regret of MixedHorizon, as printed."""
+    found = [row.regrets["MixedHorizon"] for row in rows if row.regrets is not None]
+    return [f"{max(found):.2f}", f"{np.mean(found):.2f}"]
+
+
+def test_the_table_in_the_documents_is_the_committed_result():
+    """It is quoted unchanged, and JSON has the same regrets."""
+    rows, text = committed("regret")
+    (quoted,) = re.findall(
+        r"```text\n(testbed .*?)\n```", (ROOT / "docs" / "optimizers.md").read_text(), re.DOTALL
+    )
+    assert f"{quoted}\n" in text
+    printed = [line.split()[-1] for line in quoted.splitlines() if line.startswith(("worst", "mean"))]
+    chosen_on, aside = ([row for row in rows if row.name in part] for part in (CHOSEN_ON, KEPT_ASIDE))
+    assert printed == ends(chosen_on) + ends(aside)
+
+
+@pytest.mark.parametrize("members", [8, 32])
+def test_the_figures_of_other_sizes_are_the_committed_results(members):
+    """On the testbeds that it was chosen on."""
+    rows, _ = committed(f"regret_{members}")
+    worst, mean = ends(row for row in rows if row.name in CHOSEN_ON)
+    text = " ".join((ROOT / "docs" / "optimizers.md").read_text().split())
+    assert re.search(rf"with {members} members [^.]*{worst}\D+{mean}", text, re.IGNORECASE)

@@ -32,7 +32,22 @@ class MixedHorizon(Optimizer):
     Where greed is right the greedy ones lead, and the patient ones are spent. Where it is not, the patient
     ones overtake them, and the greedy ones continue the best of these to the end.
 
-    TABLE
+    Regret is the share that a method leaves of the gain over random search, 0 for the best and 1 for random
+    search; worst and mean over 19 small problems, and over 5 that were kept aside until this was finished
+    (16 members, 12 runs, `python -m hoptim.benchmarks regret`):
+
+                        worst  mean   kept aside
+        Truncation       1.94  0.53  0.94 / 0.26
+        Initiator        2.22  0.88  1.22 / 0.60
+        ROMUL            2.46  0.92  1.47 / 0.29
+        MultiFrequency   0.72  0.35  0.89 / 0.41
+        Patient          1.00  0.29  0.78 / 0.28
+        MixedHorizon     0.78  0.07  0.07 / 0.01
+
+    Where it does harm: on a coarse loss (0.78 on a plateau), since all greedy members copy the first
+    one that improves; on a value that moves (0.19), which only 3 of 8 members follow, and more so
+    with 8 members in all (0.41, 5 runs). A member alone is greedy and never changes. It needs to know
+    where the run ends, as `Patient` does; with fewer than 12 trials all members decide after each of them.
 
     >>> MixedHorizon()
     MixedHorizon()

@@ -32,7 +32,9 @@ def report(options: RegretOptions, rows: Sequence[RegretRow]) -> BenchmarkResult
     tables = [
         _regrets("testbed", [row for row in rows if row not in aside]),
         _regrets("kept aside", aside),
-        _scores("no method is better than random search", [row for row in rows if row.regrets is None]),
+        _scores(
+            "no method is clearly better than random search", [row for row in rows if row.regrets is None]
+        ),
     ]
     return BenchmarkResult(
         "\n\n".join([heading, *filter(None, tables), _NOTE]),
