@@ -1,9 +1,11 @@
 """The effect of each part of `hoptim.Patient`, and of other settings, on the horizon problems.
 
     python benchmarks/patience.py > benchmarks/results/patience.txt
+    python benchmarks/patience.py --short > benchmarks/results/patience_short.txt
 
 Every variant decides after every step of the noisy quadratic and every epoch of the digits, and every ten
-steps of the deceptive toy, whose single steps would take long.
+steps of the deceptive toy, whose single steps would take long. With `--short` runs have 15 to 25 trials,
+where a period has two and its early loss comes after half of it.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from hoptim.benchmarks.problem import TrainingProblem, train
 from hoptim.benchmarks.runner import run_tasks
 from hoptim.benchmarks.tables import aligned, versions
 from hoptim.benchmarks.toys.deceptive import Deceptive
+from hoptim.benchmarks.toys.jaderberg import Jaderberg
+from hoptim.benchmarks.toys.moving import Wave
 from hoptim.benchmarks.toys.quadratic import NoisyQuadratic
 from hoptim.benchmarks.toys.regularisation import Regularisation
 
@@ -29,6 +33,14 @@ PROBLEMS: tuple[tuple[TrainingProblem, int], ...] = (
     (Deceptive(), 10),
     (Regularisation(), 1),
 )
+SHORT: tuple[tuple[TrainingProblem, int], ...] = (
+    *((NoisyQuadratic(), interval) for interval in (12, 15, 20)),
+    *((Deceptive(), interval) for interval in (40, 50)),
+    *((Regularisation(), interval) for interval in (3, 4)),
+    (Jaderberg(), 5),
+    (Wave(), 5),
+)
+SHORT_VARIANTS = ("Patient(ROMUL)", "without what lasts", "ROMUL")
 
 
 @dataclass(frozen=True)
@@ -63,7 +75,7 @@ VARIANTS: Mapping[str, hoptim.Optimizer] = {
 def final(task: tuple[int, str, int]) -> float:
     """Return the final loss of a problem, variant and seed."""
     number, name, seed = task
-    problem, interval = PROBLEMS[number]
+    problem, interval = (*PROBLEMS, *SHORT)[number]
     return train(problem, VARIANTS[name], interval=interval, seed=seed).final
 
 
@@ -74,16 +86,26 @@ def main() -> None:
     )
     parser.add_argument("--runs", type=int, default=20, help="seeds 0, 1, ... (default: 20)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--short", action="store_true", help="runs of 15 to 25 trials")
     options = parser.parse_args()
+    variants = SHORT_VARIANTS if options.short else tuple(VARIANTS)
+    count = len(PROBLEMS)
+    numbers = range(count, count + len(SHORT)) if options.short else range(count)
     seeds = range(options.runs)
-    tasks = [(i, name, seed) for name in VARIANTS for i in range(len(PROBLEMS)) for seed in seeds]
+    tasks = [(i, name, seed) for name in variants for i in numbers for seed in seeds]
     done = run_tasks({task: partial(final, task) for task in tasks}, options.workers)
-    finals = np.array([*done.values()]).reshape(len(VARIANTS), len(PROBLEMS), -1)
+    finals = np.array([*done.values()]).reshape(len(variants), len(numbers), -1)
     cell = partial("{:.4f} ({:.4f})".format)
-    head = ["", *(f"{problem.name}, every {interval}" for problem, interval in PROBLEMS)]
+    head = [
+        "",
+        *(
+            f"{problem.name}, every {interval}"
+            for problem, interval in (SHORT if options.short else PROBLEMS)
+        ),
+    ]
     rows = [
         [name, *(cell(runs.mean(), runs.std()) for runs in found)]
-        for name, found in zip(VARIANTS, finals, strict=True)
+        for name, found in zip(variants, finals, strict=True)
     ]
     print(f"Final losses, means and standard deviations of {options.runs} runs (seeds from 0)")
     print(", ".join(f"{name} {version}" for name, version in versions().items()), end="\n\n")

@@ -32,6 +32,7 @@ class Drawn(Mixed):
 class Digits(TrainingProblem):
     """The network of `examples/digits.py` for 15 epochs; the loss is that of its validation images."""
 
+    name = "digits"
     steps = 15
     space = digits.SPACE
 

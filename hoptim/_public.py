@@ -33,6 +33,7 @@ from hoptim.optimizers.asha import ASHA
 from hoptim.optimizers.base import Optimizer, Proposal, View
 from hoptim.optimizers.fixed import Fixed
 from hoptim.optimizers.initiator import Initiator
+from hoptim.optimizers.mixed_horizon import MixedHorizon
 from hoptim.optimizers.multifrequency import MultiFrequency
 from hoptim.optimizers.patient import Patient
 from hoptim.optimizers.population import Population
@@ -70,6 +71,7 @@ __all__ = [
     "Lineage",
     "LockTimeout",
     "MissingExtra",
+    "MixedHorizon",
     "MultiFrequency",
     "NewerFormat",
     "NoCheckpoint",

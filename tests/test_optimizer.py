@@ -21,6 +21,7 @@ from hoptim import (
     Fixed,
     Float,
     Initiator,
+    MixedHorizon,
     MultiFrequency,
     Optimizer,
     OptimizerError,
@@ -67,6 +68,13 @@ class TestMultiFrequency(BuiltIn):
 
     def make(self) -> Optimizer:
         return MultiFrequency(frequencies=(1, 2), resample=0.5)
+
+
+class TestMixedHorizon(BuiltIn):
+    """Two halves, one of which decides after each step."""
+
+    def make(self) -> Optimizer:
+        return MixedHorizon()
 
 
 class TestPatient(OptimizerConformance):

@@ -42,7 +42,7 @@ class Rosenbrock(Function):
     name = "rosenbrock"
 
     @property
-    def space(self) -> Mapping[str, hoptim.Dimension]:  # type: ignore[override] # by n
+    def space(self) -> Mapping[str, hoptim.Dimension]:
         """Return n coordinates."""
         return {f"x{i + 1}": hoptim.Float(*rosenbrock.RANGE) for i in range(self.n)}
 

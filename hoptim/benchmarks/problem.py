@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -14,21 +14,30 @@ from hoptim.benchmarks.scores import Floats
 
 
 class TrainingProblem(ABC):
-    """A problem whose final loss is to be low, as pure functions of immutable states.
+    """A problem whose final loss is to be low, as pure functions of immutable states."""
 
-    Attributes:
-        name: Name in tables.
-        steps: Training steps of a whole run.
-        space: Hyperparameters.
-    """
-
-    name: ClassVar[str]
-    steps: ClassVar[int]
-    space: ClassVar[Mapping[str, hoptim.Dimension]]
-
+    @property
     @abstractmethod
+    def name(self) -> str:
+        """Return the name in tables."""
+
+    @property
+    @abstractmethod
+    def steps(self) -> int:
+        """Return the training steps of a whole run."""
+
+    @property
+    @abstractmethod
+    def space(self) -> Mapping[str, hoptim.Dimension]:
+        """Return the hyperparameters."""
+
     def start(self, size: int, seed: int) -> list[dict[str, Any]]:
-        """Return the members' first hyperparameters, the same for all methods that are compared."""
+        """Return the members' first hyperparameters, the same for all methods that are compared.
+
+        They are draws over the whole ranges, unless a problem has a start of its own.
+        """
+        space, rng = hoptim.Space(self.space), np.random.default_rng([seed, size])
+        return [space.decode(space.draw(rng)) for _ in range(size)]
 
     @abstractmethod
     def begin(self, seed: int) -> Any:
@@ -45,6 +54,10 @@ class TrainingProblem(ABC):
             seed: Seed of random draws during training.
         """
 
+    def score(self, state: Any, loss: float) -> float:
+        """Return the loss by which a result is judged: the told one, unless what is told is not exact."""
+        return loss
+
 
 @dataclass(frozen=True, eq=False)
 class TrainedPopulation:
@@ -52,7 +65,7 @@ class TrainedPopulation:
 
     Attributes:
         best: Lowest loss among the members' latest trials, by decision `(steps / interval,)`.
-        final: Lowest loss among the members' last trials, which is what PBT delivers.
+        final: Score of the trial with the lowest loss among the members' last, which is what PBT delivers.
         schedule: Hyperparameters of the winner and its ancestors, by decision.
     """
 
@@ -92,4 +105,5 @@ def train(
         states[trial.number], loss = problem.train(state, trial.params, interval, trial.seed)
         best[trial.step] = min(best[trial.step], loss)
         trial.tell(loss)
-    return TrainedPopulation(best, float(study.best.value), [it.params for it in study.schedule()])
+    final = problem.score(states[study.best.number], float(study.best.value))
+    return TrainedPopulation(best, final, [it.params for it in study.schedule()])

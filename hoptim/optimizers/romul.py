@@ -82,16 +82,7 @@ class ROMUL(Optimizer):
         parent = row if stays else pick(best, rng)
         if parent is None:
             return Proposal(None, view.space.draw(rng), {"sigma": float(self.step)})
-        number, memo = population.number.item(parent), population.memo[parent]
-        if (inherited := self.step_size(memo)) is None:
-            raise OptimizerError(f"The memo of trial {number} must hold ROMUL's step size, found {memo!r}.")
-        x = population.x[parent].tolist()  # plain floats, as arrays of a few numbers take longer
-        z_0, *z = rng.standard_normal(1 + len(x)).tolist()
-        sigma = kernel.adapt(inherited, self.rate, z_0, self.bounds)
-        for i in view.space.stepped_at:
-            x[i] = kernel.step(x[i], sigma, z[i])
-        x = view.space.redraw(x, self.resample_choice, rng)
-        return child(view, row, parent, x, {"sigma": sigma})
+        return stepped(view, row, parent, self, rng)
 
     @staticmethod
     def step_size(memo: Any) -> float | None:
@@ -102,3 +93,29 @@ class ROMUL(Optimizer):
         """
         sigma = memo.get("sigma") if isinstance(memo, Mapping) else None
         return sigma if isinstance(sigma, float) and math.isfinite(sigma) else None
+
+
+def stepped(view: View, row: int, parent: int, by: ROMUL, rng: np.random.Generator) -> Proposal:
+    """Return a member's `child` a random step from a donor, of a size that is adapted from the donor's.
+
+    Args:
+        view: State of the study.
+        row: Row of the member in the population.
+        parent: Row of the donor, whose memo holds its step size.
+        by: Settings of the step.
+        rng: Generator of the step.
+
+    Raises:
+        OptimizerError: The memo holds no step size.
+    """
+    population = view.population
+    number, memo = population.number.item(parent), population.memo[parent]
+    if (inherited := by.step_size(memo)) is None:
+        raise OptimizerError(f"The memo of trial {number} must hold ROMUL's step size, found {memo!r}.")
+    x = population.x[parent].tolist()  # plain floats, as arrays of a few numbers take longer
+    z_0, *z = rng.standard_normal(1 + len(x)).tolist()
+    sigma = kernel.adapt(inherited, by.rate, z_0, by.bounds)
+    for i in view.space.stepped_at:
+        x[i] = kernel.step(x[i], sigma, z[i])
+    x = view.space.redraw(x, by.resample_choice, rng)
+    return child(view, row, parent, x, {"sigma": sigma})

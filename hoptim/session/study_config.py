@@ -15,6 +15,7 @@ from hoptim.optimizers.asha import ASHA
 from hoptim.optimizers.base import Optimizer, Proposal, View
 from hoptim.optimizers.fixed import Fixed
 from hoptim.optimizers.initiator import Initiator
+from hoptim.optimizers.mixed_horizon import MixedHorizon
 from hoptim.optimizers.multifrequency import MultiFrequency
 from hoptim.optimizers.patient import Patient
 from hoptim.optimizers.random_search import RandomSearch
@@ -24,7 +25,9 @@ from hoptim.space.dimension import Dimension
 from hoptim.space.space import Space
 from hoptim.store.differences import require_same
 
-_OURS = (ROMUL, Initiator, TruncationSelection, MultiFrequency, Patient, RandomSearch, ASHA, Fixed)
+_OURS = (
+    ROMUL, Initiator, TruncationSelection, MultiFrequency, Patient, MixedHorizon, RandomSearch, ASHA, Fixed,
+)  # fmt: skip
 _BUILT_IN: dict[str, type[Optimizer]] = {kind.__name__: kind for kind in _OURS}
 
 

@@ -25,7 +25,13 @@ _NOISE: Floats = _H**2 * (1 / _H)  # h^2 s^2
 
 @dataclass(frozen=True)
 class NoisyQuadratic(TrainingProblem):
-    """A hundred coordinates, 300 steps, and a learning rate between 0.001 and 1."""
+    """A hundred coordinates, 300 steps, and a learning rate between 0.001 and 1.
+
+    Args:
+        noise: Factor of the gradient noise s^2. Default: 1.
+    """
+
+    noise: float = 1.0
 
     name = "noisy quadratic"
     steps = 300
@@ -44,7 +50,7 @@ class NoisyQuadratic(TrainingProblem):
         self, state: Floats, params: Mapping[str, Any], steps: int, seed: int
     ) -> tuple[Floats, float]:
         """Apply steps of SGD with a constant learning rate."""
-        shrink, noise = (1 - params["a"] * _H) ** 2, params["a"] ** 2 * _NOISE
+        shrink, noise = (1 - params["a"] * _H) ** 2, params["a"] ** 2 * self.noise * _NOISE
         for _ in range(steps):
             state = shrink * state + noise
         return state, loss(state)
