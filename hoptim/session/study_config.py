@@ -17,6 +17,7 @@ from hoptim.optimizers.fixed import Fixed
 from hoptim.optimizers.initiator import Initiator
 from hoptim.optimizers.multifrequency import MultiFrequency
 from hoptim.optimizers.patient import Patient
+from hoptim.optimizers.pb2 import PB2
 from hoptim.optimizers.random_search import RandomSearch
 from hoptim.optimizers.romul import ROMUL
 from hoptim.optimizers.truncation import TruncationSelection
@@ -24,7 +25,7 @@ from hoptim.space.dimension import Dimension
 from hoptim.space.space import Space
 from hoptim.store.differences import require_same
 
-_OURS = (ROMUL, Initiator, TruncationSelection, MultiFrequency, Patient, RandomSearch, ASHA, Fixed)
+_OURS = (ROMUL, Initiator, TruncationSelection, MultiFrequency, Patient, PB2, RandomSearch, ASHA, Fixed)
 _BUILT_IN: dict[str, type[Optimizer]] = {kind.__name__: kind for kind in _OURS}
 
 
