@@ -1,13 +1,14 @@
 """A Gaussian process whose function changes with time, as pure functions of arrays.
 
-An input is a row `(t, x_1, ..., x_d)`. Neighbouring times are tied by a Markov chain of functions,
-f_t+1 = sqrt(1 - epsilon) f_t + sqrt(epsilon) g_t+1, whose covariance is (Parker-Holder et al. 2020,
-arXiv 2002.02518, after Bogunovic et al. 2016, arXiv 1601.06650)
+An input is a row `(t, x_1, ..., x_d)`. Functions of successive times are a Markov chain,
+f_t+1 = sqrt(1 - epsilon) f_t + sqrt(epsilon) g_t+1 with independent g, whose covariance is
+(Parker-Holder et al. 2020, arXiv 2002.02518, after Bogunovic et al. 2016, arXiv 1601.06650)
 
     k((t, x), (t', x')) = variance (1 - epsilon)^(|t - t'| / 2) exp(-|x - x'|^2 / (2 length^2))
 
-and values are seen with normal noise. Its hyperparameters are theta = log(variance, length, epsilon, noise).
-Symbols and formulas of regression are those of Rasmussen & Williams 2006, chapters 2 and 5.
+Values y are seen with normal noise. Hyperparameters are theta = log(variance, length, epsilon, noise).
+Equation numbers and symbols are those of Rasmussen & Williams 2006, 'Gaussian Processes for Machine
+Learning'.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Posterior(NamedTuple):
     y: Floats
 
     def at(self, inputs: Floats) -> tuple[Floats, Floats]:
-        """Return mean and standard deviation `(m,)` of the function at inputs `(m, 1 + d)` (eq. 2.25, 2.26)."""
+        """Return means and standard deviations `(m,)` at inputs `(m, 1 + d)` (eq. 2.25, 2.26)."""
         from scipy.linalg import solve_triangular
 
         k = covariance(self.inputs, inputs, self.theta)
@@ -65,10 +66,10 @@ class Posterior(NamedTuple):
 
 def condition(inputs: Floats, y: Floats, theta: Floats) -> Posterior:
     """Return the process given values y `(n,)` at inputs `(n, 1 + d)`."""
-    from scipy.linalg import cho_solve
+    from scipy.linalg import cho_solve, cholesky
 
-    noise = math.exp(theta[3])
-    lower = np.linalg.cholesky(covariance(inputs, inputs, theta) + noise * np.eye(len(y)))
+    k = covariance(inputs, inputs, theta) + math.exp(theta[3]) * np.eye(len(y))
+    lower = cholesky(k, lower=True, check_finite=False)
     return Posterior(inputs, theta, lower, cho_solve((lower, True), y, check_finite=False), y)
 
 
@@ -98,14 +99,14 @@ def negative_log_likelihood(
         between: The `distances` of the inputs, two arrays `(n, n)`.
         y: Values `(n,)`.
     """
-    from scipy.linalg import cho_solve
+    from scipy.linalg.lapack import dpotri
 
     lags, squares = between
     _, length, epsilon, noise = np.exp(theta)
-    identity = np.eye(len(y))
     k = _kernel(lags, squares, theta)
-    lower = np.linalg.cholesky(k + noise * identity)
-    inverse = cho_solve((lower, True), identity, check_finite=False)
+    lower = np.linalg.cholesky(k + noise * np.eye(len(y)))
+    half = dpotri(lower, lower=True)[0]  # the lower triangle; half the time of solving for an identity
+    inverse = half + np.tril(half, -1).T
     alpha = inverse @ y
     value = 0.5 * y @ alpha + np.log(np.diag(lower)).sum() + 0.5 * len(y) * math.log(2 * math.pi)
     weights = inverse - np.outer(alpha, alpha)
@@ -134,4 +135,5 @@ def distances(a: Floats, b: Floats) -> tuple[Floats, Floats]:
 def _kernel(lags: Floats, squares: Floats, theta: Floats) -> Floats:
     log_variance, log_length, log_epsilon, _ = theta
     forgotten = 0.5 * math.log1p(-math.exp(log_epsilon))
-    return np.exp(log_variance + forgotten * lags - 0.5 * math.exp(-2 * log_length) * squares)
+    k: Floats = np.exp(log_variance + forgotten * lags - 0.5 * math.exp(-2 * log_length) * squares)
+    return k

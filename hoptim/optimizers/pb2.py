@@ -31,25 +31,21 @@ _WIDTHS = (0.1, 0.03, 0.01)
 class PB2(Optimizer):
     """Population based bandits of Parker-Holder et al. 2020 (arXiv 2002.02518).
 
-    Members exploit as in `TruncationSelection`, but the ordered hyperparameters x of an exploit are not
-    perturbed: they are chosen by a bandit. A Gaussian process, whose function changes with time, models
-    the gain of an interval, which is the parent's loss less the child's, as a function of the step and of x.
-    Its hyperparameters have the largest likelihood. The x with the largest upper confidence bound is trained:
+    Members exploit as in `TruncationSelection`, but the ordered hyperparameters x are not perturbed: a
+    bandit chooses them. A Gaussian process whose function changes with time models what an interval gains,
+    the loss of the parent less that of the child, by its step t and x. It is fitted by maximum
+    likelihood, and the largest upper confidence bound is trained next:
 
         x = argmax mean(t, x) + sqrt(beta) deviation(t, x)      beta = 0.2 + max(0, log(0.4 n))
 
-    where n is the number of gains. Trials without an outcome are hallucinated: the mean stays, and the deviation
-    shrinks where they train, so that members that decide together try different x. A `Choice`
-    is drawn anew as in `TruncationSelection`. Before there are gains to compare, after the first
-    step, an exploit is that of `TruncationSelection`.
+    where n is the number of gains. Trials whose outcome is not known are hallucinated: the mean stays and
+    the deviation shrinks near them, so that members which decide together try different x. A `Choice` is
+    drawn anew as in `TruncationSelection`, and all is as there before there are gains that differ.
 
-    Our reconstruction is: what belongs to the asking member's step and earlier is seen, later trials are
-    hallucinated even if they have ended, so that all members that decide after a step share one model;
-    the model has the latest 128 gains, where the authors' takes as many as the likelihood prefers; the weights'
-    loss is no input of it; and x is the best of random candidates, improved by smaller and smaller random steps.
-
-    It models what an interval gains at once, so it is as short-sighted as the others, and `Patient` can be
-    put around it. Few members and steps give it little to learn from.
+    Our reconstruction: A member sees gains up to its own step, and later trials are hallucinated even if
+    they have ended, so all members that decide after a step share one model. The model has the latest 128
+    gains, not as many as the likelihood prefers, and the step and x alone, not the loss before. The
+    largest bound is that of random candidates and of ever smaller random steps from the best.
 
     Args:
         fraction: Share of the healthy trials that are the k best or worst, rounded, in (0, 0.5]; k is at
@@ -133,10 +129,11 @@ def _normalised(gain: Floats) -> Floats:
 def _pending(view: View, step: int) -> Floats:
     """Return inputs `(m, 1 + d)` of the latest trials whose outcome is not seen at a step."""
     past, running = view.history, view.running
-    later = past.step > step
+    later, d = past.step > step, len(view.space)
+    latest = np.argsort(np.concatenate([past.number[later], running.number]))[-_PENDING:]
     steps = np.concatenate([past.step[later], running.step])
-    x = np.concatenate([past.x[later], running.x])[:, view.space.stepped]
-    return _inputs(steps[-_PENDING:], x[-_PENDING:])
+    x = np.concatenate([past.x[later].reshape(-1, d), running.x.reshape(-1, d)])
+    return _inputs(steps[latest], x[latest][:, view.space.stepped])
 
 
 def _inputs(steps: NDArray[np.int64], x: Floats) -> Floats:
