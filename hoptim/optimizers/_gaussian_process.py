@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
 # Bounds and starts of exp(theta), for values of unit variance over x in [0, 1]: our reconstruction.
 _BOUNDS = ((0.05, 20.0), (0.05, 5.0), (1e-4, 0.5), (1e-3, 1.0))
 _STARTS = ((1.0, 0.3, 0.05, 0.1), (1.0, 1.0, 0.01, 0.5))
-_ITERATIONS = 15
+_ITERATIONS = 12
 
 
 class Posterior(NamedTuple):
