@@ -36,6 +36,7 @@ from hoptim.optimizers.initiator import Initiator
 from hoptim.optimizers.mixed_horizon import MixedHorizon
 from hoptim.optimizers.multifrequency import MultiFrequency
 from hoptim.optimizers.patient import Patient
+from hoptim.optimizers.pb2 import PB2
 from hoptim.optimizers.population import Population
 from hoptim.optimizers.random_search import RandomSearch
 from hoptim.optimizers.romul import ROMUL
@@ -52,6 +53,7 @@ from hoptim.trial import FinishedTrial, Trial
 
 __all__ = [
     "ASHA",
+    "PB2",
     "ROMUL",
     "AlreadyTold",
     "ArgumentError",

@@ -59,6 +59,7 @@ UNSAFE = {  # modules that execute or open what they are given
     "pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "importlib", "runpy", "code",
     "socket", "socketserver", "ssl", "http", "urllib", "ftplib", "smtplib", "xmlrpc", "asyncio", "requests",
 }  # fmt: skip
+MODELS = {"optimizers/_gaussian_process.py"}  # use scipy
 PICKLES = {"testing.py", "session/exported.py"}  # find out whether something can be pickled; never load
 
 
@@ -177,10 +178,18 @@ def test_errors_import_next_to_nothing():
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_scipy_is_for_benchmarks(name):
-    """Only benchmarks need scipy, so a training script never waits for it."""
+def test_scipy_is_for_benchmarks_and_models(name):
+    """Only benchmarks and the model of PB2 need scipy, so other training scripts never wait for it."""
     tops = {module.split(".")[0] for module in imported(name)}
-    assert "scipy" not in tops or name.startswith("benchmarks/")
+    assert "scipy" not in tops or name.startswith("benchmarks/") or name in MODELS
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_models_import_scipy_where_it_is_used(name):
+    """Who imports hoptim may not come to use it."""
+    top = ast.parse(FILES[name].read_text()).body
+    modules = {node.module for node in top if isinstance(node, ast.ImportFrom)}
+    assert not any(str(module).startswith("scipy") for module in modules)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -22,6 +22,7 @@ EVOLVING: dict[str, hoptim.Optimizer] = {
     "half truncated": hoptim.TruncationSelection(fraction=0.5),
     "Initiator": hoptim.Initiator(),
     "MultiFrequency": hoptim.MultiFrequency(frequencies=(1, 2)),
+    "PB2": hoptim.PB2(),
     "Patient(ROMUL)": hoptim.Patient(decisions=6),
     "Patient(TruncationSelection)": hoptim.Patient(hoptim.TruncationSelection(), decisions=100),
 }

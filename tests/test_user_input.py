@@ -174,7 +174,7 @@ def once(function: Callable[..., object], *arguments: Any, **named: Any) -> Entr
 NUMBERS, LISTED = (hoptim.Float, hoptim.Int), (hoptim.Choice, hoptim.Ordinal)
 OPTIMIZERS = (
     hoptim.ROMUL, hoptim.TruncationSelection, hoptim.Initiator, hoptim.Patient, hoptim.MultiFrequency,
-    hoptim.MixedHorizon, hoptim.RandomSearch, hoptim.ASHA, hoptim.Fixed,
+    hoptim.MixedHorizon, hoptim.PB2, hoptim.RandomSearch, hoptim.ASHA, hoptim.Fixed,
 )  # fmt: skip
 ENTRIES: dict[str, Entry] = {
     **{f"Study({name}=)": in_study(name) for name in ("space", "size", "steps", "mode", "seed", "start")},

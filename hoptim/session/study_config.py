@@ -18,6 +18,7 @@ from hoptim.optimizers.initiator import Initiator
 from hoptim.optimizers.mixed_horizon import MixedHorizon
 from hoptim.optimizers.multifrequency import MultiFrequency
 from hoptim.optimizers.patient import Patient
+from hoptim.optimizers.pb2 import PB2
 from hoptim.optimizers.random_search import RandomSearch
 from hoptim.optimizers.romul import ROMUL
 from hoptim.optimizers.truncation import TruncationSelection
@@ -26,7 +27,7 @@ from hoptim.space.space import Space
 from hoptim.store.differences import require_same
 
 _OURS = (
-    ROMUL, Initiator, TruncationSelection, MultiFrequency, Patient, MixedHorizon, RandomSearch, ASHA, Fixed,
+    ROMUL, Initiator, TruncationSelection, MultiFrequency, Patient, MixedHorizon, PB2, RandomSearch, ASHA, Fixed,
 )  # fmt: skip
 _BUILT_IN: dict[str, type[Optimizer]] = {kind.__name__: kind for kind in _OURS}
 
