@@ -27,7 +27,8 @@ from hoptim.space.space import Space
 from hoptim.store.differences import require_same
 
 _OURS = (
-    ROMUL, Initiator, TruncationSelection, MultiFrequency, Patient, MixedHorizon, PB2, RandomSearch, ASHA, Fixed,
+    ROMUL, Initiator, TruncationSelection, MultiFrequency, Patient, MixedHorizon, PB2, RandomSearch, ASHA,
+    Fixed,
 )  # fmt: skip
 _BUILT_IN: dict[str, type[Optimizer]] = {kind.__name__: kind for kind in _OURS}
 
