@@ -12,9 +12,9 @@ from torch.nn import functional
 import hoptim
 
 MAGNITUDES: Mapping[str, hoptim.Dimension] = {
-    "shift": hoptim.Float(0.0, 0.4),  # the farthest, in sides of the image
-    "rotate": hoptim.Float(0.0, 60.0),  # the farthest, in degrees
-    "erase": hoptim.Float(0.0, 0.8),  # side of the erased square, in sides of the image
+    "shift": hoptim.Float(0.0, 0.25),  # the farthest, in sides of the image
+    "rotate": hoptim.Float(0.0, 30.0),  # the farthest, in degrees
+    "erase": hoptim.Float(0.0, 0.6),  # side of the erased square, in sides of the image
     "contrast": hoptim.Float(0.0, 0.9),  # the largest change, as a share of the contrast
 }
 
