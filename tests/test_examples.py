@@ -203,7 +203,7 @@ def test_existing_script_is_better_after_than_before(tmp_path):
 def test_example_names_the_extra_that_is_missing(example, monkeypatch, name, missing, extra):
     """Without an optional package the message says what to install."""
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(hoptim.MissingExtra, match=rf"'hoptim\[{extra}examples\]'"):
+    with pytest.raises(hoptim.MissingExtra, match=rf"pip install -e '\.\[{extra}examples\]'"):
         example(name)
 
 

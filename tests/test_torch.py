@@ -168,7 +168,7 @@ def test_the_extra_is_named_when_torch_is_missing(monkeypatch):
     for name in [name for name in sys.modules if name.startswith("hoptim.torch")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(hoptim.MissingExtra, match=r"'hoptim\[torch\]'"):
+    with pytest.raises(hoptim.MissingExtra, match=r"pip install -e '\.\[torch\]'"):
         importlib.import_module("hoptim.torch")
 
 
