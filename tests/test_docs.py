@@ -106,10 +106,12 @@ def test_table_3_is_the_committed_result():
     "name",
     [
         "tell_and_ask",
+        "tell_and_ask_fast_disk",
         "table_3",
         "hold",
         "importing",
         "contention",
+        "contention_fast_disk",
         "opening",
         "looking",
         "commands",
