@@ -1,5 +1,6 @@
 """The examples, run as a user runs them, and killed as a user kills them."""
 
+import contextlib
 import difflib
 import importlib
 import inspect
@@ -198,7 +199,12 @@ def test_existing_script_is_better_after_than_before(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "missing", "extra"), [("digits", "sklearn.datasets", ""), ("torch_digits", "torch", "torch,")]
+    ("name", "missing", "extra"),
+    [
+        ("digits", "sklearn.datasets", ""),
+        ("torch_digits", "torch", "torch,"),
+        ("one_graph", "torch", "torch,"),
+    ],
 )
 def test_example_names_the_extra_that_is_missing(example, monkeypatch, name, missing, extra):
     """Without an optional package the message says what to install."""
@@ -267,3 +273,51 @@ def test_replay_notices_a_schedule_that_was_touched(tmp_path):
     (tmp_path / "s.json").write_text(json.dumps(data))
     printed = end(start("replay", "--schedule", tmp_path / "s.json"), status=1)
     assert "The losses differ" in printed
+
+
+@pytest.fixture
+def one_graph(example: Callable[[str], ModuleType]) -> ModuleType:
+    pytest.importorskip("torch", reason="the extra hoptim[torch] is not installed")
+    return example("one_graph")
+
+
+def test_torch_one_graph_goes_on_with_what_is_left_of_a_generation(
+    one_graph, tmp_path, monkeypatch, capsys
+):
+    """Ended between two tells of a generation, the script trains each step once, and then only prints."""
+    tell, told = hoptim.Trial.tell, []
+
+    def interrupted(trial: hoptim.Trial, *args: Any, **keywords: Any) -> None:
+        if len(told) == 4:  # one of the second generation
+            raise KeyboardInterrupt
+        tell(trial, *args, **keywords)
+        told.append(trial.number)
+
+    monkeypatch.setattr(sys, "argv", ["one_graph", str(tmp_path), "--members=3", "--steps=4"])
+    with monkeypatch.context() as patch:
+        patch.setattr(hoptim.Trial, "tell", interrupted)
+        with contextlib.suppress(KeyboardInterrupt):  # no traceback is kept, which would hold the trials
+            one_graph.main()
+    assert len(told) == 4
+    one_graph.main()
+    output = capsys.readouterr().out
+    assert_each_step_told_once(tmp_path, members=3, steps=4)
+    one_graph.main()
+    assert capsys.readouterr().out == output
+
+
+def test_torch_one_graph_trains_each_member_as_if_alone(one_graph):
+    """Members in one graph get the gradients of their own network, and do not change each other."""
+    import torch
+
+    population = one_graph.Population(3, "cpu")
+    for member in range(3):
+        population.begin(member, member)
+    images, labels = population.validation
+    found = population.gradients(population.weights, images, labels, torch.zeros(3))
+    for member in range(3):
+        network = one_graph.network()
+        network.load_state_dict({name: weight[member] for name, weight in population.weights.items()})
+        torch.nn.functional.cross_entropy(network(images), labels).backward()
+        for name, weight in network.named_parameters():
+            torch.testing.assert_close(found[name][member], weight.grad, rtol=1e-4, atol=1e-6)
