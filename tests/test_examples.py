@@ -1,6 +1,5 @@
 """The examples, run as a user runs them, and killed as a user kills them."""
 
-import contextlib
 import difflib
 import importlib
 import inspect
@@ -281,24 +280,30 @@ def one_graph(example: Callable[[str], ModuleType]) -> ModuleType:
     return example("one_graph")
 
 
+KILLED = """
+import os, sys, hoptim, one_graph
+tell, told = hoptim.Trial.tell, []
+def killed(trial, *args, **keywords):
+    if len(told) == 4:  # between two tells of the second generation
+        os._exit(9)
+    tell(trial, *args, **keywords)
+    told.append(trial)
+hoptim.Trial.tell = killed
+one_graph.main()
+"""
+
+
 def test_torch_one_graph_goes_on_with_what_is_left_of_a_generation(
     one_graph, tmp_path, monkeypatch, capsys
 ):
-    """Ended between two tells of a generation, the script trains each step once, and then only prints."""
-    tell, told = hoptim.Trial.tell, []
-
-    def interrupted(trial: hoptim.Trial, *args: Any, **keywords: Any) -> None:
-        if len(told) == 4:  # one of the second generation
-            raise KeyboardInterrupt
-        tell(trial, *args, **keywords)
-        told.append(trial.number)
-
-    monkeypatch.setattr(sys, "argv", ["one_graph", str(tmp_path), "--members=3", "--steps=4"])
-    with monkeypatch.context() as patch:
-        patch.setattr(hoptim.Trial, "tell", interrupted)
-        with contextlib.suppress(KeyboardInterrupt):  # no traceback is kept, which would hold the trials
-            one_graph.main()
-    assert len(told) == 4
+    """Killed between two tells of a generation, the script trains each step once, and then only prints."""
+    arguments = [str(tmp_path), "--members=3", "--steps=4"]
+    path = os.pathsep.join([str(ROOT), str(EXAMPLES)])
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, *arguments], env={**os.environ, "PYTHONPATH": path}, check=False
+    )
+    assert (ended.returncode, len(records(tmp_path, "tell"))) == (9, 4)
+    monkeypatch.setattr(sys, "argv", ["one_graph", *arguments])
     one_graph.main()
     output = capsys.readouterr().out
     assert_each_step_told_once(tmp_path, members=3, steps=4)
