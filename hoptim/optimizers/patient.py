@@ -48,9 +48,9 @@ class Patient(Optimizer):
     hyperparameters is the worse. While no value changes there is no effect, so equal values tie.
 
     Where what is best now stays best it is too slow. Of what the best method gains over random search it
-    then leaves 0.30 (Jaderberg's toy), 0.64 (a rate that rises and falls), 0.78 (a value that moves) or
-    0.66 (Rosenbrock's function in 8 dimensions), and nothing on nine of ten problems where greed loses
-    (16 members, 12 runs, `python -m hoptim.benchmarks regret`). `MixedHorizon` is for when it is not known
+    then leaves 0.30 (Jaderberg's toy), 0.65 (a rate that rises and falls), 0.76 (a value that moves) or
+    0.67 (Rosenbrock's function in 8 dimensions), and nothing on nine of ten problems where greed loses
+    (16 members, 20 runs, `python -m hoptim.benchmarks regret`). `MixedHorizon` is for when it is not known
     which of the two a problem is.
 
     With fewer than two trials in a period it decides as the optimizer alone, after every trial. It needs
