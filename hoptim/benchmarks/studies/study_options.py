@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import hoptim
 from hoptim.benchmarks.run_options import RunOptions, number
-from hoptim.benchmarks.studies.methods import METHODS
+from hoptim.benchmarks.studies.methods import COSINE, METHODS
 from hoptim.benchmarks.studies.training import PopulationTraining
 
 _SETTINGS = "settings.json"
@@ -59,8 +59,8 @@ class StudyOptions(RunOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if unknown := [name for name in self.names if name not in METHODS]:
-            raise hoptim.ArgumentError(f"methods must be some of {list(METHODS)}, found {unknown}.")
+        if unknown := [name for name in self.names if name not in self._known]:
+            raise hoptim.ArgumentError(f"methods must be some of {self._known}, found {unknown}.")
         if find_spec("torch") is None:
             raise hoptim.MissingExtra(
                 "The studies need PyTorch, which is not installed: pip install 'hoptim[torch]'."
@@ -77,8 +77,12 @@ class StudyOptions(RunOptions):
     @property
     def names(self) -> tuple[str, ...]:
         """Return the names of the methods, each once, in the order of the table."""
-        chosen = dict.fromkeys(self.methods or METHODS)
+        chosen = dict.fromkeys(self.methods or self._known)
         return tuple(sorted(chosen, key=lambda name: [*METHODS, name].index(name)))
+
+    @property
+    def _known(self) -> list[str]:
+        return [name for name in METHODS if name != COSINE or self.tune_lr]
 
     def path(self, method: str, seed: int) -> Path | None:
         """Return the directory of a run's study, None in memory."""
