@@ -26,7 +26,7 @@ TINY = Scale(
 PARAMS = {"embedding": 0.1, "hidden": 0.3, "attention": 0.2, "output": 0.1, "decay": 0.1}
 
 
-def population_weights(members: int, model: Transformer = MODEL) -> dict:
+def population_weights(members: int, model: Transformer = MODEL):
     """Random weights of some members, with biases that are not 0."""
     generator = torch.Generator().manual_seed(1)
     each = [model.initial(generator) for _ in range(members)]
@@ -34,15 +34,15 @@ def population_weights(members: int, model: Transformer = MODEL) -> dict:
     return {name: w + 0.1 * torch.randn(w.shape, generator=generator) for name, w in weights.items()}
 
 
-def words_of(*shape: int) -> torch.Tensor:
+def words_of(*shape: int):
     return torch.randint(11, shape, generator=torch.Generator().manual_seed(2))
 
 
-def memory_of(members: int, rows: int, length: int, layers: int = 2) -> torch.Tensor:
+def memory_of(members: int, rows: int, length: int, layers: int = 2):
     return torch.randn(members, layers, rows, length, 8, generator=torch.Generator().manual_seed(3))
 
 
-def forward(weights: dict, words: torch.Tensor, model: Transformer = MODEL, memory=None, filled: int = 0):
+def forward(weights, words, model: Transformer = MODEL, memory=None, filled: int = 0):
     """Logits and memory, by default with an empty memory."""
     members, rows, _ = words.shape
     memory = memory_of(members, rows, model.memory, model.layers) if memory is None else memory
@@ -63,7 +63,7 @@ def tiny(size: int) -> LanguageTraining:
     return training
 
 
-def close(found: torch.Tensor, expected: torch.Tensor) -> bool:
+def close(found, expected):
     return torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -82,7 +82,7 @@ def test_no_word_sees_a_later_one():
         assert not close(after[:, :, place:], before[:, :, place:])
 
 
-def plainly(weights: dict, words: torch.Tensor) -> torch.Tensor:
+def plainly(weights, words):
     """Logits `(t, vocabulary)` of one member on one row, word by word and head by head, as in the paper."""
     w = {name: weight[0].double() for name, weight in weights.items()}
     size = MODEL.width // MODEL.heads

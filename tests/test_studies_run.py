@@ -77,7 +77,7 @@ class SlopeOptions(StudyOptions):
         return Slope
 
 
-def outcome(run) -> tuple:
+def outcome(run):
     """All of a run but its time."""
     return run.validation, run.test, tuple(run.losses), run.schedule
 
@@ -113,28 +113,28 @@ def test_all_methods_begin_alike():
     assert other.ask().params != firsts[REFERENCE][0][0]
 
 
-class Killed(BaseException):
-    """The end of a process, as far as one process can have it."""
+class Stopped(BaseException):
+    """What ends a run from without, as Ctrl-C does."""
 
 
 @pytest.mark.parametrize("told", range(1, 12))
-def test_a_killed_run_goes_on_as_if_nothing_had_been(told, tmp_path, monkeypatch):
-    """Killed before any of its tells, a run ends with the bits of one that was not."""
+def test_a_stopped_run_goes_on_as_if_nothing_had_been(told, tmp_path, monkeypatch):
+    """Stopped before any of its tells, a run ends with the bits of one that was not."""
     whole = run_study(Slope, REFERENCE, False, 4, 1, tmp_path / "whole")
     tell, left = hoptim.Trial.tell, [told]
 
-    def killed(trial, *args, **named):
+    def stopped(trial, *args, **named):
         left[0] -= 1
         if left[0] < 0:
-            raise Killed
+            raise Stopped
         return tell(trial, *args, **named)
 
-    monkeypatch.setattr(hoptim.Trial, "tell", killed)
-    with pytest.raises(Killed):
-        run_study(Slope, REFERENCE, False, 4, 1, tmp_path / "killed")
+    monkeypatch.setattr(hoptim.Trial, "tell", stopped)
+    with pytest.raises(Stopped):
+        run_study(Slope, REFERENCE, False, 4, 1, tmp_path / "stopped")
     monkeypatch.undo()
-    assert len(hoptim.load(tmp_path / "killed").trials) == told
-    assert outcome(run_study(Slope, REFERENCE, False, 4, 1, tmp_path / "killed")) == outcome(whole)
+    assert len(hoptim.load(tmp_path / "stopped").trials) == told
+    assert outcome(run_study(Slope, REFERENCE, False, 4, 1, tmp_path / "stopped")) == outcome(whole)
 
 
 def test_what_is_done_is_not_trained_again(tmp_path):
