@@ -16,14 +16,19 @@ import pytest
 import hoptim
 from hoptim.benchmarks.__main__ import main
 from hoptim.benchmarks.scores import mean_interval
-from hoptim.benchmarks.studies import study_report
+from hoptim.benchmarks.studies import dropout, study_report
+from hoptim.benchmarks.studies.dropout import DropoutOptions
+from hoptim.benchmarks.studies.language_options import LanguageOptions
 from hoptim.benchmarks.studies.methods import METHODS, REFERENCE
+from hoptim.benchmarks.studies.scales import Scale
 from hoptim.benchmarks.studies.study_options import StudyOptions
+from hoptim.benchmarks.studies.text import Limits, king_james
 from hoptim.benchmarks.studies.training import PopulationTraining
 from tests.builders import ROOT
 
 torch = pytest.importorskip("torch")
 
+from hoptim.benchmarks.studies.language import LanguageTraining  # noqa: E402
 from hoptim.benchmarks.studies.study_run import Generations, open_study, run_study  # noqa: E402
 
 needs_matplotlib = pytest.mark.skipif(
@@ -75,6 +80,12 @@ class SlopeOptions(StudyOptions):
     @property
     def training(self):
         return Slope
+
+
+def tiny_language(size: int) -> LanguageTraining:
+    """A population that reads next to nothing."""
+    limits = Limits(50, 400, 300, 300)
+    return LanguageTraining(size, king_james(limits), Scale(limits, updates=2))
 
 
 def outcome(run):
@@ -262,7 +273,29 @@ def test_without_pytorch_the_extra_is_named(monkeypatch, capsys):
     """The command ends with the command that installs it."""
     monkeypatch.setattr("hoptim.benchmarks.studies.study_options.find_spec", lambda name: None)
     assert main(["language", "--runs", "2"]) == 1
-    assert "pip install 'hoptim[torch]'" in capsys.readouterr().err
+    assert "pip install -e '.[torch]'" in capsys.readouterr().err
+
+
+# -- dropout -------------------------------------------------------------------------------------------
+
+
+@needs_matplotlib
+def test_schedules_of_dropout_begin_alike(tmp_path, monkeypatch):
+    """Those with the same dropout so far have the same perplexities, seed by seed."""
+    for name, value in {"_INTERVALS": 3, "_RAISED": 1, "_TUNED": 2}.items():
+        monkeypatch.setattr(dropout, name, value)
+    monkeypatch.setattr(LanguageOptions, "training", property(lambda options: tiny_language))
+    report = dropout.run(DropoutOptions(members=8))
+    none, high, raised, _ = (np.array(each["validation"]) for each in report.document["schedules"])
+    assert none.shape == (4, 3)
+    assert np.allclose(none[:, 0], raised[:, 0])
+    assert not np.allclose(none[:, 1], raised[:, 1])
+    assert not np.allclose(high[:, 0], none[:, 0])
+    assert all(name in report.text for name in dropout.SCHEDULES)
+    report.draw(tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").stat().st_size > 10_000
+    with pytest.raises(hoptim.ArgumentError, match="multiple of the 4 schedules, found 6"):
+        DropoutOptions(members=6)
 
 
 def test_a_gpu_is_asked_for_by_name(monkeypatch, capsys):

@@ -61,10 +61,7 @@ class StudyOptions(RunOptions):
         super().__post_init__()
         if unknown := [name for name in self.names if name not in self._known]:
             raise hoptim.ArgumentError(f"methods must be some of {self._known}, found {unknown}.")
-        if find_spec("torch") is None:
-            raise hoptim.MissingExtra(
-                "The studies need PyTorch, which is not installed: pip install 'hoptim[torch]'."
-            )
+        check_torch()
         made = self.training(1)  # so that wrong data are found before anything is trained
         if self.folder is not None:
             _check_settings(self.folder, {"study": made.name, "data": made.data, "tune_lr": self.tune_lr})
@@ -87,6 +84,12 @@ class StudyOptions(RunOptions):
     def path(self, method: str, seed: int) -> Path | None:
         """Return the directory of a run's study, None in memory."""
         return None if self.folder is None else self.folder / method / f"seed-{seed}"
+
+
+def check_torch() -> None:
+    """Raise `MissingExtra` unless PyTorch is installed, before a worker needs it."""
+    if find_spec("torch") is None:
+        raise hoptim.MissingExtra.of("The studies need PyTorch, which is not installed", "torch")
 
 
 def _check_settings(folder: Path, settings: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
@@ -16,6 +16,7 @@ import torch
 
 import hoptim
 from hoptim.benchmarks.studies.methods import METHODS
+from hoptim.benchmarks.studies.one_thread import one_thread
 from hoptim.benchmarks.studies.training import PopulationTraining
 
 
@@ -56,7 +57,7 @@ def run_study(
         seed: Seed of the study, of the members' first hyperparameters and of the training.
         path: Directory of the study. Default: None, in memory.
     """
-    with _one_thread():
+    with one_thread():
         training = make(size)
         study = open_study(training, method, tune_lr, seed, path)
         Generations(training, study).train()
@@ -147,14 +148,3 @@ class Generations:
 def _loaded(checkpoint: str | None) -> Mapping[str, torch.Tensor]:
     state: Mapping[str, torch.Tensor] = torch.load(checkpoint, weights_only=True)
     return state
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute on one core, so that sums are added in the same order each time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
