@@ -13,14 +13,17 @@ from pathlib import Path
 import hoptim
 from hoptim.benchmarks.benchmark import Benchmark
 from hoptim.benchmarks.runner import progress_line
+from hoptim.benchmarks.studies.dropout import DROPOUT
 from hoptim.benchmarks.studies.image_options import CIFAR10, CIFAR100, IMAGES
-from hoptim.benchmarks.studies.language_options import LANGUAGE
+from hoptim.benchmarks.studies.language_options import LANGUAGE, TREEBANK, WIKITEXT
 from hoptim.benchmarks.toys.horizon_report import HORIZON
 from hoptim.benchmarks.toys.mixed import MIXED
 from hoptim.benchmarks.toys.regret_report import REGRET
 from hoptim.benchmarks.toys.rosenbrock_report import ROSENBROCK
 
-BENCHMARKS = (ROSENBROCK, MIXED, HORIZON, REGRET, LANGUAGE, IMAGES, CIFAR10, CIFAR100)
+BENCHMARKS = (
+    ROSENBROCK, MIXED, HORIZON, REGRET, LANGUAGE, TREEBANK, WIKITEXT, DROPOUT, IMAGES, CIFAR10, CIFAR100,
+)  # fmt: skip
 
 _INTERRUPTED = 130  # the exit code that shells report for a program ended by Ctrl-C
 

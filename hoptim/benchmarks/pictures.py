@@ -15,6 +15,7 @@ import numpy as np
 # The palette of Okabe and Ito, whose colours are distinct for all kinds of colour vision.
 BLACK, BLUE, GREEN, ORANGE = "#000000", "#0072B2", "#009E73", "#E69F00"
 PURPLE, SKY, VERMILION = "#CC79A7", "#56B4E9", "#D55E00"
+GREY = "#595959"
 
 STYLES: tuple[dict[str, Any], ...] = (  # of lines; distinct in grey, too
     {"color": BLUE, "marker": "o", "linestyle": "-"},
@@ -24,6 +25,7 @@ STYLES: tuple[dict[str, Any], ...] = (  # of lines; distinct in grey, too
     {"color": PURPLE, "marker": "v", "linestyle": ":"},
     {"color": ORANGE, "marker": "X", "linestyle": "-"},
     {"color": SKY, "marker": "P", "linestyle": "--"},
+    {"color": BLACK, "marker": "*", "linestyle": ":"},
 )
 
 

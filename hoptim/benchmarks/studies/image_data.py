@@ -122,9 +122,8 @@ def load_digits() -> ImageData:
     try:
         from sklearn import datasets
     except ImportError as error:
-        raise hoptim.MissingExtra(
-            "The digits need scikit-learn: install the extra with pip install 'hoptim[examples]', or pass "
-            "the folder of Fashion-MNIST with --data."
+        raise hoptim.MissingExtra.of(
+            "Without the folder of Fashion-MNIST in --data, scikit-learn's digits are needed", "examples"
         ) from error
     values, labels = datasets.load_digits(return_X_y=True)
     images = np.round(values * (255 / 16)).astype(np.uint8).reshape(-1, 1, 8, 8)

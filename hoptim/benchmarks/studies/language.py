@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from hashlib import sha256
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from torch.nn import functional
 
 import hoptim
 from hoptim.benchmarks.studies.adam import Adam
+from hoptim.benchmarks.studies.scales import Scale
 from hoptim.benchmarks.studies.text import Text, Words
 from hoptim.benchmarks.studies.training import PopulationTraining
 from hoptim.benchmarks.studies.transformer import DROPOUTS, Dropout, Transformer
@@ -27,38 +29,58 @@ class LanguageTraining(PopulationTraining):
     Args:
         size: Members.
         text: Text in three parts.
-        model: Architecture. Default: None, one layer of 32 units.
-        rows: Rows that the training part is cut into, read side by side. Default: 6.
-        updates: Updates of an interval. Default: 20.
+        scale: Size of model and training.
+
+    Raises:
+        ArgumentError: The text is too short, or a GPU is needed and there is none.
     """
 
     name = "language"
     steps = 20
     measure = "perplexity"
-    peak_lr = 0.015
     hand: ClassVar[Mapping[str, float]] = {
         "lr": 0.012, "embedding": 0.1, "hidden": 0.2, "attention": 0.1, "output": 0.2, "decay": 0.3,
     }  # fmt: skip
 
-    def __init__(
-        self, size: int, text: Text, model: Transformer | None = None, rows: int = 6, updates: int = 20
-    ) -> None:
+    def __init__(self, size: int, text: Text, scale: Scale) -> None:
         super().__init__(size)
-        self.text, self.model, self.updates = text, model or Transformer(text.vocabulary), updates
-        self._train = _rows(text.train, rows, self.model.segment, whole=False)
-        self._weights = {name: torch.zeros(size, *shape) for name, shape in self.model.shapes.items()}
+        if scale.gpu and not torch.cuda.is_available():
+            raise hoptim.ArgumentError("A study of this scale needs a GPU, but PyTorch finds none.")
+        self.text, self.scale, self.peak_lr = text, scale, scale.peak_lr
+        self.model = Transformer(text.vocabulary, **scale.model)
+        self._device = torch.device("cuda" if scale.gpu else "cpu")
+        self._forward = torch.compile(self.model.forward) if scale.gpu else self.model.forward
+        self._train = _rows(text.train, scale.rows, self.model.segment, whole=False).to(self._device)
+        if not len(self._train):
+            raise hoptim.ArgumentError(
+                f"The text must have more than {scale.rows * self.model.segment} words to train on, found "
+                f"{len(text.train)}: give more of it."
+            )
+        self._weights = {name: self._zeros(*shape) for name, shape in self.model.shapes.items()}
         self._adam = Adam(self._weights, [n for n in self._weights if n.endswith(("_scale", "_bias"))])
-        self._count = torch.zeros(size, dtype=torch.int64)  # updates, and so the place in the text
-        self._memory = self._no_memory(rows)
+        self._count = self._zeros().long()  # updates, and so the place in the text
+        self._memory = self._no_memory(scale.rows)
+
+    def _zeros(self, *shape: int) -> Tensor:
+        return torch.zeros(self.size, *shape, device=self._device)
+
+    def _each(self, values: Sequence[float]) -> Tensor:
+        return torch.tensor([float(value) for value in values], device=self._device)
 
     def _no_memory(self, rows: int) -> Tensor:
-        model = self.model
-        return torch.zeros(self.size, model.layers, rows, model.memory, model.width)
+        return self._zeros(self.model.layers, rows, self.model.memory, self.model.width)
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        """Return a context in which products are computed in bf16 on a GPU."""
+        autocast: AbstractContextManager[Any] = torch.autocast(
+            self._device.type, torch.bfloat16, enabled=self.scale.gpu
+        )
+        return autocast
 
     @property
     def data(self) -> str:
         """Return the fingerprint of text, architecture and the size of an interval."""
-        settings = f"{self.text.digest} {self.model} {self._memory.shape[2]} {self.updates}"
+        settings = f"{self.text.digest} {self.scale}"
         return sha256(settings.encode("ascii")).hexdigest()[:16]
 
     @staticmethod
@@ -95,11 +117,11 @@ class LanguageTraining(PopulationTraining):
 
     def train(self, params: Sequence[Mapping[str, Any]], ages: Sequence[int], seed: int) -> None:
         """Train for a number of updates, a segment each, with truncated backpropagation."""
-        rates = {name: torch.tensor([float(each[name]) for each in params]) for name in DROPOUTS}
-        drop = Dropout(rates, torch.Generator().manual_seed(seed))
-        lr = torch.tensor(self.learning_rates(params, ages))
-        decay = torch.tensor([float(each["decay"]) for each in params])
-        for _ in range(self.updates):
+        rates = {name: self._each([each[name] for each in params]) for name in DROPOUTS}
+        drop = Dropout(rates, torch.Generator(self._device).manual_seed(seed))
+        lr = self._each(self.learning_rates(params, ages))
+        decay = self._each([each["decay"] for each in params])
+        for _ in range(self.scale.updates):
             gradients = self.gradients(drop)
             self._count += 1
             self._adam.step(gradients, self._count, lr, decay)
@@ -114,9 +136,10 @@ class LanguageTraining(PopulationTraining):
         words, targets = self._train[place].unbind(1)
         leaves = {name: weight.detach().requires_grad_() for name, weight in self._weights.items()}
         filled = (place * self.model.segment).clamp(max=self.model.memory)
-        logits, memory = self.model.forward(leaves, words, self._memory, filled, drop)
+        with self._precision():
+            logits, memory = self._forward(leaves, words, self._memory, filled, drop)
+            loss = functional.cross_entropy(logits.flatten(0, 2), targets.flatten(), reduction="sum")
         self._memory.copy_(memory)
-        loss = functional.cross_entropy(logits.flatten(0, 2), targets.flatten(), reduction="sum")
         loss = loss * self.size / targets.numel()  # the sum of the members' means
         return dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
 
@@ -124,15 +147,17 @@ class LanguageTraining(PopulationTraining):
     def losses(self, part: str) -> list[float]:
         """Return each member's mean negative log probability of a word, in nats."""
         segments = _rows(getattr(self.text, part), _EVALUATED, self.model.segment, whole=True)
-        memory, total = self._no_memory(_EVALUATED), torch.zeros(self.size)
+        segments = segments.to(self._device)
+        memory, total = self._no_memory(_EVALUATED), self._zeros()
         for number, (words, targets) in enumerate(segments):
-            filled = torch.full((self.size,), min(number * self.model.segment, self.model.memory))
-            everyone = words.expand(self.size, -1, -1)
-            logits, memory = self.model.forward(self._weights, everyone, memory, filled)
-            each = functional.cross_entropy(
-                logits.flatten(0, 2), targets.repeat(self.size, 1).flatten(),
-                reduction="none", ignore_index=_OUTSIDE,
-            )  # fmt: skip
+            filled = torch.full_like(self._count, min(number * self.model.segment, self.model.memory))
+            with self._precision():
+                everyone = words.expand(self.size, -1, -1)
+                logits, memory = self._forward(self._weights, everyone, memory, filled)
+                each = functional.cross_entropy(
+                    logits.flatten(0, 2), targets.repeat(self.size, 1).flatten(),
+                    reduction="none", ignore_index=_OUTSIDE,
+                )  # fmt: skip
             total += each.view(self.size, -1).sum(1)
         losses: list[float] = (total / (segments[:, 1] != _OUTSIDE).sum()).tolist()
         return losses
@@ -140,6 +165,21 @@ class LanguageTraining(PopulationTraining):
     def shown(self, losses: Sequence[float], part: str) -> list[float]:
         """Return perplexities."""
         return [float(perplexity) for perplexity in np.exp(losses)]
+
+
+class TreebankTraining(LanguageTraining):
+    """The study on the Penn Treebank."""
+
+    name = "ptb"
+
+
+class WikitextTraining(LanguageTraining):
+    """The study on Wikitext-103."""
+
+    name = "wikitext103"
+
+
+TRAININGS = {made.name: made for made in (LanguageTraining, TreebankTraining, WikitextTraining)}
 
 
 def _rows(words: Words, rows: int, segment: int, whole: bool) -> Tensor:

@@ -23,9 +23,15 @@ class Method(NamedTuple):
 
 
 REFERENCE = "ROMUL"  # all others are compared with it
+COSINE = "cosine"  # constant but for the learning rate, where that is tuned
 
 METHODS: Mapping[str, Method] = {
     "constant": Method(lambda training, hand: hoptim.Fixed(hand)),
+    COSINE: Method(
+        lambda training, hand: hoptim.Fixed(
+            [{**hand, "lr": training.scheduled_lr(age)} for age in range(training.steps)]
+        )
+    ),
     "random": Method(lambda training, hand: hoptim.RandomSearch(), ever=True),
     "ASHA": Method(lambda training, hand: hoptim.ASHA(max_resource=training.steps), ever=True),
     "Truncation": Method(lambda training, hand: hoptim.TruncationSelection()),

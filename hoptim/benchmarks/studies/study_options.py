@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
 import hoptim
 from hoptim.benchmarks.run_options import RunOptions, number
-from hoptim.benchmarks.studies.methods import METHODS
+from hoptim.benchmarks.studies.methods import COSINE, METHODS
 from hoptim.benchmarks.studies.training import PopulationTraining
 
 _SETTINGS = "settings.json"
@@ -59,12 +58,9 @@ class StudyOptions(RunOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if unknown := [name for name in self.names if name not in METHODS]:
-            raise hoptim.ArgumentError(f"methods must be some of {list(METHODS)}, found {unknown}.")
-        if find_spec("torch") is None:
-            raise hoptim.MissingExtra(
-                "The studies need PyTorch, which is not installed: pip install 'hoptim[torch]'."
-            )
+        if unknown := [name for name in self.names if name not in self._known]:
+            raise hoptim.ArgumentError(f"methods must be some of {self._known}, found {unknown}.")
+        check_torch()
         made = self.training(1)  # so that wrong data are found before anything is trained
         if self.folder is not None:
             _check_settings(self.folder, {"study": made.name, "data": made.data, "tune_lr": self.tune_lr})
@@ -77,12 +73,24 @@ class StudyOptions(RunOptions):
     @property
     def names(self) -> tuple[str, ...]:
         """Return the names of the methods, each once, in the order of the table."""
-        chosen = dict.fromkeys(self.methods or METHODS)
+        chosen = dict.fromkeys(self.methods or self._known)
         return tuple(sorted(chosen, key=lambda name: [*METHODS, name].index(name)))
+
+    @property
+    def _known(self) -> list[str]:
+        return [name for name in METHODS if name != COSINE or self.tune_lr]
 
     def path(self, method: str, seed: int) -> Path | None:
         """Return the directory of a run's study, None in memory."""
         return None if self.folder is None else self.folder / method / f"seed-{seed}"
+
+
+def check_torch() -> None:
+    """Raise `MissingExtra` unless PyTorch is installed, before a worker needs it."""
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise hoptim.MissingExtra.of("The studies need PyTorch, which is not installed", "torch") from error
 
 
 def _check_settings(folder: Path, settings: dict[str, Any]) -> None:

@@ -14,17 +14,18 @@ from hoptim.benchmarks import pictures
 from hoptim.benchmarks.benchmark import Benchmark, BenchmarkResult
 from hoptim.benchmarks.runner import Progress, run_tasks
 from hoptim.benchmarks.scores import Interval, mean_interval
-from hoptim.benchmarks.studies.methods import METHODS, REFERENCE
+from hoptim.benchmarks.studies.methods import COSINE, METHODS, REFERENCE
 from hoptim.benchmarks.studies.study_options import StudyOptions
 from hoptim.benchmarks.studies.training import PopulationTraining
 from hoptim.benchmarks.tables import aligned, document, mean_and_spread, versions
 
 _PARTS = ("validation", "test")
-_NOTE = f"""Means over the runs, in brackets standard deviations; then the mean difference from {REFERENCE} with
-the same seed, its 95 % confidence interval (Student's t), and the runs in which it is negative, that is,
-better. A run delivers the model with the lowest validation loss among its members' last trials; random
-and ASHA deliver their best of all trials. All methods begin with the same hyperparameters, but for
-constant, whose members have those set by hand and differ by their seeds. s: seconds of a run."""
+_NOTE = f"""Means over the runs, in brackets standard deviations; then the mean difference from the run of
+{REFERENCE} with the same seed, its 95 % confidence interval (Student's t), and the runs in which it is
+negative, that is, better. A run delivers the model with the lowest validation loss among its members'
+last trials; random and ASHA deliver their best of all trials. All methods begin with the same
+hyperparameters, but for those set by hand: constant and, where the learning rate is tuned, cosine,
+which lowers it; their members differ by their seeds. s: seconds of a run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,8 +177,14 @@ def draw(result: StudyResult, path: Path) -> None:
         figure.legend(handles, names, loc="outside upper left", ncols=len(names), frameon=False)
 
 
+_BASELINES = {"constant": ":", COSINE: "--"}  # grey lines
+
+
 def _style(method: str) -> dict[str, Any]:
-    style = pictures.STYLES[[*METHODS].index(method) % len(pictures.STYLES)]
+    if method in _BASELINES:
+        return {"color": pictures.GREY, "linestyle": _BASELINES[method]}
+    place = [name for name in METHODS if name not in _BASELINES].index(method)
+    style = pictures.STYLES[place % len(pictures.STYLES)]
     return {name: style[name] for name in ("color", "linestyle")}
 
 
@@ -187,7 +194,7 @@ def _draw_losses(ax: Any, method: str, losses: Sequence[Sequence[float]]) -> Non
 
 
 def _draw_schedule(ax: Any, method: str, schedules: Sequence[Sequence[float]]) -> None:
-    """Draw the median over the delivered models up to the age that all reached; the reference's quartiles."""
+    """Draw the median over the delivered models up to the age that all reached; once with quartiles."""
     reached = min(map(len, schedules))
     values = [each[:reached] for each in schedules]
     style, age = _style(method), range(reached)

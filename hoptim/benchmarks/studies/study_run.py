@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 
 import hoptim
 from hoptim.benchmarks.studies.methods import METHODS
+from hoptim.benchmarks.studies.one_thread import one_thread
 from hoptim.benchmarks.studies.training import PopulationTraining
 
 
@@ -55,7 +57,7 @@ def run_study(
         seed: Seed of the study, of the members' first hyperparameters and of the training.
         path: Directory of the study. Default: None, in memory.
     """
-    with _one_thread():
+    with one_thread():
         training = make(size)
         study = open_study(training, method, tune_lr, seed, path)
         Generations(training, study).train()
@@ -112,18 +114,28 @@ class Generations:
         size, seed = self._training.size, self._study.seed
         trials = self._study.trials
         step, told = divmod(len(trials), size)
-        asked = [self._study.ask() for _ in range(size - told)]
-        lent = {trial.member: trial for trial in asked if trial is not None}
-        every = lent | {trial.member: trial for trial in trials if trial.step == step}
-        for trial in lent.values():
-            self._prepare(trial)
-        rows = [every[member] for member in range(size)]
-        draws = int(np.random.default_rng([seed, 1, step]).integers(2**31))
-        self._training.train([t.params for t in rows], [t.age for t in rows], draws)
-        losses = self._training.losses("validation")
-        for member, trial in lent.items():
-            trial.tell(losses[member], save=partial(torch.save, self._training.state(member)))
-            self._held[member] = trial.number
+        with ExitStack() as stack:  # hands back what is left when it is left by an error
+            asked = [stack.enter_context(trial) for trial in self._asked(size - told)]
+            for trial in asked:
+                self._prepare(trial)
+            rows: list[hoptim.Trial | hoptim.FinishedTrial] = [
+                *asked,
+                *(t for t in trials if t.step == step),
+            ]
+            rows.sort(key=attrgetter("member"))
+            draws = int(np.random.default_rng([seed, 1, step]).integers(2**31))
+            self._training.train([row.params for row in rows], [row.age for row in rows], draws)
+            losses = self._training.losses("validation")
+            for trial in reversed(asked):  # a study first asks for the member that was told last, or else 0
+                state = self._training.state(trial.member)
+                trial.tell(losses[trial.member], save=partial(torch.save, state))
+                self._held[trial.member] = trial.number
+
+    def _asked(self, count: int) -> Iterator[hoptim.Trial]:
+        """Yield the trials that are due, as many as are known to be."""
+        for _ in range(count):
+            if (trial := self._study.ask()) is not None:
+                yield trial
 
     def _prepare(self, trial: hoptim.Trial) -> None:
         """Give a member the weights that its trial continues from."""
@@ -136,14 +148,3 @@ class Generations:
 def _loaded(checkpoint: str | None) -> Mapping[str, torch.Tensor]:
     state: Mapping[str, torch.Tensor] = torch.load(checkpoint, weights_only=True)
     return state
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute on one core, so that sums are added in the same order each time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,18 @@ UNKNOWN, END = "<unk>", "<eos>"
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|[.,:;?!]")
 _BLOCK = 1000  # words that stay together when a text is dealt out to its parts
 _SHARES = (0.15, 0.2)  # of the blocks, for training and validation; the test has the rest
-_FEWEST = 8  # blocks, so that each part has two at least
+_FEWEST = 8  # blocks, so that no part is without one
 
 Words = NDArray[np.int64]
+
+
+class Limits(NamedTuple):
+    """The largest numbers of different words, and of words in each part; None for all that there are."""
+
+    vocabulary: int
+    train: int | None = None
+    validation: int | None = None
+    test: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,21 +60,17 @@ class Text:
         ).hexdigest()
 
 
-def king_james(vocabulary: int) -> Text:
-    """Return the Gospel of Matthew that comes with hoptim.
-
-    Args:
-        vocabulary: Largest number of different words.
-    """
-    return _dealt(gzip.decompress(KING_JAMES.read_bytes()).decode("ascii").splitlines(), vocabulary)
+def king_james(limits: Limits) -> Text:
+    """Return the Gospel of Matthew that comes with hoptim."""
+    return _dealt(gzip.decompress(KING_JAMES.read_bytes()).decode("ascii").splitlines(), limits)
 
 
-def own_text(path: Path, vocabulary: int) -> Text:
+def own_text(path: Path, limits: Limits) -> Text:
     """Return text files, split into lower-case words and punctuation; a line is a sentence.
 
     Args:
         path: File, or a folder whose files `*.txt` are read in the order of their names.
-        vocabulary: Largest number of different words.
+        limits: Largest numbers of words.
 
     Raises:
         ArgumentError: There is no text, too little of it, or it is not UTF-8.
@@ -72,29 +78,30 @@ def own_text(path: Path, vocabulary: int) -> Text:
     files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
     if not files:
         raise hoptim.ArgumentError(f"The folder {str(path)!r} has no text: expected files named *.txt.")
-    return _dealt((line for file in files for line in _lines(file, any_newline=True)), vocabulary)
+    return _dealt((line for file in files for line in _lines(file, any_newline=True)), limits)
 
 
-def standard_text(folder: Path, files: str, vocabulary: int) -> Text:
+def standard_text(folder: Path, files: str, limits: Limits) -> Text:
     """Return a data set of three files whose words are separated by spaces.
 
     Args:
         folder: Folder of the files.
         files: Name of the files with `{}` for "train", "valid" and "test", such as "ptb.{}.txt".
-        vocabulary: Largest number of different words.
+        limits: Largest numbers of words; a part is its file's beginning.
 
     Raises:
-        ArgumentError: A file is missing, empty, not UTF-8, or has been changed to Windows's line ends.
+        ArgumentError: A file is missing, empty, not UTF-8, or its line ends have been changed to those of
+            Windows.
     """
     index = {UNKNOWN: 0}
     parts = [
-        _numbered((line.split() for line in _lines(folder / files.format(part))), index)
-        for part in ("train", "valid", "test")
+        _numbered((line.split() for line in _lines(folder / files.format(part))), index, limit)
+        for part, limit in zip(("train", "valid", "test"), limits[1:], strict=True)
     ]
-    return _ranked(parts, len(index), vocabulary)
+    return _ranked(parts, len(index), limits.vocabulary)
 
 
-def _dealt(lines: Iterable[str], vocabulary: int) -> Text:
+def _dealt(lines: Iterable[str], limits: Limits) -> Text:
     """Deal blocks of words out to the parts, so that all have one distribution."""
     index = {UNKNOWN: 0}
     words = _numbered((_WORD.findall(line.lower()) for line in lines), index)
@@ -105,16 +112,18 @@ def _dealt(lines: Iterable[str], vocabulary: int) -> Text:
         )
     blocks = words[: count * _BLOCK].reshape(count, _BLOCK)[np.random.default_rng(0).permutation(count)]
     ends = np.cumsum([round(share * count) for share in _SHARES])
-    return _ranked([part.ravel() for part in np.split(blocks, ends)], len(index), vocabulary)
+    parts = zip(np.split(blocks, ends), limits[1:], strict=True)
+    return _ranked([part.ravel()[:limit] for part, limit in parts], len(index), limits.vocabulary)
 
 
-def _numbered(lines: Iterable[list[str]], index: dict[str, int]) -> Words:
-    """Return all words as numbers, each line with its end; new ones are added to the index."""
+def _numbered(lines: Iterable[list[str]], index: dict[str, int], limit: int | None = None) -> Words:
+    """Return words as numbers, each line with its end; new ones are added to the index."""
     numbers = array("q")
-    for line in lines:
-        if line:
-            numbers.extend([index.setdefault(word, len(index)) for word in (*line, END)])
-    return np.array(numbers, dtype=np.int64)
+    for line in filter(None, lines):
+        numbers.extend([index.setdefault(word, len(index)) for word in (*line, END)])
+        if limit is not None and len(numbers) >= limit:
+            break
+    return np.array(numbers[:limit], dtype=np.int64)
 
 
 def _ranked(parts: list[Words], words: int, vocabulary: int) -> Text:
@@ -131,9 +140,7 @@ def _ranked(parts: list[Words], words: int, vocabulary: int) -> Text:
 def _lines(file: Path, any_newline: bool = False) -> Iterator[str]:
     """Yield a file's lines; errors name the byte where they are."""
     if not file.is_file():
-        raise hoptim.ArgumentError(
-            f"The file {str(file)!r} is missing: give the file or folder with the text."
-        )
+        raise hoptim.ArgumentError(f"The file {str(file)!r} is missing: give the path where the text is.")
     offset, blank = 0, True
     with file.open("rb") as stream:
         for line in stream:
@@ -149,7 +156,10 @@ def _lines(file: Path, any_newline: bool = False) -> Iterator[str]:
                     f"{str(file)!r} must have lines that end with a newline alone, but there is a carriage "
                     f"return at offset {offset + place}: get the original file."
                 )
-            offset, blank = offset + len(line), blank and text.isspace()
+            offset, blank = offset + len(line), blank and (not text or text.isspace())
             yield text
     if blank:
-        raise hoptim.ArgumentError(f"{str(file)!r} has no words in its {offset} bytes: get the file again.")
+        raise hoptim.ArgumentError(
+            f"{str(file)!r} must have words, but there is none up to its end at offset {offset}: get the "
+            "original file."
+        )

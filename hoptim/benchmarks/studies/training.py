@@ -32,7 +32,7 @@ class PopulationTraining(ABC):
     name: ClassVar[str]
     steps: ClassVar[int]
     measure: ClassVar[str]
-    peak_lr: ClassVar[float]
+    peak_lr: float
     hand: ClassVar[Mapping[str, float]]
 
     def __init__(self, size: int) -> None:

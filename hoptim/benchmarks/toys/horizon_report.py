@@ -82,7 +82,6 @@ def _statistics(one: HorizonCell | ReferenceSolution) -> dict[str, Any]:
 
 # -- pictures ------------------------------------------------------------------------------------------
 
-_GREY = "#595959"
 _LABEL_HEIGHT = 0.075  # of the axes' height
 _WIDTH, _HEIGHT = 5.2, 3.2  # of a panel, in inches
 
@@ -117,14 +116,15 @@ def _draw_losses(ax: Any, result: HorizonResult) -> None:
 def _draw_baselines(ax: Any, baselines: Sequence[HorizonCell | ReferenceSolution]) -> None:
     """Draw horizontal lines with their names on the right, moved apart where they would overlap."""
     for one in baselines:
-        ax.axhline(one.mean, color=_GREY, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)
+        ax.axhline(one.mean, color=pictures.GREY, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)
     low, high = ax.get_ylim()
     places = _spread_out((np.array([one.mean for one in baselines]) - low) / (high - low))
     for one, place in zip(baselines, places, strict=True):
         ax.annotate(
             f"{one.name}: {one.mean:.3f}", (1, one.mean), (1.03, place),
             xycoords=("axes fraction", "data"), textcoords="axes fraction", va="center",
-            fontsize="small", color=_GREY, arrowprops={"arrowstyle": "-", "color": _GREY, "lw": 0.6},
+            fontsize="small", color=pictures.GREY,
+            arrowprops={"arrowstyle": "-", "color": pictures.GREY, "lw": 0.6},
         )  # fmt: skip
 
 
@@ -144,8 +144,8 @@ def _draw_schedules(ax: Any, result: HorizonResult) -> None:
     """
     worst = max((row[0] for row in result.rows.values()), key=attrgetter("mean"))
     first, last = result.references[0], next(r for r in result.references if r.name.startswith("greedy"))
-    _draw_stairs(ax, result, first.schedule, first.name, color=_GREY, linewidth=4, alpha=0.5)
-    _draw_stairs(ax, result, last.schedule, last.name, color=_GREY, linewidth=1.5, linestyle=":")
+    _draw_stairs(ax, result, first.schedule, first.name, color=pictures.GREY, linewidth=4, alpha=0.5)
+    _draw_stairs(ax, result, last.schedule, last.name, color=pictures.GREY, linewidth=1.5, linestyle=":")
     for cell, line in ((worst, "--"), (result.best, "-")):
         winner = np.array([next(iter(params.values())) for params in cell.median_run.schedule])
         color = _style(result, cell.name)["color"]

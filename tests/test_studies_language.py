@@ -1,0 +1,337 @@
+"""The language study: causality, memory, batches and gradients of the model, and the text that it reads."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import hoptim
+from hoptim.benchmarks.__main__ import main
+from hoptim.benchmarks.studies.scales import SCALES, Scale
+from hoptim.benchmarks.studies.text import KING_JAMES, Limits, Text, king_james, own_text, standard_text
+
+torch = pytest.importorskip("torch")
+
+from hoptim.benchmarks.studies.adam import Adam  # noqa: E402
+from hoptim.benchmarks.studies.language import LanguageTraining  # noqa: E402
+from hoptim.benchmarks.studies.transformer import DROPOUTS, Dropout, Transformer  # noqa: E402
+
+MODEL = Transformer(vocabulary=11, layers=2, width=8, heads=2, inner=12, segment=5, memory=5)
+TINY = Scale(
+    Limits(11), {"layers": 2, "width": 8, "heads": 2, "inner": 12, "segment": 5, "memory": 5}, 3, 2
+)
+PARAMS = {"embedding": 0.1, "hidden": 0.3, "attention": 0.2, "output": 0.1, "decay": 0.1}
+
+
+def population_weights(members: int, model: Transformer = MODEL):
+    """Random weights of some members, with biases that are not 0."""
+    generator = torch.Generator().manual_seed(1)
+    each = [model.initial(generator) for _ in range(members)]
+    weights = {name: torch.stack([one[name] for one in each]) for name in each[0]}
+    return {name: w + 0.1 * torch.randn(w.shape, generator=generator) for name, w in weights.items()}
+
+
+def words_of(*shape: int):
+    return torch.randint(11, shape, generator=torch.Generator().manual_seed(2))
+
+
+def memory_of(members: int, rows: int, length: int, layers: int = 2):
+    return torch.randn(members, layers, rows, length, 8, generator=torch.Generator().manual_seed(3))
+
+
+def forward(weights, words, model: Transformer = MODEL, memory=None, filled: int = 0):
+    """Logits and memory, by default with an empty memory."""
+    members, rows, _ = words.shape
+    memory = memory_of(members, rows, model.memory, model.layers) if memory is None else memory
+    return model.forward(weights, words, memory, torch.full((members,), filled))
+
+
+def tiny_text(words: int = 200) -> Text:
+    rng = np.random.default_rng(0)
+    train, validation, test = (rng.integers(11, size=n) for n in (words, 41, 33))
+    return Text(train, validation, test, 11)
+
+
+def tiny(size: int) -> LanguageTraining:
+    """A population of tiny models with their own weights."""
+    training = LanguageTraining(size, tiny_text(), TINY)
+    for member in range(size):
+        training.begin(member, 10 + member)
+    return training
+
+
+def close(found, expected):
+    return torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+# -- the model -----------------------------------------------------------------------------------------
+
+
+def test_no_word_sees_a_later_one():
+    """Changing a word changes no logit before it, and some from it on."""
+    weights, words = population_weights(2), words_of(2, 3, 5)
+    before, _ = forward(weights, words, filled=5)
+    for place in range(5):
+        changed = words.clone()
+        changed[:, :, place] = (changed[:, :, place] + 1) % 11
+        after, _ = forward(weights, changed, filled=5)
+        assert torch.equal(after[:, :, :place], before[:, :, :place])
+        assert not close(after[:, :, place:], before[:, :, place:])
+
+
+def plainly(weights, words):
+    """Logits `(t, vocabulary)` of one member on one row, word by word and head by head, as in the paper."""
+    w = {name: weight[0].double() for name, weight in weights.items()}
+    size = MODEL.width // MODEL.heads
+    pace = 10_000 ** (-torch.arange(0, 8, 2, dtype=torch.float64) / 8)
+
+    def normal(values, scale):
+        centred = values - values.mean(-1, keepdim=True)
+        return centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt() * scale
+
+    hidden = w["words"][words] * 8**0.5
+    for layer in range(MODEL.layers):
+        inputs, attended = normal(hidden, w["attention_scale"][layer]), torch.zeros_like(hidden)
+        key, value = (inputs @ w["key_value"][layer]).split(8, -1)
+        for i in range(len(words)):
+            query = inputs[i] @ w["query"][layer]
+            for head in (slice(0, size), slice(size, 8)):
+                scores = []
+                for j in range(i + 1):
+                    angle = (i - j) * pace
+                    distance = (torch.cat([angle.sin(), angle.cos()]) @ w["distances"])[head]
+                    scores.append(
+                        (query + w["content_bias"])[head] @ key[j][head]
+                        + (query + w["distance_bias"])[head] @ distance
+                    )
+                shares = torch.softmax(torch.stack(scores) / size**0.5, 0)
+                attended[i, head] = shares @ value[: i + 1, head]
+        hidden = hidden + attended @ w["attended"][layer]
+        inner = normal(hidden, w["inner_scale"][layer]) @ w["inner"][layer] + w["inner_bias"][layer]
+        hidden = hidden + inner.clamp(min=0) @ w["outer"][layer]
+    return normal(hidden, w["last_scale"]) @ w["words"].T + w["words_bias"]
+
+
+def test_it_is_the_attention_of_the_paper():
+    """Without memory, logits are those of sums over content and distance of each pair of words."""
+    weights, words = population_weights(1), words_of(1, 1, 7)
+    found, _ = forward(weights, words)
+    assert close(found[0, 0], plainly(weights, words[0, 0]).float())
+
+
+def test_segments_with_memory_are_one_long_segment():
+    """Where the memory holds all of the past, cutting the text into segments changes nothing."""
+    model = Transformer(vocabulary=11, layers=2, width=8, heads=2, inner=12, segment=5, memory=15)
+    weights, words = population_weights(2, model), words_of(2, 3, 20)
+    whole, _ = forward(weights, words, model)
+    memory, parts = memory_of(2, 3, 15), []
+    for number, segment in enumerate(words.split(5, -1)):
+        logits, memory = forward(weights, segment, model, memory, 5 * number)
+        parts.append(logits)
+    assert close(torch.cat(parts, 2), whole)
+
+
+def test_memory_that_is_too_short_forgets():
+    """One layer that remembers a segment sees exactly that one: what was before it has no effect."""
+    model = Transformer(vocabulary=11, layers=1, width=8, heads=2, inner=12, segment=5, memory=5)
+    weights, words = population_weights(1, model), words_of(1, 2, 15)
+    memory, parts = memory_of(1, 2, 5, 1), []
+    for number, segment in enumerate(words.split(5, -1)):
+        logits, memory = forward(weights, segment, model, memory, min(5 * number, 5))
+        parts.append(logits)
+    whole, late = (forward(weights, each, model)[0] for each in (words, words[:, :, 5:]))
+    assert close(torch.cat(parts[:2], 2), whole[:, :, :10])
+    assert close(parts[2], late[:, :, 5:])
+    assert not close(parts[2], whole[:, :, 10:])
+
+
+def test_unfilled_memory_is_not_seen():
+    """Logits depend on the filled end of the memory alone."""
+    weights, words, memory = population_weights(2), words_of(2, 3, 5), memory_of(2, 3, 5)
+    found, _ = forward(weights, words, memory=memory, filled=2)
+    changed = memory.clone()
+    changed[..., :3, :] = 7.0
+    assert torch.equal(forward(weights, words, memory=changed, filled=2)[0], found)
+    changed[..., 3, :] = 7.0
+    assert not close(forward(weights, words, memory=changed, filled=2)[0], found)
+
+
+def test_the_scale_of_the_paper_has_24_million_parameters():
+    """They are counted without memory for them."""
+    weights = Transformer(10_000, **SCALES["paper"].model).initial(device="meta")
+    assert 23.5e6 < sum(weight.numel() for weight in weights.values()) < 24.5e6
+    assert {name: tuple(weight.shape) for name, weight in MODEL.initial().items()} == MODEL.shapes
+
+
+def test_dropout_keeps_the_mean_and_each_member_s_rate():
+    """Values are 0 or scaled up; whole words are dropped from the embedding; rate 0 changes nothing."""
+    rates = dict.fromkeys(DROPOUTS, torch.tensor([0.0, 0.5]))
+    drop = Dropout(rates, torch.Generator().manual_seed(0))
+    values = torch.ones(2, 400, 20)
+    dropped = drop(values, "hidden")
+    assert torch.equal(dropped[0], values[0])
+    assert set(dropped[1].unique().tolist()) == {0.0, 2.0}
+    assert dropped[1].mean().item() == pytest.approx(1, abs=0.05)
+    words = drop(values, "embedding")[1]
+    assert set(words.sum(-1).unique().tolist()) == {0.0, 40.0}
+
+
+# -- training ------------------------------------------------------------------------------------------
+
+
+def test_gradients_in_a_batch_are_those_one_by_one():
+    """Each member's gradients are what it has alone, with its own weights, place and memory."""
+    training = tiny(3)
+    training.train([PARAMS] * 3, [0] * 3, 5)
+    training.begin(1, 99)  # at another place than the others
+    states = [training.state(member) for member in range(3)]
+    together = training.gradients()
+    for member, state in enumerate(states):
+        alone = tiny(1)
+        alone.load(0, state)
+        for name, gradient in alone.gradients().items():
+            assert close(gradient[0], together[name][member]), name
+
+
+def test_adam_is_that_of_pytorch_for_each_member():
+    """Two members with their own learning rate, decay and count take the steps of `torch.optim.AdamW`."""
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(2, 4, 3, generator=generator)
+    weights = {"w": start.clone()}
+    adam, count = Adam(weights), torch.zeros(2)
+    lr, decay = torch.tensor([0.01, 0.1]), torch.tensor([0.5, 0.0])
+    peers = [start[member].clone().requires_grad_() for member in range(2)]
+    others = [
+        torch.optim.AdamW([w], lr=lr[m].item(), weight_decay=decay[m].item(), betas=(0.9, 0.99))
+        for m, w in enumerate(peers)
+    ]
+    for _ in range(4):
+        gradient = torch.randn(2, 4, 3, generator=generator)
+        count += 1
+        adam.step({"w": gradient.clone()}, count, lr, decay)
+        for member, (peer, other) in enumerate(zip(peers, others, strict=True)):
+            peer.grad = gradient[member].clone()
+            torch.nn.utils.clip_grad_norm_([peer], 1.0)
+            other.step()
+    assert close(weights["w"], torch.stack(peers).detach())
+
+
+def test_training_is_a_function_of_state_and_seed():
+    """Members that load a state train on to the same bits; another seed gives others."""
+    first, again = tiny(2), tiny(2)
+    first.train([PARAMS] * 2, [0, 0], 5)
+    for member in range(2):
+        again.load(member, first.state(member))
+    losses = []
+    for training, seed in ((first, 6), (again, 6), (again, 7)):
+        training.train([PARAMS] * 2, [1, 1], seed)
+        losses.append(training.losses("validation"))
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_the_loss_is_over_all_words():
+    """Every word but the first counts once, also those in the last segments, which are not full."""
+    training = tiny(2)
+    weights = {name: tensor for name, tensor in training.state(0).items() if name in MODEL.shapes}
+    for member in range(2):
+        training.load(
+            member, training.state(0) | {name: torch.zeros_like(w) for name, w in weights.items()}
+        )
+    assert training.losses("test") == pytest.approx([math.log(11)] * 2)
+    assert training.shown([math.log(11)], "test") == pytest.approx([11])
+
+
+def test_the_learning_rate_follows_the_age_unless_it_is_tuned():
+    """A cosine from its peak down; `lr` among the hyperparameters replaces it."""
+    training = tiny(1)
+    rates = training.learning_rates([{}] * 20, list(range(20)))
+    assert rates[0] == training.peak_lr
+    assert all(one > other for one, other in pairwise(rates[:17]))
+    assert training.learning_rates([{"lr": 0.5}], [3]) == [0.5]
+    assert set(training.space(True)) - set(training.space(False)) == {"lr"}
+    assert all(hoptim.Space(training.space(tuned)).encode(
+        {name: training.hand[name] for name in training.space(tuned)}
+    ).size for tuned in (True, False))  # fmt: skip
+
+
+# -- text ----------------------------------------------------------------------------------------------
+
+PTB = "ptb.{}.txt"
+
+
+def write_standard(folder, **changed: bytes):
+    """Three made files in the format of the Penn Treebank."""
+    for part in ("train", "valid", "test"):
+        content = changed.get(part, b" the king sent <unk> men \n the men N came \n")
+        (folder / PTB.format(part)).write_bytes(content)
+
+
+def test_the_text_that_comes_along():
+    """It has the words of the small scale, the unknown among them, and all parts differ."""
+    text = king_james(SCALES["small"].limits)
+    assert KING_JAMES.parent.joinpath("README.md").is_file()
+    assert (len(text.train), len(text.validation), len(text.test)) == (4000, 6000, 18_000)
+    assert text.vocabulary == 500
+    assert {text.train.min(), text.train.max()} == {0, 499}
+    assert 0 < np.mean(text.validation == 0) < 0.2
+
+
+def test_standard_files_round_trip(tmp_path):
+    """Words are numbered by their frequency in the training file, each line with its end."""
+    write_standard(tmp_path, valid=b" the queen came \n", test=b" men \n\n")
+    text = standard_text(tmp_path, PTB, Limits(100))
+    assert text.train.tolist() == [1, 4, 5, 0, 2, 3, 1, 2, 6, 7, 3]
+    assert text.validation.tolist() == [1, 0, 7, 3]
+    assert text.test.tolist() == [2, 3]
+    assert text.vocabulary == 8
+    cut = standard_text(tmp_path, PTB, Limits(3, train=6, test=1))
+    assert cut.train.tolist() == [1, 2, 0, 0, 0, 0]
+    assert cut.test.tolist() == [0]
+    assert cut.digest != text.digest
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b" the king \n sent \xff men \n", r"'.*ptb\.valid\.txt' must be UTF-8.*0xff at offset 17 "),
+        (b" the king \r\n men \r\n", r"'.*ptb\.valid\.txt' must have lines .* return at offset 10:"),
+        (b"", r"'.*ptb\.valid\.txt' must have words.* offset 0:"),
+        (b"\n \n\n", r"'.*ptb\.valid\.txt' must have words.* offset 4:"),
+    ],
+)
+def test_damaged_files_are_named_with_the_place(tmp_path, content, told):
+    """Encoding, line ends and emptiness are errors that name the file and the byte."""
+    write_standard(tmp_path, valid=content)
+    with pytest.raises(hoptim.ArgumentError, match=told):
+        standard_text(tmp_path, PTB, Limits(10))
+
+
+def test_errors_of_files_come_before_any_training(tmp_path, capsys):
+    """The command ends with a usage error that names the missing file, and no folder is made."""
+    write_standard(tmp_path)
+    (tmp_path / "ptb.test.txt").unlink()
+    with pytest.raises(SystemExit):
+        main(["ptb", "--data", str(tmp_path), "--folder", str(tmp_path / "studies"), "--runs", "2"])
+    assert "ptb.test.txt' is missing" in capsys.readouterr().err
+    assert not (tmp_path / "studies").exists()
+
+
+def test_own_text_is_dealt_out(tmp_path):
+    """A folder's files are read in order; each block of words is in one part; CRLF does not matter."""
+    lines = [f"Word{chr(97 + n % 26)} number-{chr(97 + n // 26 % 26)}, and an end." for n in range(1500)]
+    (tmp_path / "b.txt").write_bytes("\r\n".join(lines[700:]).encode())
+    (tmp_path / "a.txt").write_text("\n".join(lines[:700]) + "\n")
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "whole" / "c.txt").write_text("\n".join(lines))
+    found, whole = own_text(tmp_path, Limits(1000)), own_text(tmp_path / "whole" / "c.txt", Limits(1000))
+    assert found.digest == whole.digest
+    assert [len(part) % 1000 for part in (found.train, found.validation, found.test)] == [0] * 3
+    (tmp_path / "short.txt").write_text("too short")
+    with pytest.raises(hoptim.ArgumentError, match="at least 8000 words, found 3"):
+        own_text(tmp_path / "short.txt", Limits(10))
+    (tmp_path / "none").mkdir()
+    with pytest.raises(hoptim.ArgumentError, match="has no text"):
+        own_text(tmp_path / "none", Limits(10))
