@@ -293,7 +293,7 @@ one_graph.main()
 """
 
 
-def test_torch_one_graph_goes_on_with_what_is_left_of_a_generation(
+def test_one_graph_in_torch_goes_on_with_what_is_left_of_a_generation(
     one_graph, tmp_path, monkeypatch, capsys
 ):
     """Killed between two tells of a generation, the script trains each step once, and then only prints."""
@@ -311,7 +311,7 @@ def test_torch_one_graph_goes_on_with_what_is_left_of_a_generation(
     assert capsys.readouterr().out == output
 
 
-def test_torch_one_graph_trains_each_member_as_if_alone(one_graph):
+def test_one_graph_in_torch_trains_each_member_as_if_alone(one_graph):
     """Members in one graph get the gradients of their own network, and do not change each other."""
     import torch
 

@@ -271,7 +271,7 @@ def test_methods_are_checked_and_ordered():
 
 def test_without_pytorch_the_extra_is_named(monkeypatch, capsys):
     """The command ends with the command that installs it."""
-    monkeypatch.setattr("hoptim.benchmarks.studies.study_options.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "torch", None)
     assert main(["language", "--runs", "2"]) == 1
     assert "pip install -e '.[torch]'" in capsys.readouterr().err
 

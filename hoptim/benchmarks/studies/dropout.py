@@ -129,7 +129,7 @@ def _by_schedule(runs: Sequence[Floats]) -> dict[str, Floats]:
 
 
 def _table(validation: Mapping[str, Floats], test: Mapping[str, Floats]) -> str:
-    shown = (10, _RAISED, _TUNED, _INTERVALS)
+    shown = sorted({max(1, _INTERVALS // 4), _RAISED, _TUNED, _INTERVALS})
     cells = [["dropout", *(f"after {interval}" for interval in shown), "test", f"test - {HIGH}'s"]]
     for name, values in validation.items():
         columns = [*(values[:, interval - 1] for interval in shown), test[name]]
