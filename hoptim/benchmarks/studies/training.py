@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from math import cos, pi
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import hoptim
 
 if TYPE_CHECKING:
     import torch
+
+_LAST = 0.05  # of the peak learning rate, at the end of a run
 
 
 class PopulationTraining(ABC):
@@ -22,16 +25,23 @@ class PopulationTraining(ABC):
         name: Name in tables.
         steps: Intervals of a run.
         measure: "perplexity" or "error", as the tables show the loss.
-        hand: Hyperparameters set by hand, constant over a run.
+        peak_lr: Learning rate at the beginning of a run, from where it follows a cosine.
+        hand: Hyperparameters set by hand, constant over a run, among them "lr" for when it is tuned.
     """
 
     name: ClassVar[str]
     steps: ClassVar[int]
     measure: ClassVar[str]
+    peak_lr: ClassVar[float]
     hand: ClassVar[Mapping[str, float]]
 
     def __init__(self, size: int) -> None:
         self.size = size
+
+    @property
+    @abstractmethod
+    def data(self) -> str:
+        """Return a fingerprint of the data and of all else that a result depends on beside the options."""
 
     @staticmethod
     @abstractmethod
@@ -73,3 +83,15 @@ class PopulationTraining(ABC):
             losses: Each member's loss on `part`, from `losses`.
             part: "validation" or "test".
         """
+
+    def learning_rates(self, params: Sequence[Mapping[str, Any]], ages: Sequence[int]) -> list[float]:
+        """Return each member's learning rate: "lr" where it is tuned, else the cosine at its age."""
+        return [
+            float(each["lr"] if "lr" in each else self.scheduled_lr(age))
+            for each, age in zip(params, ages, strict=True)
+        ]
+
+    def scheduled_lr(self, age: int) -> float:
+        """Return the learning rate of the cosine at an age of the weights."""
+        part = min(age / self.steps, 1.0)
+        return self.peak_lr * max(_LAST, (1 + cos(pi * part)) / 2)
