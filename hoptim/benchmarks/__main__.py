@@ -13,12 +13,13 @@ from pathlib import Path
 import hoptim
 from hoptim.benchmarks.benchmark import Benchmark
 from hoptim.benchmarks.runner import progress_line
+from hoptim.benchmarks.studies.language_options import LANGUAGE
 from hoptim.benchmarks.toys.horizon_report import HORIZON
 from hoptim.benchmarks.toys.mixed import MIXED
 from hoptim.benchmarks.toys.regret_report import REGRET
 from hoptim.benchmarks.toys.rosenbrock_report import ROSENBROCK
 
-BENCHMARKS = (ROSENBROCK, MIXED, HORIZON, REGRET)
+BENCHMARKS = (ROSENBROCK, MIXED, HORIZON, REGRET, LANGUAGE)
 
 _INTERRUPTED = 130  # the exit code that shells report for a program ended by Ctrl-C
 

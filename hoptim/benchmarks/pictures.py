@@ -16,6 +16,16 @@ import numpy as np
 BLACK, BLUE, GREEN, ORANGE = "#000000", "#0072B2", "#009E73", "#E69F00"
 PURPLE, SKY, VERMILION = "#CC79A7", "#56B4E9", "#D55E00"
 
+STYLES: tuple[dict[str, Any], ...] = (  # of lines; distinct in grey, too
+    {"color": BLUE, "marker": "o", "linestyle": "-"},
+    {"color": VERMILION, "marker": "s", "linestyle": "--"},
+    {"color": GREEN, "marker": "^", "linestyle": "-."},
+    {"color": BLACK, "marker": "D", "linestyle": "-", "linewidth": 2.5},
+    {"color": PURPLE, "marker": "v", "linestyle": ":"},
+    {"color": ORANGE, "marker": "X", "linestyle": "-"},
+    {"color": SKY, "marker": "P", "linestyle": "--"},
+)
+
 
 @contextmanager
 def open_picture(path: Path, width: float, height: float) -> Iterator[Any]:

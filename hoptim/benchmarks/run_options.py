@@ -68,9 +68,9 @@ class RunOptions:
         for option in fields(cls):
             keywords = {"default": option.default, **option.metadata}
             keywords.pop("minimum", None)
-            if keywords["default"] is not None:
+            if keywords["default"] is not None and "action" not in keywords:
                 keywords["help"] += " (default: %(default)s)"
-            parser.add_argument(f"--{option.name}", **keywords)
+            parser.add_argument(f"--{option.name.replace('_', '-')}", **keywords)
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> Self:

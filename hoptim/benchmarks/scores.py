@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,3 +39,20 @@ def median_run(scores: Sequence[float]) -> int:
     """Return the index of the run with the median score; of two in the middle, the lower one."""
     order = np.argsort(scores, kind="stable")
     return int(order[(len(order) - 1) // 2])
+
+
+class Interval(NamedTuple):
+    """A mean and its 95 % confidence interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def mean_interval(values: Sequence[float]) -> Interval:
+    """Return the mean of at least 2 values with its confidence interval by Student's t."""
+    from scipy.stats import t  # slow to import
+
+    mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / float(np.sqrt(len(values)))
+    half = float(t.ppf(0.975, len(values) - 1)) * error
+    return Interval(mean, mean - half, mean + half)

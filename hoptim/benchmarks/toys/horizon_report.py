@@ -82,15 +82,6 @@ def _statistics(one: HorizonCell | ReferenceSolution) -> dict[str, Any]:
 
 # -- pictures ------------------------------------------------------------------------------------------
 
-_STYLES: tuple[dict[str, Any], ...] = (  # in the order of the methods; distinct in grey, too
-    {"color": pictures.BLUE, "marker": "o", "linestyle": "-"},
-    {"color": pictures.VERMILION, "marker": "s", "linestyle": "--"},
-    {"color": pictures.GREEN, "marker": "^", "linestyle": "-."},
-    {"color": pictures.BLACK, "marker": "D", "linestyle": "-", "linewidth": 2.5},
-    {"color": pictures.PURPLE, "marker": "v", "linestyle": ":"},
-    {"color": pictures.ORANGE, "marker": "X", "linestyle": "-"},
-    {"color": pictures.SKY, "marker": "P", "linestyle": "--"},
-)
 _GREY = "#595959"
 _LABEL_HEIGHT = 0.075  # of the axes' height
 _WIDTH, _HEIGHT = 5.2, 3.2  # of a panel, in inches
@@ -108,7 +99,7 @@ def draw(results: Sequence[HorizonResult], path: Path) -> None:
 
 
 def _style(result: HorizonResult, method: str) -> dict[str, Any]:
-    return _STYLES[[*result.rows].index(method) % len(_STYLES)]
+    return pictures.STYLES[[*result.rows].index(method) % len(pictures.STYLES)]
 
 
 def _draw_losses(ax: Any, result: HorizonResult) -> None:

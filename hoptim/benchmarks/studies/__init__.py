@@ -1,0 +1,1 @@
+"""Studies of real training: small models on real data, a whole population in one graph (extra `torch`)."""
