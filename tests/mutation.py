@@ -125,7 +125,7 @@ MUTANTS = {
          ("                    unlock_and_close(file.fd)\n", "                    pass\n")],
         "simulation",
     ),
-    "lines do not chain": Mutant("store/line_format.py", [('crc32(previous + payload)', 'crc32(payload)')], "line_format"),
+    "lines do not chain": Mutant("store/line_format.py", [('% crc32(previous + payload) or', '% crc32(payload) or')], "line_format"),
     "a later append does not prove damage": Mutant("store/line_format.py", [("_append_of(line) <= n", "True")], "line_format"),
     "torn bytes are not kept aside": Mutant("store/tail.py", [("write_new(aside, tail)", "pass")], "journal"),
     "any token will do": Mutant(
@@ -159,7 +159,7 @@ MUTANTS = {
         [("return published.size is None or found == Extent(published.size, published.files or 0)", "return True")],
         "lost",
     ),
-    "a lost claim of our own is not found": Mutant("store/claims.py", [("next((trial for trial in held if trial.token not in self._used), None)", "None")], "study"),
+    "a lost claim of our own is not found": Mutant("store/claims.py", [("                return trial\n        return None", "                return None\n        return None")], "study"),
     "a slow worker leaves nothing to others": Mutant("store/pace.py", [("return sooner and", "return False and")], "pace"),
     "what was left to others is never taken": Mutant("store/pace.py", [("return now - self._since > longest", "return False")], "pace"),
     "parents of open trials are not pinned": Mutant(

@@ -88,8 +88,9 @@ class Transactions:
                 if self._current is not None and self._current.process == os.getpid():
                     yield self._current  # in memory alone: a directory's lock is not re-entrant
                     return
-                self._current = transaction = Transaction(self._catch_up())
+                self._current = transaction = Transaction(self)
                 try:
+                    self._catch_up()
                     yield transaction
                     if transaction.records:
                         self._journal.append(transaction.records)
@@ -134,11 +135,7 @@ class Transactions:
 class Transaction:
     """What one hold of the lock adds to a study.
 
-    Args:
-        state: State by all records before it.
-
     Attributes:
-        state: State with all records, those of this transaction included.
         process: Pid of the process that began it.
         records: Records that are folded already and written at the end.
         removed: Names of checkpoints to remove once the records are durable.
@@ -147,13 +144,18 @@ class Transaction:
             death is needed.
     """
 
-    def __init__(self, state: State) -> None:
-        self.state = state
+    def __init__(self, owner: Transactions) -> None:
+        self._owner = owner
         self.process = os.getpid()
         self.records: list[Record] = []
         self.removed: list[str] = []
         self.lost: list[tuple[int, int]] = []
         self.dead: list[str] = []
+
+    @property
+    def state(self) -> State:
+        """Return the state with all records, those of this transaction included."""
+        return self._owner.state
 
     def add(self, op: str, **fields: Any) -> None:
         """Fold a record now; it is written at the end of the transaction."""
