@@ -26,6 +26,7 @@ STYLES: tuple[dict[str, Any], ...] = (  # of lines; distinct in grey, too
     {"color": ORANGE, "marker": "X", "linestyle": "-"},
     {"color": SKY, "marker": "P", "linestyle": "--"},
     {"color": BLACK, "marker": "*", "linestyle": ":"},
+    {"color": GREEN, "marker": "d", "linestyle": ":"},
 )
 
 

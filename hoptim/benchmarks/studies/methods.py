@@ -40,4 +40,5 @@ METHODS: Mapping[str, Method] = {
     "MultiFrequency": Method(lambda training, hand: hoptim.MultiFrequency()),
     "Patient": Method(lambda training, hand: hoptim.Patient()),
     "MixedHorizon": Method(lambda training, hand: hoptim.MixedHorizon()),
+    "PB2": Method(lambda training, hand: hoptim.PB2()),
 }

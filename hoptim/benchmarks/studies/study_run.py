@@ -64,7 +64,8 @@ def run_study(
         delivered = study.best_ever if METHODS[method].ever else study.best
         model = make(1)
         model.load(0, _loaded(delivered.checkpoint))
-        validation, test = (model.shown(model.losses(part), part)[0] for part in ("validation", "test"))
+        losses = {"validation": [delivered.value], "test": model.losses("test")}
+        validation, test = (model.shown(each, part)[0] for part, each in losses.items())
     steps = [[t for t in study.trials if t.step == step] for step in range(study.steps)]
     return StudyRun(
         validation,
