@@ -43,7 +43,7 @@ class Study:
         steps: Trials of each member. Larger than before extends the study.
         mode: "min" or "max", for whether a lower or a higher value is better. No default: a wrong
             guess would cost a run.
-        optimizer: Search algorithm. Default: the recorded one when reopened, else `ROMUL()`.
+        optimizer: Search algorithm. Default: the recorded one when reopened, else `MixedHorizon()`.
         seed: Seed of the draws and of every trial, 0 or more. Default: 0.
         start: Known first configurations of the first members, each a full or partial mapping.
             Default: the recorded ones when reopened, else none.

@@ -87,7 +87,7 @@ def test_the_loop_of_the_page_on_shells_continues_from_what_was_told_by_hand(tmp
     Reader(tmp_path).read(PAGES["shell.md"].read_text())
     study = hoptim.load(tmp_path / "runs" / "shell")
     first = study.trials[0]
-    assert (study.done, first.value, first.metrics) == (True, 0.25, {"accuracy": 0.9})
+    assert (study.done, first.value, first.metrics) == (True, 0.01, {"accuracy": 0.9})
     next_ = next(trial for trial in study.trials if trial.parent == 0)
     assert next_.value == pytest.approx((2.7 * (1 - 2 * next_.params["lr"])) ** 2, rel=1e-4)
 

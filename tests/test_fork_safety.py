@@ -36,7 +36,7 @@ hoptim.fork(sys.argv[1], sys.argv[2])
 @pytest.fixture
 def old(tmp_path):
     """A study of two members that have done a step, with checkpoints."""
-    made = study(tmp_path / "old", size=2, steps=8)
+    made = study(tmp_path / "old", size=2, steps=8, optimizer=hoptim.ROMUL())
     advance(made)
     return made
 

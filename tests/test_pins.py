@@ -30,7 +30,7 @@ pin.release()
 @pytest.fixture
 def made(tmp_path):
     """A study whose first generation has checkpoints."""
-    made = study(tmp_path / "s", size=2, steps=6)
+    made = study(tmp_path / "s", size=2, steps=6, optimizer=hoptim.ROMUL())
     advance(made)
     return made
 

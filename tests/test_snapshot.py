@@ -228,7 +228,7 @@ def test_a_snapshot_of_another_version_is_not_used(folder, monkeypatch):
 
 def test_a_snapshot_of_what_is_gone_is_not_used(tmp_path):
     """A journal that was put back to an earlier moment, or went on otherwise, is read from the front."""
-    made = study(tmp_path / "s")
+    made = study(tmp_path / "s", optimizer=hoptim.ROMUL())
     journal = tmp_path / "s" / "journal.jsonl"
     advance(made)
     earlier = journal.read_bytes()

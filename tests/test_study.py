@@ -277,7 +277,7 @@ DIFFERENCES = {
 @pytest.mark.parametrize("name", DIFFERENCES)
 def test_another_study_in_the_directory_is_refused(tmp_path, name):
     """A different setting is refused by name with both values, and the study stays as it was."""
-    study(tmp_path / "s").ask().tell(1.0)
+    study(tmp_path / "s", optimizer=hoptim.ROMUL()).ask().tell(1.0)
     before = records(tmp_path / "s")
     with pytest.raises(StudyMismatch, match=rf"\n  {name}[^\n]*: recorded .*, asked for "):
         study(tmp_path / "s", **DIFFERENCES[name])
@@ -660,7 +660,7 @@ def test_the_journal_is_what_the_design_says(tmp_path):
         t.params for t in hoptim.load(tmp_path / "s").trials
     ]
     told = json.loads((tmp_path / "s" / "study.json").read_text())
-    assert (told["identity"]["optimizer"]["name"], told["steps"]) == ("ROMUL", 2)
+    assert (told["identity"]["optimizer"]["name"], told["steps"]) == ("MixedHorizon", 2)
 
 
 def test_a_worker_of_another_host_is_waited_for_and_then_replaced(tmp_path):

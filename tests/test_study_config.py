@@ -23,9 +23,9 @@ def test_no_optimizer_takes_the_recorded_one(tmp_path):
     assert train(again).done
 
 
-def test_no_optimizer_is_romul_in_a_new_study():
-    """A new study without `optimizer=` has the default."""
-    assert study(None).optimizer == hoptim.ROMUL()
+def test_no_optimizer_is_the_default_in_a_new_study():
+    """A new study without `optimizer=` has `MixedHorizon`."""
+    assert study(None).optimizer == hoptim.MixedHorizon()
 
 
 def test_no_start_takes_the_recorded_one(tmp_path):

@@ -123,7 +123,7 @@ def test_a_purged_study_json_of_format_1_is_written_again(tmp_path):
     folder = shutil.copytree(FORMATS[1] / "stateful", tmp_path / "s")
     old, before = hoptim.load(folder), (folder / "study.json").read_bytes()
     (folder / "study.json").unlink()
-    hoptim.Study(folder, space=old.space, size=4, steps=8, mode="min", seed=1)
+    hoptim.Study(folder, space=old.space, optimizer=old.optimizer, size=4, steps=8, mode="min", seed=1)
     assert (folder / "study.json").read_bytes() == before
 
 

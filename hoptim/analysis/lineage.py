@@ -28,7 +28,7 @@ class Lineage:
     >>> len(lineage.line), len(lineage.ancestors), lineage.line[-1] == study.best
     (10, 9, True)
     >>> print(lineage.exploits[0])
-    step 3: member 3 (0.0421252, rank 4 of 4) copied member 2 (0.0344057, rank 2 of 4)
+    step 2: member 1 (0.0389348, rank 2 of 4) copied member 2 (0.0231649, rank 1 of 4)
     """
 
     def __init__(self, family: Family, trial: FinishedTrial) -> None:

@@ -38,7 +38,7 @@ class StudyArguments(NamedTuple):
 
     Attributes:
         space: Hyperparameters by name.
-        optimizer: Search algorithm; None takes the recorded one, `ROMUL()` for a new study.
+        optimizer: Search algorithm; None takes the recorded one, `MixedHorizon()` for a new study.
         size: Number of members.
         mode: "min" or "max".
         seed: Seed, 0 or more.
@@ -91,7 +91,7 @@ class StudyConfig(NamedTuple):
         space, optimizer, size, mode, seed, start = arguments
         space = space_of(space)
         if optimizer is None:
-            optimizer = ROMUL() if recorded is None else _read(recorded, None, None).optimizer
+            optimizer = MixedHorizon() if recorded is None else _read(recorded, None, None).optimizer
         _check_optimizer(optimizer)
         size, seed = whole_of("size", size, 1, MOST_MEMBERS), seed_of(seed)
         sign_of(mode)  # raises for any other mode
