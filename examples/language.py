@@ -2,8 +2,8 @@
 
     python examples/language.py [DIR] [--data FILE] [--device cuda]
 
-Start it in as many terminals as there are cores or devices; the processes share the trials. This starts two:
-`hoptim run runs/language -n 2 -- python examples/language.py runs/language`.
+Start it in as many terminals as there are cores or devices; the processes share the
+trials. Two of them: `hoptim run runs/language -n 2 -- python examples/language.py runs/language`.
 """
 
 from __future__ import annotations
