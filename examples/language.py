@@ -63,7 +63,7 @@ def save(model: nn.Module, optimizer: torch.optim.Optimizer, path: str) -> None:
     torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, path)
 
 
-class LanguageModel(nn.Module):
+class LanguageModel(nn.Module):  # type: ignore[misc]
     """A Transformer in which a word sees those before it; input and output share their weights."""
 
     def __init__(self, vocabulary: int, embedding: float, hidden: float, output: float) -> None:
@@ -80,8 +80,7 @@ class LanguageModel(nn.Module):
         """Return the logits `(rows, LENGTH, vocabulary)` of each next word of `words` `(rows, LENGTH)`."""
         ahead = torch.ones(LENGTH, LENGTH, dtype=torch.bool, device=words.device).triu(1)
         hidden = self.before(WIDTH**0.5 * self.words(words) + self.places.weight)
-        logits: Tensor = self.after(self.layers(hidden, mask=ahead)) @ self.words.weight.T
-        return logits
+        return self.after(self.layers(hidden, mask=ahead)) @ self.words.weight.T
 
 
 def train_epoch(model: nn.Module, optimizer: torch.optim.Optimizer, words: Tensor) -> None:
