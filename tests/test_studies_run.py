@@ -312,24 +312,26 @@ def test_schedules_of_dropout_begin_alike(tmp_path, monkeypatch):
     for name, value in {"_INTERVALS": 3, "_RAISED": 1, "_TUNED": 2}.items():
         monkeypatch.setattr(dropout, name, value)
     monkeypatch.setattr(LanguageOptions, "training", property(lambda options: tiny_language))
-    train, rates = LanguageTraining.train, []
+    train, used = LanguageTraining.train, []
 
     def recorded(training, params, ages, seed):
-        rates.append(params[0]["lr"])
+        used.append([(each["lr"] / 0.012, each["hidden"] / 0.2) for each in params])
         train(training, params, ages, seed)
 
     monkeypatch.setattr(LanguageTraining, "train", recorded)
     report = dropout.run(DropoutOptions(members=8))
-    none, high, raised, tuned = (np.array(each["validation"]) for each in report.document["schedules"])
+    none, high, raised, _ = (np.array(each["validation"]) for each in report.document["schedules"])
     assert none.shape == (4, 3)
     assert np.allclose(none[:, 0], raised[:, 0])
     assert not np.allclose(none[:, 1], raised[:, 1])
     assert not np.allclose(high[:, 0], none[:, 0])
-    assert np.allclose(high[:, :2], tuned[:, :2])
-    assert not np.allclose(high[:, 2], tuned[:, 2])
     test = {each["name"]: np.array(each["test"]) for each in report.document["schedules"]}
     assert f" {np.mean(test['none'] - test['high']):+.3f} [" in report.text
-    assert rates == pytest.approx([0.012, 0.012, 0.0012] * 2)
+    strengths, rates = [[0, 1, 0, 1], [0, 1, 1, 1], [0, 1, 1, 0]], [1, 1, 0.1]  # by interval
+    expected = [
+        [(rate, s) for s in each for _ in range(2)] for rate, each in zip(rates, strengths, strict=True)
+    ]
+    assert np.array(used) == pytest.approx(np.array(expected * 2))
     assert all(name in report.text for name in dropout.SCHEDULES)
     report.draw(tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 10_000
