@@ -200,15 +200,16 @@ def test_existing_script_is_better_after_than_before(tmp_path):
 @pytest.mark.parametrize(
     ("name", "missing", "extra"),
     [
-        ("digits", "sklearn.datasets", ""),
-        ("torch_digits", "torch", "torch,"),
-        ("one_graph", "torch", "torch,"),
+        ("digits", "sklearn.datasets", "examples"),
+        ("torch_digits", "torch", "torch,examples"),
+        ("one_graph", "torch", "torch,examples"),
+        ("language", "torch", "torch"),
     ],
 )
 def test_example_names_the_extra_that_is_missing(example, monkeypatch, name, missing, extra):
     """Without an optional package the message says what to install."""
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(hoptim.MissingExtra, match=rf"pip install -e '\.\[{extra}examples\]'"):
+    with pytest.raises(hoptim.MissingExtra, match=rf"pip install -e '\.\[{extra}\]'"):
         example(name)
 
 
@@ -326,3 +327,95 @@ def test_one_graph_in_torch_trains_each_member_as_if_alone(one_graph):
         torch.nn.functional.cross_entropy(network(images), labels).backward()
         for name, weight in network.named_parameters():
             torch.testing.assert_close(found[name][member], weight.grad, rtol=1e-4, atol=1e-6)
+
+
+@pytest.fixture
+def language(example: Callable[[str], ModuleType]) -> ModuleType:
+    pytest.importorskip("torch", reason="the extra hoptim[torch] is not installed")
+    return example("language")
+
+
+@pytest.fixture
+def rhyme(tmp_path: Path) -> Path:
+    """A text whose next word is nearly always known from the one before."""
+    path = tmp_path / "rhyme.txt"
+    path.write_text("One, two, buckle my shoe; three, four, shut the door.\n" * 250, encoding="utf-8")
+    return path
+
+
+def test_language_in_torch_learns_and_only_prints_when_run_again(
+    language, rhyme, tmp_path, monkeypatch, capsys
+):
+    """Perplexity falls to less than half, and the checkpoint has the loss told; again it only prints."""
+    run = tmp_path / "run"
+    monkeypatch.setattr(sys, "argv", ["language", str(run), f"--data={rhyme}", "--members=3", "--steps=4"])
+    language.main()
+    output = capsys.readouterr().out
+    assert_each_step_told_once(run, members=3, steps=4)
+    heading, perplexities = output.splitlines()[1].split(":")
+    assert heading == "Validation perplexity by age"
+    first, *_, last = map(int, perplexities.split())
+    assert last < first / 2
+    text, best = language.Text(rhyme), hoptim.load(run).best
+    model = language.LanguageModel(text.vocabulary, embedding=0.5, hidden=0.5, output=0.5)
+    model.load_state_dict(language.torch.load(best.checkpoint, weights_only=True)["model"])
+    assert language.evaluate(model, text.validation) == pytest.approx(best.value)
+    language.main()
+    assert capsys.readouterr().out == output
+
+
+PARTNER = """
+import os, signal, sys, time, hoptim, language
+tell, told = hoptim.Trial.tell, []
+def tell_then_die(trial, *args, **keywords):
+    while not hoptim.load(sys.argv[1]).trials:  # the other process has told none yet
+        time.sleep(0.01)
+    if len(told) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    tell(trial, *args, **keywords)
+    told.append(trial)
+hoptim.Trial.tell = tell_then_die
+language.main()
+"""
+
+
+def test_language_in_torch_is_shared_and_goes_on_when_a_process_is_killed(
+    language, rhyme, tmp_path, monkeypatch
+):
+    """Two processes share the trials; one gets SIGKILL in its third, and the other finishes them all."""
+    run = tmp_path / "run"
+    arguments = [str(run), f"--data={rhyme}", "--members=4", "--steps=5"]
+    path = os.pathsep.join([str(ROOT), str(EXAMPLES)])
+    partner = subprocess.Popen(
+        [sys.executable, "-c", PARTNER, *arguments], env={**os.environ, "PYTHONPATH": path}
+    )
+    deadline = time.monotonic() + 60
+    while not records(run, "ask"):
+        assert time.monotonic() < deadline, "No trial was asked for within 60 s."
+        time.sleep(0.005)
+    monkeypatch.setattr(sys, "argv", ["language", *arguments])
+    language.main()
+    assert partner.wait(timeout=60) == -signal.SIGKILL
+    assert_each_step_told_once(run, members=4, steps=5)
+    worker = {record["trial"]: record["worker"] for record in records(run, "ask")}  # the last to ask for it
+    by_worker = Counter(worker[record["trial"]] for record in records(run, "tell"))
+    assert sorted(by_worker.values()) == [2, 18]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_language_in_torch_sees_no_later_word(language, training):
+    """Changing words changes no logit before them, and all from there on."""
+    torch = language.torch
+    model = language.LanguageModel(50, embedding=0.0, hidden=0.0, output=0.0).train(training)
+    words = torch.randint(50, (2, language.LENGTH), generator=torch.Generator().manual_seed(0))
+    changed = torch.cat([words[:, :20], (words[:, 20:] + 1) % 50], dim=1)
+    with torch.no_grad():
+        differences = (model(words) - model(changed)).abs().amax((0, 2))
+    assert differences[:20].max() < 1e-5 < differences[20:].min()
+
+
+def test_language_in_torch_refuses_a_text_too_short_to_learn_from(language, tmp_path):
+    """The message names the file and how many words it has."""
+    (tmp_path / "short.txt").write_text("In the beginning.", encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"short\.txt' must have at least 1000 words, found 4\."):
+        language.Text(tmp_path / "short.txt")

@@ -209,7 +209,61 @@ def test_the_erased_square_has_the_side_asked_for():
     assert erased.min() >= 9  # a corner in the centre leaves a fourth, less half a pixel on either side
 
 
+def centres(images):
+    """Return how far to the right and down the light is from the centre, in pixels `(images, 2)`."""
+    places = torch.arange(images.shape[-1]) + 0.5 - images.shape[-1] / 2
+    light, total = images[0, :, 0], images[0, :, 0].sum((1, 2))
+    return (
+        torch.stack([(light * places).sum((1, 2)), (light * places[:, None]).sum((1, 2))], 1)
+        / total[:, None]
+    )
+
+
+def spots(right: int = 0):
+    """Return images that are dark but for four pixels, in the centre or to the right of it."""
+    images = torch.zeros(1, 300, 1, 16, 16)
+    images[..., 7:9, 7 + right : 9 + right] = 1
+    return images
+
+
+def test_images_are_shifted_up_to_the_share_asked_for():
+    """To either side, up and down, up to a quarter of 16 pixels, and nearly so far in 300 draws."""
+    moved = centres(augment(spots(), magnitudes(1, shift=0.25), generator()))
+    assert moved.abs().max() < 4.001
+    assert bool((moved.amin(0) < -3.6).all() and (moved.amax(0) > 3.6).all())
+
+
+def test_images_are_rotated_up_to_the_angle_asked_for():
+    """To either side, in degrees, and without another distance to the centre."""
+    right, down = centres(augment(spots(right=5), magnitudes(1, rotate=30.0), generator())).T
+    angles = torch.atan2(down, right).rad2deg()
+    assert angles.abs().max() < 31
+    assert angles.min() < -27 < 27 < angles.max()
+    assert bool(((right**2 + down**2).sqrt() - 5).abs().max() < 0.2)
+
+
+def test_contrast_is_changed_up_to_the_share_asked_for():
+    """Deviations from the mean grow or shrink by up to 0.9 of themselves, and the mean stays."""
+    images = torch.rand(1, 300, 3, 8, 8, generator=generator())
+    changed = augment(images, magnitudes(1, contrast=0.9), generator())
+    ratios = changed.std((2, 3, 4)) / images.std((2, 3, 4))
+    assert 0.099 < ratios.min() < 0.2
+    assert 1.8 < ratios.max() < 1.901
+    torch.testing.assert_close(changed.mean((2, 3, 4)), images.mean((2, 3, 4)), rtol=0, atol=1e-4)
+
+
 # -- populations ---------------------------------------------------------------------------------------
+
+
+def test_no_image_is_both_trained_on_and_validated():
+    """A third is for validation, all others are trained on."""
+    parts = {
+        name: {one.numpy().tobytes() for one in images}
+        for name, (images, _) in population(1)._parts.items()
+    }
+    assert (len(parts["training"]), len(parts["validation"])) == (40, 20)
+    assert not parts["training"] & parts["validation"]
+    assert parts["training"] | parts["validation"] == {one.tobytes() for one in DATA.training.images}
 
 
 def test_two_runs_are_bit_identical():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -179,7 +180,43 @@ def test_dropout_keeps_the_mean_and_each_member_s_rate():
     assert set(words.sum(-1).unique().tolist()) == {0.0, 40.0}
 
 
+@pytest.mark.parametrize("name", DROPOUTS)
+def test_each_dropout_acts_in_its_place(name):
+    """On the table of words, hidden states, shares of attention and the last states: calls are listed."""
+    weights, words, calls = population_weights(2), words_of(2, 3, 5), []
+
+    def drop(values, kind):
+        calls.append((kind, tuple(values.shape)))
+        return values * (kind != name)
+
+    dropped, _ = MODEL.forward(weights, words, memory_of(2, 3, 5), torch.full((2,), 5), drop)
+    hidden, shares = ("hidden", (2, 3, 5, 8)), ("attention", (2, 3, 2, 5, 10))
+    layers = [shares, hidden, hidden] * 2
+    assert calls == [("embedding", (2, 11, 8)), hidden, *layers, ("output", (2, 3, 5, 8))]
+    assert not close(dropped, forward(weights, words, filled=5)[0])
+
+
 # -- training ------------------------------------------------------------------------------------------
+
+
+def test_gradients_are_those_of_the_mean_loss_of_the_next_segment():
+    """Anywhere in the text, which is read again from its end on; at its beginning there is no memory."""
+    training, memory = tiny(1), memory_of(1, 3, 5)
+    rows = torch.from_numpy(training.text.train[:195].reshape(3, 65))  # 13 segments of 5 words
+    following = torch.from_numpy(training.text.train[1:196].reshape(3, 65))
+    start = training.state(0)
+    weights = {name: start[name][None].requires_grad_() for name in MODEL.shapes}
+    for count in (0, 1, 12, 13, 14):
+        training.load(0, start | {"count": torch.tensor(count), "memory": memory[0]})
+        found = training.gradients()
+        place = slice(count % 13 * 5, count % 13 * 5 + 5)
+        filled = torch.tensor([5 if count % 13 else 0])
+        logits, later = MODEL.forward(weights, rows[None, :, place], memory, filled)
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 2), following[:, place].flatten())
+        gradients = torch.autograd.grad(loss, list(weights.values()))
+        for name, gradient in zip(weights, gradients, strict=True):
+            assert close(found[name], gradient), (count, name)
+        assert close(training.state(0)["memory"], later[0])
 
 
 def test_gradients_in_a_batch_are_those_one_by_one():
@@ -199,24 +236,63 @@ def test_gradients_in_a_batch_are_those_one_by_one():
 def test_adam_is_that_of_pytorch_for_each_member():
     """Two members with their own learning rate, decay and count take the steps of `torch.optim.AdamW`."""
     generator = torch.Generator().manual_seed(0)
-    start = torch.randn(2, 4, 3, generator=generator)
-    weights = {"w": start.clone()}
+    shapes = {"v": (2, 5), "w": (2, 4, 3)}
+    weights = {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
     adam, count = Adam(weights), torch.zeros(2)
     lr, decay = torch.tensor([0.01, 0.1]), torch.tensor([0.5, 0.0])
-    peers = [start[member].clone().requires_grad_() for member in range(2)]
+    peers = [{name: w[m].clone().requires_grad_() for name, w in weights.items()} for m in range(2)]
     others = [
-        torch.optim.AdamW([w], lr=lr[m].item(), weight_decay=decay[m].item(), betas=(0.9, 0.99))
-        for m, w in enumerate(peers)
+        torch.optim.AdamW(peer.values(), lr=lr[m].item(), weight_decay=decay[m].item(), betas=(0.9, 0.99))
+        for m, peer in enumerate(peers)
     ]
-    for _ in range(4):
-        gradient = torch.randn(2, 4, 3, generator=generator)
+    for size in (1.0, 1.0, 0.01, 1.0):  # the third is too small to be clipped
+        gradients = {name: size * torch.randn(shape, generator=generator) for name, shape in shapes.items()}
         count += 1
-        adam.step({"w": gradient.clone()}, count, lr, decay)
+        adam.step({name: gradient.clone() for name, gradient in gradients.items()}, count, lr, decay)
         for member, (peer, other) in enumerate(zip(peers, others, strict=True)):
-            peer.grad = gradient[member].clone()
-            torch.nn.utils.clip_grad_norm_([peer], 1.0)
+            for name, weight in peer.items():
+                weight.grad = gradients[name][member].clone()
+            torch.nn.utils.clip_grad_norm_(peer.values(), 1.0)
             other.step()
-    assert close(weights["w"], torch.stack(peers).detach())
+    for name, weight in weights.items():
+        assert close(weight, torch.stack([peer[name] for peer in peers]).detach())
+
+
+def test_biases_and_scales_do_not_decay():
+    """After one update they are the same whatever the weight decay, and all others are not."""
+    states = []
+    for decay in (0.0, 3.0):
+        training = LanguageTraining(1, tiny_text(), replace(TINY, updates=1))
+        training.begin(0, 10)
+        training.train([{**PARAMS, "decay": decay}], [0], 5)
+        states.append(training.state(0))
+    for name in MODEL.shapes:
+        assert torch.equal(*(state[name] for state in states)) == name.endswith(("_bias", "_scale")), name
+
+
+@pytest.mark.parametrize("member", [0, 1])
+def test_members_are_trained_by_their_own_hyperparameters(member):
+    """Beside one of another age, with other dropouts and decay, a member is trained as it is alone."""
+    mine = {**PARAMS, **dict.fromkeys(DROPOUTS, 0.0)}
+    params, ages = [{**dict.fromkeys(DROPOUTS, 0.6), "decay": 3.0}] * 2, [15, 15]
+    params[member], ages[member] = mine, 0
+    together, alone = tiny(2), tiny(1)
+    alone.begin(0, 10 + member)
+    together.train(params, ages, 5)
+    alone.train([mine], [0], 6)
+    for name, tensor in alone.state(0).items():
+        assert torch.allclose(together.state(member)[name], tensor, rtol=1e-3, atol=1e-4), name
+
+
+def test_older_weights_learn_more_slowly():
+    """The same update changes them less."""
+    changes = []
+    for age in (0, 10, 19):
+        training = tiny(1)
+        before = training.state(0)["words"]
+        training.train([PARAMS], [age], 5)
+        changes.append((training.state(0)["words"] - before).norm().item())
+    assert changes[0] > changes[1] > changes[2] > 0
 
 
 def test_training_is_a_function_of_state_and_seed():
@@ -244,12 +320,40 @@ def test_the_loss_is_over_all_words():
     assert training.shown([math.log(11)], "test") == pytest.approx([11])
 
 
+def test_the_loss_is_that_of_rows_that_are_read_with_memory():
+    """Two segments of a row are evaluated as one long one, and a word predicts the next of the text."""
+    words = np.random.default_rng(1).integers(11, size=251)
+    scale = replace(TINY, model={**TINY.model, "layers": 1})
+    training = LanguageTraining(2, replace(tiny_text(), validation=words), scale)
+    for member in range(2):
+        training.begin(member, member)
+    states = [training.state(member) for member in range(2)]
+    weights = {name: torch.stack([state[name] for state in states]) for name in training.model.shapes}
+    rows, following = (torch.from_numpy(each.reshape(25, 10)) for each in (words[:-1], words[1:]))
+    logits, _ = forward(weights, rows.expand(2, -1, -1), training.model)
+    expected = [
+        torch.nn.functional.cross_entropy(each.flatten(0, 1), following.flatten()) for each in logits
+    ]
+    assert training.losses("validation") == pytest.approx([loss.item() for loss in expected], rel=1e-5)
+
+
+def test_the_fingerprint_tells_text_and_sizes():
+    """Another word or a longer interval is another study, the number of members is not."""
+    text = tiny_text()
+    other = replace(text, test=text.test[::-1].copy())
+    made = [(1, text, TINY), (2, text, TINY), (1, other, TINY), (1, text, replace(TINY, updates=3))]
+    fingerprints = [LanguageTraining(*each).data for each in made]
+    assert fingerprints[0] == fingerprints[1]
+    assert len({*fingerprints}) == 3
+
+
 def test_the_learning_rate_follows_the_age_unless_it_is_tuned():
     """A cosine from its peak down; `lr` among the hyperparameters replaces it."""
     training = tiny(1)
     rates = training.learning_rates([{}] * 20, list(range(20)))
     assert rates[0] == training.peak_lr
     assert all(one > other for one, other in pairwise(rates[:17]))
+    assert [rates[10], rates[19]] == pytest.approx([training.peak_lr / 2, training.peak_lr / 20])
     assert training.learning_rates([{"lr": 0.5}], [3]) == [0.5]
     assert set(training.space(True)) - set(training.space(False)) == {"lr"}
     assert all(hoptim.Space(training.space(tuned)).encode(
@@ -277,6 +381,7 @@ def test_the_text_that_comes_along():
     assert text.vocabulary == 500
     assert {text.train.min(), text.train.max()} == {0, 499}
     assert 0 < np.mean(text.validation == 0) < 0.2
+    assert text.digest.startswith("ec240258a96d")  # the words that the committed results are of
 
 
 def test_standard_files_round_trip(tmp_path):

@@ -157,6 +157,31 @@ def test_what_is_done_is_not_trained_again(tmp_path):
     assert run_study(Slope, REFERENCE, False, 4, 1, tmp_path) == run
 
 
+class Recording(Slope):
+    """Keeps the ages and the seeds that it was trained with."""
+
+    def __init__(self, size):
+        super().__init__(size)
+        self.calls = []
+
+    def train(self, params, ages, seed):
+        self.calls.append((list(ages), seed))
+        super().train(params, ages, seed)
+
+
+def test_a_step_is_trained_at_the_age_of_the_weights_with_draws_of_its_own():
+    """With ASHA, whose members begin anew, ages are not steps."""
+    training = Recording(4)
+    study = open_study(training, "ASHA", False, 1, None)
+    Generations(training, study).train()
+    by_step = [sorted(t.member for t in study.trials if t.step == step) for step in range(3)]
+    assert by_step == [[0, 1, 2, 3]] * 3
+    ages = {(t.step, t.member): t.age for t in study.trials}
+    assert [each for each, _ in training.calls] == [[ages[s, m] for m in range(4)] for s in range(3)]
+    assert any(age != step for (step, _), age in ages.items())
+    assert len({seed for _, seed in training.calls}) == 3
+
+
 class Exploding(Slope):
     """One founder's loss is never finite."""
 
@@ -226,6 +251,8 @@ def test_the_table_pairs_runs_of_a_seed():
         (differences.mean(), differences.mean() - half, differences.mean() + half)
     )
     assert result.differences(REFERENCE, "test") is None
+    cells = study_report.run(result.options).text.splitlines()[4].split()
+    assert cells[-4:-1] == [f"{np.sum(differences < 0)}", "of", "3"]
 
 
 def test_results_in_three_forms(tmp_path):
@@ -285,12 +312,26 @@ def test_schedules_of_dropout_begin_alike(tmp_path, monkeypatch):
     for name, value in {"_INTERVALS": 3, "_RAISED": 1, "_TUNED": 2}.items():
         monkeypatch.setattr(dropout, name, value)
     monkeypatch.setattr(LanguageOptions, "training", property(lambda options: tiny_language))
+    train, used = LanguageTraining.train, []
+
+    def recorded(training, params, ages, seed):
+        used.append([(each["lr"] / 0.012, each["hidden"] / 0.2) for each in params])
+        train(training, params, ages, seed)
+
+    monkeypatch.setattr(LanguageTraining, "train", recorded)
     report = dropout.run(DropoutOptions(members=8))
     none, high, raised, _ = (np.array(each["validation"]) for each in report.document["schedules"])
     assert none.shape == (4, 3)
     assert np.allclose(none[:, 0], raised[:, 0])
     assert not np.allclose(none[:, 1], raised[:, 1])
     assert not np.allclose(high[:, 0], none[:, 0])
+    test = {each["name"]: np.array(each["test"]) for each in report.document["schedules"]}
+    assert f" {np.mean(test['none'] - test['high']):+.3f} [" in report.text
+    strengths, rates = [[0, 1, 0, 1], [0, 1, 1, 1], [0, 1, 1, 0]], [1, 1, 0.1]  # by interval
+    expected = [
+        [(rate, s) for s in each for _ in range(2)] for rate, each in zip(rates, strengths, strict=True)
+    ]
+    assert np.array(used) == pytest.approx(np.array(expected * 2))
     assert all(name in report.text for name in dropout.SCHEDULES)
     report.draw(tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 10_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import hoptim
@@ -21,6 +22,17 @@ def number(text: str, minimum: int | None = None, **more: Any) -> dict[str, Any]
         **more: Further keywords of `argparse.ArgumentParser.add_argument`.
     """
     return {"type": int, "metavar": "N", "help": text, "minimum": minimum, **more}
+
+
+def path_to(text: str, metavar: str = "DIR", **more: Any) -> dict[str, Any]:
+    """Return the metadata of a field that holds a path.
+
+    Args:
+        text: Help of the option.
+        metavar: Name of the path in the help. Default: "DIR".
+        **more: Further keywords of `argparse.ArgumentParser.add_argument`.
+    """
+    return {"type": Path, "metavar": metavar, "help": text, **more}
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,7 @@ class RunOptions:
         reported: Names of the options that results depend on, in the order in which JSON lists them.
 
     Raises:
-        ArgumentError: A number below its minimum.
+        ArgumentError: A number below its minimum, or a value that is not among its choices.
     """
 
     runs: int = field(default=20, metadata=number("runs of each row, at least 2", minimum=2))
@@ -56,10 +68,15 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         for option in fields(self):
-            low, value = option.metadata.get("minimum"), getattr(self, option.name)
+            low, choices = option.metadata.get("minimum"), option.metadata.get("choices")
+            value = getattr(self, option.name)
             if low is not None and value < low:
                 raise hoptim.ArgumentError(
                     f"{option.name} must be a whole number of at least {low}, found {value!r}."
+                )
+            if choices is not None and value not in choices:
+                raise hoptim.ArgumentError(
+                    f"{option.name} must be one of {list(choices)}, found {value!r}."
                 )
 
     @classmethod

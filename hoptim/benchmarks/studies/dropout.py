@@ -51,6 +51,9 @@ class DropoutOptions(RunOptions):
     """
 
     runs: int = field(default=2, metadata=number("populations, at least 2", minimum=2))
+    members: int = field(
+        default=16, metadata=number("members of each population, a multiple of 4", minimum=4)
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,8 +85,10 @@ def run(options: DropoutOptions, progress: Progress | None = None) -> BenchmarkR
 DROPOUT = Benchmark(
     name="dropout",
     summary="dropout early and late, raised, and left out at the end (needs PyTorch)",
-    description="Trains small Transformer-XLs with four schedules of dropout: none, high throughout, high "
-    "from half of the run on, and high but for fine-tuning at the end.",
+    description="Trains the small Transformer-XLs of the benchmark language on the same text for "
+    f"{_INTERVALS} intervals, with four schedules of dropout, and compares their perplexities: none; high, "
+    f"that is, the rates set by hand there; none for {_RAISED} intervals and then high; high for {_TUNED} "
+    f"intervals and then none. After interval {_TUNED} all train with a tenth of the learning rate.",
     options=DropoutOptions,
     run=run,
     json="write each member's perplexities to FILE",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import hoptim
+from hoptim.benchmarks.run_options import path_to
 from hoptim.benchmarks.studies.image_data import ImageData, load_digits, read_cifar, read_fashion_mnist
 from hoptim.benchmarks.studies.image_scale import SCALES
 from hoptim.benchmarks.studies.study_options import StudyOptions
@@ -16,17 +17,17 @@ from hoptim.benchmarks.studies.study_report import study_benchmark
 from hoptim.benchmarks.studies.training import PopulationTraining
 
 _CLASSES = {"cifar10": 10, "cifar100": 100}
-_TUNED = "They tune magnitudes of the augmentation, dropout, label smoothing and the weight decay."
+_TUNED = """They tune magnitudes of the augmentation, dropout, label smoothing and the weight decay.
+--scale paper is a Wide-ResNet-28-10."""
 
 
 @dataclass(frozen=True)
 class ImageOptions(StudyOptions):
-    """The number of runs, the methods, the images and the size of the networks.
+    """The number of runs, the methods, and the images.
 
     Args:
         data: Folder of Fashion-MNIST's four idx files, plain or `.gz`. Default: None, which takes
             scikit-learn's digits.
-        scale: "small" for one core, or "paper", a Wide-ResNet-28-10 for a GPU. Default: "small".
 
     Attributes:
         study: Name of the study.
@@ -34,26 +35,10 @@ class ImageOptions(StudyOptions):
 
     data: Path | None = field(
         default=None,
-        metadata={
-            "type": Path, "metavar": "DIR",
-            "help": "folder of Fashion-MNIST's four idx files, plain or .gz, instead of digits",
-        },
-    )  # fmt: skip
-    scale: str = field(
-        default="small",
-        metadata={
-            "choices": tuple(SCALES),
-            "help": "small for one core, or paper, a Wide-ResNet-28-10 for a GPU",
-        },
+        metadata=path_to("folder of Fashion-MNIST's four idx files, plain or .gz, instead of digits"),
     )
 
-    reported: ClassVar[tuple[str, ...]] = (*StudyOptions.reported, "scale")
     study: ClassVar[str] = "images"
-
-    def __post_init__(self) -> None:
-        if self.scale not in SCALES:
-            raise hoptim.ArgumentError(f"scale must be one of {list(SCALES)}, found {self.scale!r}.")
-        super().__post_init__()
 
     @property
     def training(self) -> Callable[[int], PopulationTraining]:
@@ -69,10 +54,7 @@ class CifarOptions(ImageOptions):
         data: Folder of the files of CIFAR's binary version.
     """
 
-    data: Path | None = field(
-        default=None,
-        metadata={"type": Path, "metavar": "DIR", "required": True, "help": "folder of its binary version"},
-    )
+    data: Path | None = field(default=None, metadata=path_to("folder of its binary version", required=True))
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import hoptim
+from hoptim.benchmarks.run_options import path_to
 from hoptim.benchmarks.studies.scales import SCALES
 from hoptim.benchmarks.studies.study_options import StudyOptions
 from hoptim.benchmarks.studies.study_report import study_benchmark
@@ -16,41 +16,26 @@ from hoptim.benchmarks.studies.text import Limits, Text, king_james, own_text, s
 from hoptim.benchmarks.studies.training import PopulationTraining
 
 _STANDARD = {"ptb": "ptb.{}.txt", "wikitext103": "wiki.{}.tokens"}  # names of the three files
-
-
-def _path(text: str) -> dict[str, Any]:
-    return {"type": Path, "metavar": "PATH", "help": text}
+_PAPER = "--scale paper has 16 layers and 24 million parameters."
 
 
 @dataclass(frozen=True)
 class LanguageOptions(StudyOptions):
-    """The number of runs, the methods, the text and the size of the models.
+    """The number of runs, the methods, and the text.
 
     Args:
         data: File with text, or folder of files `*.txt`. Default: None, the King James text that comes with
             hoptim.
-        scale: Name in `SCALES`. Default: "small".
     """
 
     data: Path | None = field(
         default=None,
-        metadata=_path("text in UTF-8, or a folder of files *.txt, instead of the King James text"),
+        metadata=path_to(
+            "text in UTF-8, or a folder of files *.txt, instead of the King James text", "PATH"
+        ),
     )
-    scale: str = field(
-        default="small",
-        metadata={
-            "choices": tuple(SCALES),
-            "help": "small for one core; paper: 16 layers, 24 million parameters, for a GPU",
-        },
-    )  # fmt: skip
 
-    reported: ClassVar[tuple[str, ...]] = (*StudyOptions.reported, "scale")
     text: ClassVar[str] = "language"
-
-    def __post_init__(self) -> None:
-        if self.scale not in SCALES:
-            raise hoptim.ArgumentError(f"scale must be one of {list(SCALES)}, found {self.scale!r}.")
-        super().__post_init__()
 
     @property
     def training(self) -> Callable[[int], PopulationTraining]:
@@ -67,7 +52,7 @@ class StandardOptions(LanguageOptions):
     """
 
     data: Path | None = field(
-        default=None, metadata=_path("folder of the three files; the working directory by default")
+        default=None, metadata=path_to("folder of the three files; the working directory by default")
     )
 
 
@@ -90,7 +75,7 @@ LANGUAGE = study_benchmark(
     name="language",
     summary="a small Transformer-XL on text (needs PyTorch)",
     description="Trains populations of small Transformer-XLs with each method, which tunes four dropouts "
-    "and the weight decay, and compares the perplexities of what they deliver.",
+    f"and the weight decay, and compares the perplexities of what they deliver. {_PAPER}",
 )
 TREEBANK = study_benchmark(
     TreebankOptions,
@@ -98,7 +83,7 @@ TREEBANK = study_benchmark(
     summary="the language study on the Penn Treebank",
     description="Runs the language study on ptb.train.txt, ptb.valid.txt and ptb.test.txt. With --scale "
     "small it reads their first 4,000, 6,000 and 18,000 words and knows 500 different ones, so that "
-    "perplexities are not those of the literature.",
+    "perplexities are not those of the literature. " + _PAPER,
 )
 WIKITEXT = study_benchmark(
     WikitextOptions,
@@ -106,7 +91,7 @@ WIKITEXT = study_benchmark(
     summary="the language study on Wikitext-103",
     description="Runs the language study on wiki.train.tokens, wiki.valid.tokens and wiki.test.tokens. "
     "With --scale small it reads their first 4,000, 6,000 and 18,000 words and knows 500 different ones, "
-    "with --scale paper 10,000, so that perplexities are not those of the literature.",
+    "with --scale paper 10,000, so that perplexities are not those of the literature. " + _PAPER,
 )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import hoptim
-from hoptim.benchmarks.run_options import RunOptions, number
+from hoptim.benchmarks.run_options import RunOptions, number, path_to
 from hoptim.benchmarks.studies.methods import COSINE, METHODS
 from hoptim.benchmarks.studies.training import PopulationTraining
 
@@ -26,10 +26,11 @@ class StudyOptions(RunOptions):
         tune_lr: Tune the learning rate, too, instead of lowering it by a cosine. Default: False.
         folder: Folder of the studies, which go on from where they were when the command is given again.
             Default: None, in memory.
+        scale: Size of data, models and training: "small" for one core, or "paper". Default: "small".
 
     Raises:
-        ArgumentError: A number below its minimum, an unknown method, a file that is not as it should be, or
-            a folder with studies of other data.
+        ArgumentError: A number below its minimum, an unknown method or scale, a file that is not as it
+            should be, or a folder with studies of other data.
         MissingExtra: PyTorch is not installed.
     """
 
@@ -47,14 +48,14 @@ class StudyOptions(RunOptions):
         },
     )  # fmt: skip
     folder: Path | None = field(
-        default=None,
-        metadata={
-            "type": Path, "metavar": "DIR",
-            "help": "keep the studies in DIR, and go on with those that are there",
-        },
-    )  # fmt: skip
+        default=None, metadata=path_to("keep the studies in DIR, and go on with those that are there")
+    )
+    scale: str = field(
+        default="small",
+        metadata={"choices": ("small", "paper"), "help": "small for one core, or paper for a GPU"},
+    )
 
-    reported: ClassVar[tuple[str, ...]] = (*RunOptions.reported, "tune_lr")
+    reported: ClassVar[tuple[str, ...]] = (*RunOptions.reported, "tune_lr", "scale")
 
     def __post_init__(self) -> None:
         super().__post_init__()
