@@ -160,3 +160,13 @@ def test_the_repository_names_no_machine():
     ours = [p for p in files if not any(part.startswith(".") for part in p.relative_to(ROOT).parts)]
     named = [path.name for path in ours if path != Path(__file__) and pattern.search(path.read_text())]
     assert named == []
+
+
+@pytest.mark.parametrize("name", ["language", "language_baselines", "images"])
+def test_the_tables_of_the_studies_are_the_committed_result(name):
+    """What the page quotes of a study's results are lines of its committed output."""
+    text = (ROOT / "benchmarks" / "results" / f"{name}.txt").read_text()
+    page = (ROOT / "docs" / "studies.md").read_text()
+    quoted = re.findall(rf"results/{name}\.txt`(?:(?!\.txt`|```).)*```text\n(.*?)\n```", page, re.DOTALL)
+    assert quoted
+    assert [block for block in quoted if f"{block}\n" not in text] == []

@@ -74,18 +74,6 @@ def test_other_greedy_members_take_from_the_best_of_all_after_each_step(member, 
         assert x[0] != 0.1 * (best + 1)
 
 
-@pytest.mark.parametrize(("size", "kept"), [(8, 1), (14, 1), (16, 2), (32, 4)])
-def test_a_larger_greedy_group_takes_from_several(size, kept):
-    """From the best of all, as many as a third of the group, whichever group they are of; these stay."""
-    losses = [float((5 * m + 3) % size) for m in range(size)]
-    best = sorted(range(size), key=losses.__getitem__)[:kept]
-    greedy = [m for m in range(size) if is_greedy(m)]
-    for member in (m for m in greedy if m not in best):
-        assert {asked(losses, member, seed=seed)[0] for seed in range(40)} == set(best)
-    for member in (m for m in greedy if m in best):
-        assert asked(losses, member)[0] == member
-
-
 @pytest.mark.parametrize("member", PATIENT)
 def test_patient_members_wait_for_the_end_of_a_period(member):
     """Whatever the others do."""

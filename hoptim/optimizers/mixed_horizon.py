@@ -23,10 +23,9 @@ class MixedHorizon(Optimizer):
     worse than random search. Or the best values move and have to be followed at once, for which `Patient`
     is too slow. This method is our own, not a paper's:
 
-    * **Greedy**, 3 of 8 members: after each trial they continue the best of *all* members, as many as a
-      third of the group: these themselves with the same hyperparameters, the others a self-adapted step
-      from one of them. This is the (mu + lambda) evolution strategy with ROMUL's steps, whose sizes adapt
-      faster (rate log(1.5)).
+    * **Greedy**, 3 of 8 members: after each trial all of them continue the best of *all* members, itself
+      with the same hyperparameters, the others a self-adapted step from these. This is the (1 + lambda)
+      evolution strategy with ROMUL's steps, whose sizes adapt faster (rate log(1.5)).
     * **Patient**, the others: `Patient(decisions=8)` among themselves. They never take from a greedy member
       while one of them is healthy, so that short-sighted hyperparameters do not spread to them.
 
@@ -64,7 +63,7 @@ class MixedHorizon(Optimizer):
 
 @dataclass(frozen=True)
 class _Elitist(ROMUL):
-    """The (mu + lambda) evolution strategy with ROMUL's steps: all others are children of the best mu."""
+    """The (1 + lambda) evolution strategy with ROMUL's steps: all but the best are children of the best."""
 
     rate: float = math.log(1.5)
 
@@ -73,10 +72,10 @@ class _Elitist(ROMUL):
         row = population.row(member)
         if row is None or not len(population.ranking):
             return super().propose(view, member, rng)
-        best = population.ranking[: max(1, greedy_of(view.size) // 3)]
-        if row in best or (population.healthy[row] and not view.may_exploit(row, self.burn_in)):
+        best = population.ranking.item(0)
+        if row == best or (population.healthy[row] and not view.may_exploit(row, self.burn_in)):
             return Proposal(population.number.item(row), population.x[row], population.memo[row])
-        return stepped(view, row, int(best[rng.integers(len(best))]), self, rng)
+        return stepped(view, row, best, self, rng)
 
 
 _GREEDY = Patient(_Elitist(), decisions=sys.maxsize)  # a decision after each trial
