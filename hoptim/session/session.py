@@ -24,6 +24,7 @@ from hoptim.session.present import Presenter
 from hoptim.session.propose import Proposer
 from hoptim.session.results import Results
 from hoptim.session.study_config import StudyArguments, StudyConfig
+from hoptim.session.unread import Unread
 from hoptim.space.space import Space
 from hoptim.store import study_file
 from hoptim.store.claim import Claim, Held
@@ -64,6 +65,7 @@ class Session:
         announce: Announcements of trials to them.
         last_told: Memory of whose weights this process holds.
         durations: Durations of trials, from which that of the next is estimated.
+        unread: Judge of trials whose checkpoint or hyperparameters were never read.
     """
 
     def __init__(
@@ -87,7 +89,7 @@ class Session:
         # A copy of the directory has the same uuid, and is another study.
         self.key = found.uuid, "" if folder is None else os.path.realpath(folder)
         self.last_told = LastTold(self.key)
-        self.durations = Durations()
+        self.durations, self.unread = Durations(), Unread(options.strict)
         self._rehearsed: State | None = None
 
     # -- opening ---------------------------------------------------------------------------------
