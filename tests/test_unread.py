@@ -17,8 +17,8 @@ from hoptim import remote
 from tests.builders import records, saving, snapshot_often, study
 
 CHECKPOINT = (
-    "trials told though trial.checkpoint was never read: what was trained are not the weights of the "
-    "parent. Load it unless trial.continues."
+    "trials told though trial.checkpoint was never read: what was trained is not the parent's "
+    "weights. Load it unless trial.continues."
 )
 
 

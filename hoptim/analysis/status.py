@@ -11,8 +11,8 @@ from hoptim.space.space import Space
 from hoptim.trial import FinishedTrial
 
 _UNREAD = {
-    "checkpoint": "what was trained are not the weights of the parent. Load it unless trial.continues.",
-    "params": "what was trained had other hyperparameters. Apply them.",
+    "checkpoint": "what was trained is not the parent's weights. Load it unless trial.continues.",
+    "params": "what was trained had other hyperparameters. Apply it.",
 }
 
 

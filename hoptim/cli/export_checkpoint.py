@@ -44,9 +44,9 @@ def export_checkpoint(folder: Path, best: bool, trial: int | None, output: Path)
             click.echo(f"Copied the checkpoint of trial {chosen.number}.")
             return
     raise CheckpointError(
-        f"In {_TRIES} tries the checkpoint was dropped while it was copied, or was not there: `hoptim check "
-        "DIR` lists what is missing. In Python, `with study.pin() as path:` keeps one; that needs permission "
-        "to write in the directory."
+        f"In {_TRIES} tries the checkpoint was dropped while it was copied, or was not there: "
+        "`hoptim check DIR` lists what is missing. In Python, `with study.pin() as path:` keeps one; that "
+        "needs permission to write in the directory."
     )
 
 

@@ -13,8 +13,8 @@ from hoptim.trial import Trial
 log = logging.getLogger("hoptim")
 
 _MEANS = {
-    "checkpoint": "continues from trial {parent}, but its checkpoint was never read: what was trained are "
-    "whatever weights were in memory. Load trial.checkpoint unless trial.continues",
+    "checkpoint": "continues from trial {parent}, but its checkpoint was never read: it trained whatever "
+    "weights were in memory. Load trial.checkpoint unless trial.continues",
     "params": "has hyperparameters that were never read: it was trained with others. Apply trial.params",
 }
 
