@@ -21,7 +21,7 @@
         |-- NotTold                       the loop went on while a trial was neither told nor failed
         |-- AlreadyTold                   the trial has ended
         |-- ClaimLost                     the trial was given to another worker
-        |-- NotApplied                    the values in force are not the ones asked for
+        |-- NotApplied                    values in force, or weights, are not the ones asked for
         `-- CheckpointError               nothing was saved where the checkpoint belongs
             `-- NoCheckpoint              a stateful study needs one with every finite value
 """
@@ -123,7 +123,7 @@ class ClaimLost(TrialError):
 
 
 class NotApplied(TrialError):
-    """The hyperparameters in force differ from the trial's; the message names each."""
+    """The training is not what the trial asks for; the message names what differs, or was never read."""
 
 
 class CheckpointError(TrialError):

@@ -26,6 +26,7 @@ class OptionKeywords(TypedDict, total=False):
     lease: float
     lock_timeout: float | None
     single_host: bool
+    strict: bool
     callbacks: Sequence[Any]
 
 
@@ -58,6 +59,9 @@ class Options:
         single_host: Assert that all workers run on this host; skips the shared-lock check, which
             refuses a directory on a mount whose locks are known not to reach other machines.
             Default: False.
+        strict: Raise `NotApplied` from `tell`, before anything is published, if a trial comes with a
+            checkpoint though `trial.checkpoint` of its parent, unless `trial.continues`, or `trial.params`
+            were never read. Default: False, which warns.
         callbacks: Objects with any of the methods `asked(trial)`, `exploited(exploit)`,
             `told(finished)`, `failed(trial, why)` and `done(study)`, called as things happen in this
             process. An exception in one is logged, and the study goes on. Default: none.
@@ -79,13 +83,14 @@ class Options:
     lease: float = 120.0
     lock_timeout: float | None = None
     single_host: bool = False
+    strict: bool = False
     callbacks: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
         lows = {"lead": 0, "max_attempts": 1, "max_interruptions": 1, "max_deaths": 1}
         for name, low in lows.items():
             object.__setattr__(self, name, whole_of(name, getattr(self, name), low))
-        for name in ("synchronous", "single_host"):
+        for name in ("synchronous", "single_host", "strict"):
             object.__setattr__(self, name, truth_of(name, getattr(self, name)))
         for name, value in (("lease", self.lease), ("lock_timeout", self.lock_timeout)):
             if (value is not None or name == "lease") and not 0 < number_of(name, value) < 1e7:

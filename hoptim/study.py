@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -17,6 +18,7 @@ from hoptim.options import OptionKeywords, Options
 from hoptim.session.deadline import Deadline
 from hoptim.session.handle import Handle
 from hoptim.session.loop import Loop
+from hoptim.session.pinned import pinned
 from hoptim.session.results import Results
 from hoptim.session.session import Session
 from hoptim.session.study_config import StudyArguments, space_of
@@ -48,8 +50,8 @@ class Study:
         start: Known first configurations of the first members, each a full or partial mapping.
             Default: the recorded ones when reopened, else none.
         **options: Options of this process: `lead`, `synchronous`, `keep`, `max_attempts`,
-            `max_interruptions`, `max_deaths`, `lease`, `lock_timeout`, `single_host` and `callbacks`, as
-            `Options` documents them.
+            `max_interruptions`, `max_deaths`, `lease`, `lock_timeout`, `single_host`, `strict` and
+            `callbacks`, as `Options` documents them.
 
     Raises:
         ArgumentError: An argument cannot work.
@@ -217,6 +219,24 @@ class Study:
             ArgumentError: No such trial has ended, or it failed.
         """
         return self.results().schedule(trial)
+
+    def pin(self, trial: FinishedTrial | int | None = None) -> AbstractContextManager[str]:
+        """Keep a trial's checkpoint in a `with` block, to evaluate it while others train; gives its path.
+
+        No process drops it meanwhile; afterwards the next `tell` does, unless it is needed. The pin of a
+        process that died ends with it on the same host, elsewhere with its `lease`.
+
+        Args:
+            trial: Finished trial or its number. Default: `best`, as it is when the block begins.
+
+        Raises:
+            NoResult: No member's latest trial has a finite value.
+            ArgumentError: No such trial has ended.
+            CheckpointError: The trial has no checkpoint, or it was dropped. At the end of the block: this
+                process had no heartbeat for so long that it may have been dropped.
+            StoreError: This process may not write in the directory.
+        """
+        return pinned(self._session, trial)
 
     def status(self) -> Status:
         """Return how the study stands: results, running trials, failures, diversity, disk usage."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
+from hoptim import _reads
 from hoptim._arguments import mapping_of, number_of, truth_of
 from hoptim._paths import absolute_path
 from hoptim._text import said, shown
@@ -117,6 +118,7 @@ class Keeper(Protocol):
         """Return a keeper for a copy of the trial that may be pickled."""
 
 
+@_reads.noting_reads
 @dataclass(eq=False)
 class Trial:
     """One interval of training that a worker holds: what to train, and where to tell how it went.
@@ -159,6 +161,13 @@ class Trial:
     token: int
     keeper: Keeper = field(repr=False)
 
+    def __post_init__(self) -> None:
+        _reads.begin(self)
+
+    def __repr__(self) -> str:
+        own = (f"{f.name}={vars(self)[f.name]!r}" for f in fields(self) if f.repr)
+        return f"{type(self).__qualname__}({', '.join(own)})"
+
     @property
     def ended(self) -> str | None:
         """Return how the trial ended here, such as "told" or "released"; None while it is in hand."""
@@ -172,6 +181,7 @@ class Trial:
     @property
     def scratch(self) -> Path:
         """Return a private folder that survives attempts and is removed at the end, to resume from."""
+        _reads.note(self, "checkpoint")  # an earlier attempt may have left weights that go further
         return self._in_hand().scratch(self)
 
     def tell(
@@ -198,7 +208,8 @@ class Trial:
             NoCheckpoint: The study's trials have checkpoints; the claim is kept.
             CheckpointError: Nothing was saved, not where it belongs, or with a pipe, a socket or a
                 device in it; the claim is kept.
-            NotApplied: `params` differ from the trial's; the claim is kept.
+            NotApplied: `params` differ from the trial's; or, with `strict=True`, the parent's checkpoint
+                or the hyperparameters were never read. The claim is kept.
             ArgumentError: Not a number; the claim is kept.
             ClaimLost: The trial was given to another worker meanwhile; nothing is recorded.
             AlreadyTold: The trial has ended.
@@ -211,6 +222,7 @@ class Trial:
         if metrics is not None:
             metrics = mapping_of(f"Trial {self.number}: metrics", metrics)
         self._in_hand().tell(self, value, Outcome(save, path, metrics))
+        _reads.end(self)
 
     def fail(self, why: str, retry: bool = True) -> None:
         """End this attempt as a failure.
@@ -286,7 +298,8 @@ class Trial:
         return False
 
     def __getstate__(self) -> dict[str, Any]:
-        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        own = {f.name: vars(self)[f.name] for f in fields(self)}
+        _reads.end(self)  # a copy may be read elsewhere
         return own | {"keeper": self.keeper.export(self)}
 
     def _in_hand(self) -> Keeper:

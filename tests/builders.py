@@ -45,6 +45,7 @@ def saving(text: str) -> Callable[[str], object]:
 def train(study: hoptim.Study, saves: bool = False) -> hoptim.Study:
     """Run a study to its end."""
     for trial in study:
+        assert trial.checkpoint is None or trial.parent is not None
         trial.tell(loss(trial), save=saving(str(trial.number)) if saves else None)
     return study
 

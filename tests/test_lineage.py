@@ -226,6 +226,8 @@ def test_an_early_collapse_is_said_once(caplog):
     made = study(None, size=2, steps=100, optimizer=hoptim.TruncationSelection(fraction=0.5))
     with caplog.at_level(logging.WARNING, "hoptim"):
         for trial in made:
+            assert trial.params
+            assert trial.checkpoint is None or trial.parent is not None
             trial.tell(trial.member, save=saving("weights"))
     assert made.family.collapsed == 1
     (text,) = [r.getMessage() for r in caplog.records]
@@ -249,6 +251,8 @@ def test_a_later_collapse_is_no_news(caplog):
     made = study(None, size=2, steps=20, optimizer=hoptim.TruncationSelection(fraction=0.5, burn_in=8))
     with caplog.at_level(logging.WARNING, "hoptim"):
         for trial in made:
+            assert trial.params
+            assert trial.checkpoint is None or trial.parent is not None
             trial.tell(trial.member, save=saving("weights"))
     assert made.family.collapsed is not None
     assert caplog.records == []

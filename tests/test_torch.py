@@ -128,6 +128,12 @@ def test_errors_of_rank_0_are_raised_everywhere(seen):
     assert kinds == ["NotApplied", "AlreadyTold", "NoCheckpoint", "AlreadyTold", "1.0 rank 0"]
 
 
+def test_a_field_counts_as_read_on_any_rank(seen):
+    """What no rank has read is refused on all of them; once one has, all tell the trial."""
+    told = ["False NotApplied", "False NotApplied", "True NoneType", "False NotApplied"]
+    assert seen("fields_that_one_rank_reads") == [told, told]
+
+
 def test_a_loop_that_is_left_hands_its_trial_back(seen):
     """The next loop is given the same trial by a new claim, on all ranks."""
     assert seen("a_loop_that_is_left") == [["0 by claim 1", "0 by claim 3", "1 by claim 5"]] * 2

@@ -88,6 +88,19 @@ class Scenes:
         best = self._study("kept").best
         return [*seen, f"{best.value} {Path(str(best.checkpoint)).read_text()}"]
 
+    def fields_that_one_rank_reads(self) -> list[str]:
+        """A strict study refuses what no rank has read, until rank 1 alone reads it."""
+        seen: list[str] = []
+        for trial in hoptim.torch.trials(self._study("reads", size=2, strict=True)):
+            error = _raised(trial.tell, 1.0, save=saving("x"))
+            seen.append(f"{trial.continues} {type(error).__name__}")
+            if error is not None:
+                if self.rank == 1:
+                    assert trial.params
+                    assert trial.parent is None or trial.checkpoint
+                trial.tell(1.0, save=saving("x"))
+        return seen
+
     def a_loop_that_is_left(self) -> list[str]:
         """Left by `break`, the trial is handed back; the next loop gets it again."""
         made, seen = self._study("left"), list[str]()

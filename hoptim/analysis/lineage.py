@@ -5,11 +5,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import TypeVar
 
 from hoptim._text import shown
 from hoptim.analysis.family import Exploit, Family
 from hoptim.errors import ArgumentError
 from hoptim.trial import FinishedTrial
+
+_Trial = TypeVar("_Trial")
 
 
 class Lineage:
@@ -63,8 +66,8 @@ class Lineage:
         )
 
 
-def chosen(trials: Mapping[int, FinishedTrial], trial: FinishedTrial | int) -> FinishedTrial:
-    """Return a finished trial, given itself or its number.
+def chosen(trials: Mapping[int, _Trial], trial: FinishedTrial | int) -> _Trial:
+    """Return one of the finished trials, given itself or its number.
 
     Raises:
         ArgumentError: No finished trial has that number.

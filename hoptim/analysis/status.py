@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from hoptim._text import counted
 from hoptim.space.space import Space
 from hoptim.trial import FinishedTrial
+
+_UNREAD = {
+    "checkpoint": "what was trained is not the parent's weights. Load it unless trial.continues.",
+    "params": "what was trained had other hyperparameters. Apply it.",
+}
 
 
 @dataclass(frozen=True)
@@ -106,16 +111,24 @@ class Status:
         return {**plain, "best": _brief(self.best, space), "best_ever": _brief(self.best_ever, space)}
 
 
-def warnings(collapsed: str | None, running: Sequence[Running], left: int, unremoved: int) -> list[str]:
+def warnings(
+    collapsed: str | None, unread: Mapping[str, int], running: Sequence[Running], left: int, unremoved: int
+) -> list[str]:
     """Return sentences on what deserves a look.
 
     Args:
         collapsed: Sentence on an early loss of diversity, None without one.
+        unread: Number of trials whose `checkpoint`, or whose `params`, were never read.
         running: Trials that a worker holds.
         left: Trials that have not ended.
         unremoved: Dropped checkpoints that are still on disk.
     """
     said = [] if collapsed is None else [collapsed]
+    said += [
+        f"{counted(unread[name], 'trial')} told though trial.{name} was never read: {means}"
+        for name, means in _UNREAD.items()
+        if unread[name]
+    ]
     said += [
         f"Trial {held.number} is held by process {held.pid} on {held.host}, which "
         + ("is dead" if held.silent is None else f"gave no heartbeat for {held.silent:.0f} s")

@@ -16,6 +16,7 @@ from hoptim._text import printable_lines
 from hoptim.cli.best import best
 from hoptim.cli.check import check, check_dir
 from hoptim.cli.export import export
+from hoptim.cli.export_checkpoint import export_checkpoint
 from hoptim.cli.fork import fork
 from hoptim.cli.launch import run
 from hoptim.cli.lineage import lineage
@@ -27,11 +28,13 @@ from hoptim.cli.status import status, watch
 from hoptim.errors import ArgumentError, HoptimError, MissingExtra
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "Look at a run": (status, watch, best, schedule, lineage, plot, report, export),
+    "Look at a run": (
+        status, watch, best, schedule, lineage, plot, report, export, export_checkpoint,
+    ),
     "Train": (run, fork),
     "Train from a shell or another language": (ask, beat, tell, fail),
     "Look after the files": (check, check_dir),
-}
+}  # fmt: skip
 _LOOKS = {None, *(command.name for command in SECTIONS["Look at a run"])}  # None: the help
 _INTERRUPTED, _NO_READER = 130, 141  # as a shell has it for SIGINT and SIGPIPE
 

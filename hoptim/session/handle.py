@@ -35,6 +35,7 @@ def lend(session: Session, claim: Claim, hand: Hand | None = None) -> Trial:
         hand: The loop's that lends it. Default: none, outside of loops.
     """
     trial = session.present.lent(claim, Handle(session, claim, hand), session.last_told.take())
+    session.unread.lend(claim, session.store.state)
     if hand is not None:
         hand.lent = trial
     return trial
@@ -173,6 +174,8 @@ class Handle:
         if draft is None or not math.isfinite(value) or self._store.told(trial, record):
             return None
         self._store.check_checkpoint(trial, value, saved=True)
+        if unread := self._session.unread.judge(trial):
+            record["unread"] = unread
         try:
             if outcome.save is not None:
                 self._checkpoints.write(draft, outcome.save)

@@ -32,7 +32,7 @@ def status(session: Session) -> Status:
         founders=found.founders, diversity=found.diversity,
         bytes={} if session.path is None else _bytes(Path(session.path)), unremoved=unremoved,
         rate=rate, remaining=0.0 if found.done else left / rate if rate and running else None,
-        warnings=warnings(found.collapsed, running, left, unremoved),
+        warnings=warnings(found.collapsed, found.unread, running, left, unremoved),
     )  # fmt: skip
 
 

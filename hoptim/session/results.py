@@ -169,6 +169,11 @@ class Results:
         return self._wrong.interruptions
 
     @property
+    def unread(self) -> dict[str, int]:
+        """Return how many trials were told though their `checkpoint` or their `params` were never read."""
+        return {"checkpoint": self._wrong.unread_checkpoints, "params": self._wrong.unread_params}
+
+    @property
     def founders(self) -> dict[int, int]:
         """Return how many members descend from each founder that is left, by its trial's number."""
         return dict(Counter(record.founder for record in self._latest).most_common())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ from hoptim.session.present import Presenter
 from hoptim.session.propose import Proposer
 from hoptim.session.results import Results
 from hoptim.session.study_config import StudyArguments, StudyConfig
+from hoptim.session.unread import Unread
 from hoptim.space.space import Space
 from hoptim.store import study_file
 from hoptim.store.claim import Claim, Held
@@ -64,6 +66,8 @@ class Session:
         announce: Announcements of trials to them.
         last_told: Memory of whose weights this process holds.
         durations: Durations of trials, from which that of the next is estimated.
+        unread: Judge of trials whose checkpoint or hyperparameters were never read.
+        pinned: Number of pins by trial, in memory; those of a directory are files in it.
     """
 
     def __init__(
@@ -87,7 +91,8 @@ class Session:
         # A copy of the directory has the same uuid, and is another study.
         self.key = found.uuid, "" if folder is None else os.path.realpath(folder)
         self.last_told = LastTold(self.key)
-        self.durations = Durations()
+        self.durations, self.unread = Durations(), Unread(options.strict)
+        self.pinned: Counter[int] = Counter()
         self._rehearsed: State | None = None
 
     # -- opening ---------------------------------------------------------------------------------
@@ -249,7 +254,9 @@ class Session:
             log.warning("Trial %d could not be released: %s", held.number, error)
 
     def _keeps(self, record: TrialRecord) -> bool:
-        """Tell whether this process's `keep=` wants a finished trial's checkpoint."""
+        """Tell whether a pin in memory or this process's `keep=` wants a finished trial's checkpoint."""
+        if self.pinned[record.number]:
+            return True
         keep = self.options.keep
         try:
             return keep is not None and bool(keep(self.present.finished(record, self.store.state.saved)))

@@ -73,6 +73,10 @@ class _Listed(Dimension):
 class Choice(_Listed):
     """One of several values without order.
 
+    An object behind a name is never copied: each trial with that name has the same one in `params`. What a
+    trial changes in it, later trials of this process find changed; copy it, or map names to functions that
+    make it anew.
+
     Args:
         values: JSON scalars, or a mapping from a name, which is recorded, to any object.
         init: Value of every member's first trial. Default: None, drawn.
@@ -83,6 +87,9 @@ class Choice(_Listed):
 
     >>> Choice(["relu", "gelu"]).decode(1.0)
     'gelu'
+    >>> sizes = Choice({"small": [16], "large": [64, 64]})
+    >>> sizes.named("large") is sizes.named("large")
+    True
     """
 
     values: Any

@@ -219,6 +219,7 @@ class State:
         trial.value = number(record["value"], or_none=self.format > 1)
         trial.metrics = metrics(record, any_json=self.format > 1)
         self._end(trial, record)
+        self.counts.note_unread(record.get("unread", ()))
         self._references.save(trial, record, self.format)
         best = self.best_ever
         if trial.finite and (best is None or self.sign * trial.value < self.sign * best.value):

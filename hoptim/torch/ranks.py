@@ -12,6 +12,7 @@ from typing import Any
 
 import torch.distributed as dist
 
+from hoptim import _reads
 from hoptim.errors import (
     AlreadyTold,
     ArgumentError,
@@ -158,13 +159,16 @@ class RankTrial(Trial):
 
     def _meet(self, ranks: Group) -> None:
         """Wait until all ranks tell this trial; raise when one has gone on without."""
-        messages = ranks.gather({"tells": self.number})
+        messages = ranks.gather({"tells": self.number, "unread": _reads.unread(self)})
         gone = [f"on rank {rank} it {sent['went']}" for rank, sent in enumerate(messages) if "went" in sent]
         if gone:
             self._end("not told, for not all ranks told it")
             raise TrialError(
                 f"Trial {self.number} was not told, because not all ranks tell it: {'; '.join(gone)}."
             )
+        for name in _reads.unread(self):
+            if any(name not in sent["unread"] for sent in messages):
+                _reads.note(self, name)
 
 
 def _check_same(study: Study, ranks: Group) -> None:
