@@ -59,9 +59,8 @@ class Options:
         single_host: Assert that all workers run on this host; skips the shared-lock check, which
             refuses a directory on a mount whose locks are known not to reach other machines.
             Default: False.
-        strict: Raise `NotApplied` from `tell`, before anything is published, if a trial comes with a
-            checkpoint though `trial.checkpoint` of its parent, unless `trial.continues`, or `trial.params`
-            were never read. Default: False, which warns.
+        strict: Refuse, as `NotApplied`, to publish the checkpoint of a trial whose own `checkpoint` or
+            `params` were never read, unless `trial.continues`. Default: False, which warns.
         callbacks: Objects with any of the methods `asked(trial)`, `exploited(exploit)`,
             `told(finished)`, `failed(trial, why)` and `done(study)`, called as things happen in this
             process. An exception in one is logged, and the study goes on. Default: none.

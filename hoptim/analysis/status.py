@@ -12,7 +12,7 @@ from hoptim.trial import FinishedTrial
 
 _UNREAD = {
     "checkpoint": "what was trained is not the parent's weights. Load it unless trial.continues.",
-    "params": "what was trained had other hyperparameters. Apply it.",
+    "params": "what was trained had other hyperparameters. Apply them.",
 }
 
 
