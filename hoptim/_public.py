@@ -48,6 +48,7 @@ from hoptim.space.dimension import Dimension
 from hoptim.space.listed import Choice, Ordinal
 from hoptim.space.numeric import Float, Int
 from hoptim.space.space import Space
+from hoptim.stopping import Stop, Stopped
 from hoptim.study import Study, load
 from hoptim.trial import FinishedTrial, Trial
 
@@ -93,6 +94,8 @@ __all__ = [
     "Schedule",
     "Space",
     "SpaceError",
+    "Stop",
+    "Stopped",
     "StoreError",
     "Study",
     "StudyDamaged",

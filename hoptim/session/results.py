@@ -17,6 +17,7 @@ from hoptim.analysis.schedule import Interval, Schedule
 from hoptim.errors import ArgumentError, NoResult
 from hoptim.session.present import Presenter
 from hoptim.session.study_config import StudyConfig
+from hoptim.stopping import Stopped
 from hoptim.store.state import State
 from hoptim.store.trial_record import TrialRecord
 from hoptim.trial import FinishedTrial
@@ -52,7 +53,7 @@ class Results:
         self._lately = list(islice(reversed(state.finished.values()), 4 * state.size))[::-1]
         self._saved = dict(state.saved)
         self._best_ever = state.best_ever
-        self._stateful = state.stateful
+        self._stateful, self._stopped = state.stateful, state.stopped
         self._wrong, self._sole = copy(state.counts), state.founders.sole
         self._open = [copy(record) for record in state.open.values()]
 
@@ -147,6 +148,11 @@ class Results:
     def done(self) -> bool:
         """Return True if every member has done its steps."""
         return min(self._counts) >= self.steps
+
+    @property
+    def stopped(self) -> Stopped | None:
+        """Return why, by whom and when the study was stopped; None if it was not, or was resumed."""
+        return self._stopped
 
     @property
     def running(self) -> list[TrialRecord]:
