@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from hoptim._arguments import moment_of, truth_of
 from hoptim._text import said
+from hoptim.analysis.candidate import Candidate
 from hoptim.analysis.family import Family
 from hoptim.analysis.lineage import Lineage
 from hoptim.analysis.schedule import Schedule
@@ -187,6 +188,21 @@ class Study:
             NoResult: No member's latest trial has a finite value.
         """
         return self.results().best
+
+    def top(self, n: int = 5, last: int = 1) -> list[Candidate]:
+        """Return the best of the members' latest trials, by the mean of the last values of their lineages.
+
+        Args:
+            n: Number of trials at most. Default: 5.
+            last: Number of values of each lineage, the trial's own included. Default: 1, its own alone.
+
+        Returns:
+            The trials with finite values, the best first, each with its `mean` and `values`.
+
+        Raises:
+            ArgumentError: A number below 1.
+        """
+        return self.results().top(n, last)
 
     @property
     def best_ever(self) -> FinishedTrial:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
+import re
 import shutil
+from concurrent.futures import Future
+from typing import Any
 
 import pytest
 
@@ -12,8 +16,8 @@ import hoptim
 from hoptim import remote
 from hoptim.store.effort import Effort
 from hoptim.store.trial_record import TrialRecord
-from tests import builders
-from tests.builders import acknowledged, finish, records, recompute, run, saving, study, train
+from tests import builders, reader
+from tests.builders import acknowledged, finish, recompute, records, run, saving, study, train, wait_until
 
 
 def told(made: hoptim.Study, values: list[float]) -> list[float]:
@@ -100,8 +104,8 @@ def test_the_end_of_all_steps_is_no_stop():
 
 
 @pytest.mark.parametrize("wrong", [
-    {}, {"value": float("nan")}, {"value": "low"}, {"trials": 0}, {"trials": 1.5}, {"hours": 0}, {"patience": 0},
-    {"hours": float("inf")},
+    {}, {"value": float("nan")}, {"value": "low"}, {"trials": 0}, {"trials": 1.5}, {"hours": 0},
+    {"patience": 0}, {"hours": float("inf")},
 ])  # fmt: skip
 def test_conditions_that_cannot_work_are_refused(wrong):
     """A condition must be one, at once."""
@@ -124,9 +128,14 @@ def test_a_loop_that_stops_its_study_ends_there(tmp_path, caplog):
         if trial.number == 5:
             made.stop("seen enough")
     assert [t.number for t in made.trials] == [0, 1, 2, 3, 4, 5]
-    assert (made.stopped.why, made.results().running, made.results().interruptions) == ("seen enough", [], 0)
+    assert (made.stopped.why, made.results().running, made.results().interruptions) == (
+        "seen enough",
+        [],
+        0,
+    )
     assert [r.message for r in caplog.records if "seen enough" in r.message] == [
-        f"{made!r} has stopped: seen enough. Open it with resume=True, or run `hoptim resume DIR`, to go on."
+        f"{made!r} has stopped: seen enough. Open it with resume=True, or run "
+        "`hoptim resume DIR`, to go on."
     ]
     assert list(made) == []
 
@@ -188,7 +197,7 @@ def test_resuming_what_has_not_stopped_writes_nothing(tmp_path):
 
 
 def test_what_was_met_before_a_resumption_is_ignored(tmp_path):
-    """The target and the budget that stopped it stop it no more; further ones do, and count the whole study."""
+    """The target and the budget that stopped it do so no more; further ones do, for the whole study."""
     rule = hoptim.Stop(value=0.5, trials=2)
     assert told(study(tmp_path / "s", stop=rule), going_down(20)) == [1.0, 0.5]
     going_on = study(tmp_path / "s", stop=rule, resume=True)
@@ -268,8 +277,97 @@ def test_a_study_of_format_1_refuses_to_stop(tmp_path):
     assert [r for r in records(folder) if r["op"] != "release"] == before
 
 
-def test_workers_everywhere_stop_and_the_launcher_with_them(tmp_path):
-    """Real processes end well after a condition is met in one of them; each has told what it had in hand."""
-    study(tmp_path / "s", steps=100_000)
-    workers = [run("train.py", tmp_path / "s", tmp_path, stop_after=300) for _ in range(2)]
+def test_real_workers_stop_each_after_its_trial(tmp_path):
+    """Two processes are stopped from a third: both end well, what they told is there, no trial is held."""
+    (tmp_path / "acks").mkdir()
+    study(tmp_path / "s", steps=10_000)
+    workers = [run("train.py", tmp_path / "s", tmp_path / "acks", STEPS="10000") for _ in range(2)]
+    seen = hoptim.load(tmp_path / "s")
+    wait_until(lambda: len({trial.worker for trial in seen.trials}) == 2)
+    seen.stop("seen enough")
     finish(workers)
+    found = seen.results()
+    assert (found.stopped.why, found.done, found.running) == ("seen enough", False, [])
+    wrong, places = reader.judge(tmp_path / "s" / "journal.jsonl", acknowledged(tmp_path / "acks"))
+    assert (wrong, len(places)) == ([], found.finished)
+    assert seen.check().findings == ()
+
+
+def test_a_launch_ends_when_its_study_stops(tmp_path):
+    """No worker is started again, though one has failed; nothing is raised, and the study is returned."""
+
+    def tell_and_fail(made: hoptim.Study) -> None:
+        for trial in made:
+            trial.tell(1.0)
+            made.stop("in a worker")
+            raise ValueError("behind the stop")
+
+    class Here:
+        calls = 0
+
+        def submit(self, fn: Any, *args: Any) -> Future[Any]:
+            self.calls += 1
+            future: Future[Any] = Future()
+            try:
+                future.set_result(fn(*args))
+            except ValueError as error:
+                future.set_exception(error)
+            return future
+
+    executor = Here()
+    made = hoptim.run(tell_and_fail, study(tmp_path / "s"), 1, executor)
+    assert (made.stopped.why, made.done, executor.calls) == ("in a worker", False, 1)
+
+
+def test_the_independent_reader_notices_a_trial_begun_after_the_stop(tmp_path):
+    """What no worker does is found, if it were there."""
+    made = study(tmp_path / "s", size=1)
+    made.stop("enough")
+    with made._session.store._transactions.begin(None) as transaction:
+        fields = made._session.propose(transaction.state, 0, 0)
+        transaction.add("ask", trial=0, member=0, step=0, **fields, worker="w.1.1")
+    assert reader.judge(tmp_path / "s" / "journal.jsonl", [])[0] == [
+        "trial 0 was handed out after the study stopped: enough"
+    ]
+
+
+@pytest.fixture
+def said(capsys):
+    """Run a command; its exit status and what it printed."""
+    pytest.importorskip("click")
+    pytest.importorskip("rich")
+    from hoptim.cli.app import main
+
+    def run_it(*words: Any) -> tuple[int, str]:
+        status = main(list(map(str, words)))
+        return status, capsys.readouterr().out
+
+    return run_it
+
+
+def test_a_shell_stops_and_resumes(tmp_path, said):
+    """The commands write the records; status and watch say who, why and when; ask has nothing to give."""
+    made = study(tmp_path / "s")
+    trial = made.ask()
+    status, output = said("stop", tmp_path / "s", "--reason", "seen \x1b enough")
+    assert (status, made.stopped.why) == (0, "seen \x1b enough")
+    assert re.fullmatch(
+        r"Stopped: seen \\x1b enough \(\S+@\S+, \d{4}-.*\)\. 1 trial in hand may still be told\.\n", output
+    )
+    trial.tell(1.0)
+    assert said("ask", tmp_path / "s") == (3, "")
+    assert re.search(r"time +stopped *\nstopped +seen", said("status", tmp_path / "s")[1])
+    assert "stopped" in said("watch", tmp_path / "s")[1]
+    found = json.loads(said("status", tmp_path / "s", "--json")[1])
+    assert found["stopped"] == {"why": made.stopped.why, "by": made.stopped.by, "at": made.stopped.at}
+    assert (found["remaining"], found["warnings"]) == (None, [])
+    assert said("resume", tmp_path / "s")[0] == 0
+    assert made.stopped is None
+    assert said("ask", tmp_path / "s")[0] == 0
+
+
+def test_a_launch_says_that_its_study_has_stopped(tmp_path, said):
+    """The summary of `hoptim run` has the reason, and its workers ended well."""
+    study(tmp_path / "s").stop("enough")
+    status, output = said("run", tmp_path / "s", "--", "true")
+    assert (status, output.splitlines()[-1]) == (0, "The study has stopped: enough")
