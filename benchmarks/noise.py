@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def one(seed: int, members: int, steps: int, moves: float) -> tuple[float, ...]:
         rng = np.random.default_rng([0, trial.seed])
         begun = rng.normal(0.0, 4.0, 10) if trial.checkpoint is None else np.load(trial.checkpoint)
         weights = trained(begun, trial.params["lr"], moves, rng)
-        trial.tell(episode(weights, trial.seed), save=lambda path, w=weights: _write(path, w))
+        trial.tell(episode(weights, trial.seed), save=partial(_write, weights))
     best, (steady,) = study.best, study.top(1, last=5)
     chosen = hoptim.reevaluate(study, _evaluate, top=5, repeats=20)[0]
     members_true = [_true(candidate.trial) for candidate in study.top(members)]
@@ -67,7 +68,7 @@ def one(seed: int, members: int, steps: int, moves: float) -> tuple[float, ...]:
     )  # fmt: skip
 
 
-def _write(path: str, weights: np.ndarray) -> None:
+def _write(weights: np.ndarray, path: str) -> None:
     with open(path, "wb") as file:
         np.save(file, weights)
 

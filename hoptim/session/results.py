@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import copy
@@ -102,7 +102,7 @@ class Results:
         """
         count, length = whole_of("n", n, 1), whole_of("last", last, 1)
         lines = [(record, self._values(record, length)) for record in self._latest if record.finite]
-        means = [(statistics.fmean(values), record, values) for record, values in lines]
+        means = [(_mean(values), record, values) for record, values in lines]
         sign = sign_of(self.mode)
         means.sort(key=lambda ranked: (sign * ranked[0], ranked[1].number))
         return [Candidate(self._show(record), mean, values) for mean, record, values in means[:count]]
@@ -246,3 +246,8 @@ class Results:
 
     def _show(self, record: TrialRecord) -> FinishedTrial:
         return self._present.finished(record, self._saved)
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return a mean that is finite whenever the values are."""
+    return math.fsum(value / len(values) for value in values)
