@@ -1,5 +1,6 @@
 """The public names, which `hoptim` loads when the first of them is used."""
 
+from hoptim.analysis.candidate import Candidate
 from hoptim.analysis.family import Exploit, Family
 from hoptim.analysis.lineage import Lineage
 from hoptim.analysis.schedule import Schedule
@@ -43,11 +44,13 @@ from hoptim.optimizers.romul import ROMUL
 from hoptim.optimizers.summary import Summary
 from hoptim.optimizers.truncation import TruncationSelection
 from hoptim.options import Options
+from hoptim.reevaluation import Reevaluation, reevaluate
 from hoptim.session.results import Results
 from hoptim.space.dimension import Dimension
 from hoptim.space.listed import Choice, Ordinal
 from hoptim.space.numeric import Float, Int
 from hoptim.space.space import Space
+from hoptim.stopping import Stop, Stopped
 from hoptim.study import Study, load
 from hoptim.trial import FinishedTrial, Trial
 
@@ -57,6 +60,7 @@ __all__ = [
     "ROMUL",
     "AlreadyTold",
     "ArgumentError",
+    "Candidate",
     "CheckpointError",
     "Choice",
     "ClaimLost",
@@ -89,10 +93,13 @@ __all__ = [
     "Population",
     "Proposal",
     "RandomSearch",
+    "Reevaluation",
     "Results",
     "Schedule",
     "Space",
     "SpaceError",
+    "Stop",
+    "Stopped",
     "StoreError",
     "Study",
     "StudyDamaged",
@@ -106,5 +113,6 @@ __all__ = [
     "WorkersFailed",
     "fork",
     "load",
+    "reevaluate",
     "run",
 ]

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 from hoptim._arguments import number_of, truth_of, whole_of
 from hoptim._text import shown
 from hoptim.errors import ArgumentError
+from hoptim.stopping import Stop
 from hoptim.trial import FinishedTrial
 
 START = "HOPTIM_START"  # environment variable in which a launcher identifies a start to its workers
@@ -28,6 +29,7 @@ class OptionKeywords(TypedDict, total=False):
     single_host: bool
     strict: bool
     callbacks: Sequence[Any]
+    stop: Stop | None
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Options:
         callbacks: Objects with any of the methods `asked(trial)`, `exploited(exploit)`,
             `told(finished)`, `failed(trial, why)` and `done(study)`, called as things happen in this
             process. An exception in one is logged, and the study goes on. Default: none.
+        stop: Conditions under which the study stops, for all its workers, as `Stop` documents them.
+            Default: None, which trains to the end.
 
     Raises:
         ArgumentError: A value that cannot work.
@@ -84,6 +88,7 @@ class Options:
     single_host: bool = False
     strict: bool = False
     callbacks: Sequence[Any] = ()
+    stop: Stop | None = None
 
     def __post_init__(self) -> None:
         lows = {"lead": 0, "max_attempts": 1, "max_interruptions": 1, "max_deaths": 1}
@@ -94,6 +99,10 @@ class Options:
         for name, value in (("lease", self.lease), ("lock_timeout", self.lock_timeout)):
             if (value is not None or name == "lease") and not 0 < number_of(name, value) < 1e7:
                 raise ArgumentError(f"{name} must be a number of seconds above 0, found {shown(value)}.")
+        if self.stop is not None and not isinstance(self.stop, Stop):
+            raise ArgumentError(
+                f"stop must be a hoptim.Stop, such as hoptim.Stop(value=0.1), found {shown(self.stop)}."
+            )
         if self.keep is not None and not callable(self.keep):
             raise ArgumentError(f"keep must be a function of a finished trial, found {shown(self.keep)}.")
 

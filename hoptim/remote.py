@@ -42,7 +42,7 @@ def ask(
 
     Returns:
         The trial as plain JSON: number, token, member, step, age, parent, params, checkpoint, draft,
-        scratch, seed and attempt. None when all is done.
+        scratch, seed and attempt. None when all is done or the study has stopped.
 
     Raises:
         NothingDue: Nothing became due in time, or the study's lock stayed taken.
@@ -56,6 +56,8 @@ def ask(
             session.store.leave(None if timeout is None else 0.0)
         raise
     if trial is None:
+        with suppress(LockTimeout):  # of a study that has stopped the guest must leave here
+            session.store.leave(None if timeout is None else 0.0)
         return None
     names = ("number", "token", "member", "step", "age", "parent", "checkpoint", "seed", "attempt")
     paths = {"draft": str(trial.draft), "scratch": str(trial.scratch)}

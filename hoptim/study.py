@@ -8,7 +8,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
-from hoptim._arguments import moment_of
+from hoptim._arguments import moment_of, truth_of
+from hoptim._text import said
+from hoptim.analysis.candidate import Candidate
 from hoptim.analysis.family import Family
 from hoptim.analysis.lineage import Lineage
 from hoptim.analysis.schedule import Schedule
@@ -24,6 +26,7 @@ from hoptim.session.session import Session
 from hoptim.session.study_config import StudyArguments, space_of
 from hoptim.space.dimension import Dimension
 from hoptim.space.space import Space
+from hoptim.stopping import Stopped
 from hoptim.trial import FinishedTrial, Keeper, Trial
 
 if TYPE_CHECKING:
@@ -34,8 +37,8 @@ if TYPE_CHECKING:
 class Study:
     """A population in training, in a directory that any number of processes may share.
 
-    Iterating gives one trial after another until every member has done its steps. The same call
-    makes the study the first time and reopens it afterwards.
+    Iterating gives one trial after another until every member has done its steps, or the study stops.
+    The same call makes the study the first time and reopens it afterwards.
 
     Args:
         path: Directory, in which `~` is the home folder; a link is followed once, when the study is
@@ -49,9 +52,10 @@ class Study:
         seed: Seed of the draws and of every trial, 0 or more. Default: 0.
         start: Known first configurations of the first members, each a full or partial mapping.
             Default: the recorded ones when reopened, else none.
+        resume: Record that a study which has stopped goes on. Default: False, which leaves it stopped.
         **options: Options of this process: `lead`, `synchronous`, `keep`, `max_attempts`,
-            `max_interruptions`, `max_deaths`, `lease`, `lock_timeout`, `single_host`, `strict` and
-            `callbacks`, as `Options` documents them.
+            `max_interruptions`, `max_deaths`, `lease`, `lock_timeout`, `single_host`, `strict`, `callbacks`
+            and `stop`, as `Options` documents them.
 
     Raises:
         ArgumentError: An argument cannot work.
@@ -80,12 +84,15 @@ class Study:
         optimizer: Optimizer | None = None,
         seed: int = 0,
         start: Sequence[Mapping[str, Any]] | None = None,
+        resume: bool = False,
         **options: Unpack[OptionKeywords],
     ) -> None:
         arguments = StudyArguments(space, optimizer, size, mode, seed, start)
-        self._begin(Session.create(path, arguments, steps, Options.of(options)))
+        self._begin(Session.create(path, arguments, steps, Options.of(options)), resume)
 
-    def _begin(self, session: Session) -> None:
+    def _begin(self, session: Session, resume: bool) -> None:
+        if truth_of("resume", resume):
+            session.store.resume()
         self._session = session
         self._loop = Loop(session, self)
 
@@ -150,6 +157,11 @@ class Study:
         return self._session.store.refresh().done
 
     @property
+    def stopped(self) -> Stopped | None:
+        """Return why, by whom and when the study was stopped; None if it was not, or was resumed since."""
+        return self._session.store.refresh().stopped
+
+    @property
     def origin(self) -> Study | None:
         """Return the study that this one was forked from, as it was then; None for any other."""
         origin = self._session.origin
@@ -178,6 +190,21 @@ class Study:
             NoResult: No member's latest trial has a finite value.
         """
         return self.results().best
+
+    def top(self, n: int = 5, last: int = 1) -> list[Candidate]:
+        """Return the best of the members' latest trials, by the mean of the last values of their lineages.
+
+        Args:
+            n: Number of trials at most. Default: 5.
+            last: Number of values of each lineage, the trial's own included. Default: 1, its own alone.
+
+        Returns:
+            The trials with finite values, the best first, each with its `mean` and `values`.
+
+        Raises:
+            ArgumentError: A number below 1.
+        """
+        return self.results().top(n, last)
 
     @property
     def best_ever(self) -> FinishedTrial:
@@ -257,7 +284,7 @@ class Study:
     # -- asking ----------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[Trial]:
-        """Yield trials to train until all is done; wait while nothing is due.
+        """Yield trials to train until all is done or the study stops; wait while nothing is due.
 
         A thread has one loop at a time: a new one hands back what an earlier one was left with, as
         after Ctrl-C in a notebook.
@@ -290,7 +317,7 @@ class Study:
     def ask(
         self, timeout: float | None = None, deadline: float | datetime | None = None, margin: float = 30.0
     ) -> Trial | None:
-        """Return the next trial to train, None when all is done.
+        """Return the next trial to train, None when all is done or the study has stopped.
 
         Args:
             timeout: Seconds to wait for one that is due, and for the study's lock, which may be held by a
@@ -307,6 +334,30 @@ class Study:
         if timeout is not None:
             timeout = moment_of("timeout", timeout)
         return self._loop.ask(timeout, None if deadline is None else Deadline(deadline, margin))
+
+    def stop(self, reason: str = "no reason given") -> None:
+        """Stop the study, for all its workers: no trial is begun any more.
+
+        Each worker's loop ends after the trial in hand, which is told as ever. A study that has stopped
+        stays so, with the first reason, until it is opened with `resume=True`.
+
+        Args:
+            reason: Reason, kept in the journal; of more than 20,000 characters, both ends are kept.
+
+        Raises:
+            ArgumentError: The study is of format 1, which cannot record a stop.
+
+        >>> import hoptim
+        >>> space = {"x": hoptim.Float(0.0, 1.0)}
+        >>> study = hoptim.Study(None, space=space, size=4, steps=10, mode="min")
+        >>> for trial in study:
+        ...     trial.tell(trial.params["x"])
+        ...     if trial.step == 2:
+        ...         study.stop("seen enough")
+        >>> study.stopped.why, len(study.trials)
+        ('seen enough', 9)
+        """
+        self._session.store.stop(said(reason))
 
     def record_deaths(self, start: str) -> bool:
         """Record that workers have died, for the launcher that saw their process end and did not end it.
@@ -340,8 +391,9 @@ class _Reopened(Study):
         options: Options,
         space: Space | None = None,
         optimizer: Optimizer | None = None,
+        resume: bool = False,
     ) -> None:
-        self._begin(Session.open(path, options, space, optimizer))
+        self._begin(Session.open(path, options, space, optimizer), resume)
 
 
 def load(
@@ -349,9 +401,10 @@ def load(
     *,
     space: Mapping[str, Dimension] | Space | None = None,
     optimizer: Optimizer | None = None,
+    resume: bool = False,
     **options: Unpack[OptionKeywords],
 ) -> Study:
-    """Open a study that exists, by its path alone; nothing is written until it is asked.
+    """Open a study that exists, by its path alone; without `resume`, nothing is written until it is asked.
 
     Args:
         path: Directory.
@@ -359,6 +412,7 @@ def load(
             `Choice`. Default: the recorded ones.
         optimizer: Search algorithm as recorded, needed only to ask a study with one of your own.
             Default: the recorded one.
+        resume: Record that a study which has stopped goes on. Default: False.
         **options: Options of this process, as for `Study`; see `Options`.
 
     Returns:
@@ -368,4 +422,5 @@ def load(
         ArgumentError: There is no study in the directory, or an option that there is not.
         StudyMismatch: `space` or `optimizer` is not the recorded one.
     """
-    return _Reopened(path, Options.of(options), None if space is None else space_of(space), optimizer)
+    known = None if space is None else space_of(space)
+    return _Reopened(path, Options.of(options), known, optimizer, resume)

@@ -93,8 +93,8 @@ def recompute(path: Path | str) -> int:
 def described(state: State) -> dict[str, str]:
     """Everything that a state says, its whole past included; nan is equal to itself in it."""
     plain = (
-        "format", "n", "time", "steps", "count", "counts", "stateful", "stopped", "saved", "size", "seed",
-        "sign", "done", "slowest",
+        "format", "n", "time", "steps", "count", "counts", "effort", "stateful", "stopped", "saved", "size",
+        "seed", "sign", "done", "slowest",
     )  # fmt: skip
     sets = ("lost", "gone", "retained")
     finished = list(state.finished.values())

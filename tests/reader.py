@@ -27,13 +27,15 @@ def read(path):
 
 def judge(path, acknowledged):
     """What is wrong with a journal, given (trial, value) of tells that a worker saw acknowledged."""
-    asked, holder, ended, wrong = {}, {}, {}, []
+    asked, holder, ended, wrong, stopped = {}, {}, {}, [], None
     for r in read(path):
         trial = r.get("trial")
         if r["op"] == "ask":
             asked.setdefault(trial, r)
             if trial in ended or holder.get(trial) is not None:
                 wrong.append(f"trial {trial} was handed out while held or ended")
+            if stopped is not None:
+                wrong.append(f"trial {trial} was handed out after the study stopped: {stopped}")
             holder[trial] = r["n"]
         elif r["op"] in ("tell", "fail", "release", "reclaim"):
             if holder.get(trial) != r["token"]:
@@ -41,6 +43,8 @@ def judge(path, acknowledged):
             holder[trial] = None
             if r["op"] == "tell" or r.get("final"):
                 ended[trial] = r.get("value")
+        elif r["op"] == "stop":
+            stopped = r["why"]
         elif r["op"] == "drop":
             wrong.append(f"record {r['n']} says that the checkpoints of trials {r['drops']} are lost")
     places = [(asked[t]["member"], asked[t]["step"]) for t in ended]

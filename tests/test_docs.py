@@ -129,6 +129,13 @@ def test_the_costs_in_the_documents_are_the_committed_result(name):
     assert [block for block in quoted if f"{block}\n" not in text] == []
 
 
+def test_the_figures_on_noise_are_the_committed_result():
+    """The page quotes what the committed run printed, all of it."""
+    page = (ROOT / "docs" / "recipes" / "noise.md").read_text()
+    text = (ROOT / "benchmarks" / "results" / "noise.txt").read_text()
+    assert f"```\n{text}```\n" in page
+
+
 def test_the_accuracies_are_the_committed_result():
     """The page quotes the last lines that the committed run of the digits printed."""
     text = (ROOT / "benchmarks" / "results" / "digits.txt").read_text()

@@ -20,7 +20,7 @@ FILES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("
 MODULES = {name.removesuffix(".py") for name in FILES}
 GROUND = {"errors", "_arguments", "_paths", "_text"}
 SYSTEM = {"_files", "_signals"}  # calls of the operating system; never for optimizers, which are pure
-FACE = {"__init__", "errors", "trial", "options", "study"}  # what any user may name
+FACE = {"__init__", "errors", "trial", "options", "stopping", "study"}  # what any user may name
 MAY_SEE = {  # room, a folder or a file at the top: the rooms that it may import from, all above it
     "_text": set(),
     "_log": {"_text"},
@@ -31,18 +31,26 @@ MAY_SEE = {  # room, a folder or a file at the top: the rooms that it may import
     "_files": {"errors", "_signals"},
     "_reads": set(),
     "trial": GROUND | {"_reads"},
-    "options": GROUND | {"trial"},
+    "stopping": GROUND,
+    "options": GROUND | {"stopping", "trial"},
     "space": GROUND,
     "optimizers": GROUND | {"space"},
-    "analysis": GROUND | {"_files", "trial", "space"},
-    "store": GROUND | SYSTEM | {"trial", "options"},
-    "session": GROUND | SYSTEM | {"_reads", "trial", "options", "space", "optimizers", "analysis", "store"},
-    "study": GROUND | {"trial", "options", "space", "optimizers", "analysis", "session", "store"},
+    "analysis": GROUND | {"_files", "trial", "stopping", "space"},
+    "store": GROUND | SYSTEM | {"trial", "options", "stopping"},
+    "session": GROUND | SYSTEM | {
+        "_reads", "trial", "options", "stopping", "space", "optimizers", "analysis", "store",
+    },
+    "study": GROUND | {
+        "trial", "options", "stopping", "space", "optimizers", "analysis", "session", "store",
+    },
     "forking": GROUND | {"_files", "options", "space", "optimizers", "session", "store", "study"},
+    "reevaluation": GROUND | {"trial", "analysis", "session", "store", "study"},
     "remote": GROUND | {"_files", "trial", "options", "session", "store", "study"},
     "testing": GROUND | {"space", "optimizers"},
     "launch": FACE | GROUND | SYSTEM,
-    "_public": FACE - {"__init__"} | {"space", "optimizers", "analysis", "session", "forking", "launch"},
+    "_public": FACE - {"__init__"} | {
+        "space", "optimizers", "analysis", "session", "forking", "reevaluation", "launch",
+    },
     "__init__": {"_log", "_public"},
     "plot": FACE | GROUND | {"analysis"},
     "report": FACE | GROUND | {"_files", "analysis"},

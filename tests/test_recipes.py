@@ -30,6 +30,7 @@ FOLLOWED = {  # from top to bottom, with what is quoted compared; and what they 
     "sklearn": ["sklearn"],
     "rl": [],
     "constraints": [],
+    "noise": [],
     "containers": ["click", "rich"],
 }
 

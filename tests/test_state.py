@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hoptim.errors import StudyDamaged
+from hoptim.stopping import Stopped
 from hoptim.store.published import Published
 from hoptim.store.seeds import trial_seed
 from hoptim.store.shape import StudyShape
@@ -364,8 +365,8 @@ def test_a_lost_checkpoint_is_dropped_by_a_record_of_its_own():
 def test_a_stop_has_a_reason_and_an_end():
     """What is stopped says why, until a record takes it back."""
     log = Log()
-    log.put("stop", why="a budget")
-    assert log.state.stopped == "a budget"
+    log.put("stop", why="a budget", by="anna@node7")
+    assert log.state.stopped == Stopped("a budget", "anna@node7", log.state.time)
     log.put("stop", why=None)
     assert log.state.stopped is None
 

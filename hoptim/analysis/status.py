@@ -8,6 +8,7 @@ from typing import Any
 
 from hoptim._text import counted
 from hoptim.space.space import Space
+from hoptim.stopping import Stopped
 from hoptim.trial import FinishedTrial
 
 _UNREAD = {
@@ -60,6 +61,7 @@ class Status:
         steps: Trials of each member.
         at: Time of the look, seconds since 1970.
         done: True if every member has done its steps.
+        stopped: Stop of the study; None if there was none, or the study was resumed.
         finished: Number of trials that have ended.
         progress: Number of trials that each member has ended, `(size,)`.
         best: Best of the members' latest, None before the first finite value.
@@ -85,6 +87,7 @@ class Status:
     steps: int
     at: float
     done: bool
+    stopped: Stopped | None
     finished: int
     progress: list[int]
     best: FinishedTrial | None
@@ -120,7 +123,7 @@ def warnings(
         collapsed: Sentence on an early loss of diversity, None without one.
         unread: Number of trials whose `checkpoint`, or whose `params`, were never read.
         running: Trials that a worker holds.
-        left: Trials that have not ended.
+        left: Trials that are still to be trained; none when the study has stopped.
         unremoved: Dropped checkpoints that are still on disk.
     """
     said = [] if collapsed is None else [collapsed]

@@ -25,13 +25,14 @@ from hoptim.cli.picture import plot, report
 from hoptim.cli.remote import ask, beat, fail, tell
 from hoptim.cli.schedule import schedule
 from hoptim.cli.status import status, watch
+from hoptim.cli.stop import resume, stop
 from hoptim.errors import ArgumentError, HoptimError, MissingExtra
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Look at a run": (
         status, watch, best, schedule, lineage, plot, report, export, export_checkpoint,
     ),
-    "Train": (run, fork),
+    "Train": (run, stop, resume, fork),
     "Train from a shell or another language": (ask, beat, tell, fail),
     "Look after the files": (check, check_dir),
 }  # fmt: skip

@@ -89,6 +89,8 @@ def _state(folder: Path) -> Iterator[str]:
         with suppress(NoResult):
             line += f", best value {study.best.value:g} (member {study.best.member})"
         yield line
+        if (stopped := study.stopped) is not None:
+            yield f"The study has stopped: {stopped.why}"
     except ArgumentError:
         yield f"There is no study in {str(folder)!r}; is that the one that the command trains?"
     except HoptimError as error:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import click
 from hoptim._files import replace_whole
 from hoptim._text import json_number, printable, printable_lines
 from hoptim.space.space import Space
+from hoptim.stopping import Stopped
 from hoptim.trial import FinishedTrial
 
 TRIAL_KEYS = (
@@ -53,6 +55,12 @@ def trial_json(trial: FinishedTrial, space: Space) -> dict[str, Any]:
 def brief(value: Any) -> str:
     """Return a value in few places, safe for a terminal."""
     return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
+
+
+def stopped_line(stopped: Stopped) -> str:
+    """Return why, by whom and when a study was stopped, on one line."""
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(stopped.at))
+    return f"{printable(stopped.why)} ({', '.join(filter(None, (printable(stopped.by), at)))})"
 
 
 def print_error(error: Exception | str) -> None:

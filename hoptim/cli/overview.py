@@ -12,6 +12,7 @@ from rich.text import Text
 
 from hoptim._text import counted, printable
 from hoptim.analysis.status import Running, Status
+from hoptim.cli.output import stopped_line
 from hoptim.cli.screen import duration, size, tables
 from hoptim.trial import FinishedTrial
 
@@ -67,6 +68,8 @@ def _facts(status: Status, screen: Console) -> Iterator[tuple[str, RenderableTyp
             ProgressBar(status.size * status.steps, status.finished, width=min(_BAR, screen.width - 12)),
         )
     yield "time", ", ".join(_pace(status)) or "unknown"
+    if status.stopped is not None:
+        yield "stopped", stopped_line(status.stopped)
     yield "best", _result(status.best)
     yield "best ever", _result(status.best_ever)
     yield "failures", _failures(status)
@@ -89,6 +92,8 @@ def _steps(status: Status) -> str:
 def _pace(status: Status) -> list[str]:
     if status.done:
         return ["all done"]
+    if status.stopped is not None:
+        return ["stopped"]
     found = []
     if status.rate is not None:
         unit, rate = ("minute", 60 * status.rate) if 60 * status.rate >= 1 else ("hour", 3600 * status.rate)

@@ -48,7 +48,7 @@ def ask(
 
     With --shell the fields are trial_number, trial_token, trial_checkpoint and so on, and the
     hyperparameters param_NAME, with _ for each character that is no letter or digit. Exit status: 0 a
-    trial; 3 all is done; 4 nothing was due in time.
+    trial; 3 all is done, or the run has stopped; 4 nothing was due in time.
     """
     from hoptim import remote
 

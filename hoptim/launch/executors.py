@@ -62,7 +62,7 @@ class LocalSubmission(Submission):
 def train_with(
     executor: Executor | None, train: Callable[[Study], object], study: Study, workers: int, restarts: int
 ) -> None:
-    """Train until the study is done or no worker is left.
+    """Train until the study is done, or no worker is left, as when it has stopped.
 
     Args:
         executor: Executor to submit calls to; None starts processes on this machine and leaves none.
@@ -107,15 +107,20 @@ def _supervise(
 
     supervisor = Supervisor(submit, workers, restarts, partial(_finished, study), Records(lambda: study))
     pause, longest = _PAUSES
-    while not _is_done(study) and supervisor.look():
+    while not _is_done(study, supervisor) and supervisor.look():
         time.sleep(pause)
         pause = min(1.5 * pause, longest)
     return supervisor
 
 
-def _is_done(study: Study) -> bool:
-    """Tell whether a study is done; a look that fails must not end workers that train."""
+def _is_done(study: Study, supervisor: Supervisor[Future]) -> bool:
+    """Tell whether a study is done; a look that fails must not end workers that train.
+
+    When it has stopped, no worker is started any more, and those that run end after their trial.
+    """
     with suppress(StoreError):
+        if study.stopped is not None:
+            supervisor.close()
         return study.done
     return False
 

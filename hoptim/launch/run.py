@@ -38,8 +38,8 @@ def run(
             failed attempt, or on this machine as a death in a trial. Default: 3.
 
     Returns:
-        The study, when it is done or every worker has returned. Workers of an executor may then be
-        about to return; those of this machine have returned.
+        The study, when it is done or every worker has returned, as when it has stopped. Workers of an
+        executor may then be about to return; those of this machine have returned.
 
     Raises:
         ArgumentError: The study is in memory, or another argument cannot work.

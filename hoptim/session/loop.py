@@ -16,6 +16,7 @@ from hoptim.session.hand import Hand
 from hoptim.session.handle import lend
 from hoptim.session.last_told import StudyKey
 from hoptim.session.session import Session
+from hoptim.stopping import Stopped
 from hoptim.store.claim import Claim
 from hoptim.store.locking.patience import ENDLESS, Patience
 from hoptim.store.state import State
@@ -43,9 +44,10 @@ class Loop:
     def __init__(self, session: Session, study: object) -> None:
         self._session, self._store, self._study = session, session.store, study
         self._announced = False
+        self._stopped: Stopped | None = None  # of which this loop has told
 
     def trials(self, deadline: Deadline | None = None) -> Iterator[Trial]:
-        """Yield trials until all is done, or until none would end before a deadline."""
+        """Yield trials until all is done, the study stops, or none would end before a deadline."""
         hand = self._begin(deadline)
         try:
             while True:
@@ -53,6 +55,7 @@ class Loop:
                     hand = self._begin(deadline)
                 with signals_deferred():  # no claim gets lost between the store and this hand
                     try:
+                        self._hand_back_if_stopped(hand)
                         hand.ahead = self._session.usable(hand.ahead) or self._next(None, deadline)
                     except DeadlineNear:
                         return
@@ -74,7 +77,7 @@ class Loop:
             self._end(hand)
 
     def ask(self, timeout: float | None, deadline: Deadline | None = None) -> Trial | None:
-        """Return the next trial, None when all is done.
+        """Return the next trial, None when all is done or the study has stopped.
 
         Args:
             timeout: Seconds to wait for one that is due; None waits on.
@@ -117,11 +120,17 @@ class Loop:
             if _hands.get(self._here()) is hand:
                 del _hands[self._here()]
 
+    def _hand_back_if_stopped(self, hand: Hand) -> None:
+        """Hand back what was claimed along with the last tell, if the study was stopped since."""
+        if hand.ahead is not None and self._store.state.stopped is not None:
+            self._session.hand_back(hand.ahead, unused=True)
+            hand.ahead = None
+
     def _here(self) -> tuple[StudyKey, int]:
         return self._session.key, threading.get_ident()
 
     def _next(self, timeout: float | None, deadline: Deadline | None = None) -> Claim | None:
-        """Claim the next trial, None when all is done; signals act while it waits, and only then."""
+        """Claim the next trial, None when there is none; signals act while it waits, and only then."""
         waiting = Patience(timeout)
         locking = ENDLESS if timeout is None else Patience(max(timeout, _LOCK_WITHIN))
         said = time.monotonic()
@@ -130,7 +139,7 @@ class Loop:
             while True:
                 with self._store.alone(locking):  # else another thread may wait for the lock, and we for it
                     state = self._store.refresh()
-                    if state.done:
+                    if state.done or state.stopped is not None:
                         break
                     if deadline is not None:
                         deadline.require(self._session.durations.next(state))
@@ -148,8 +157,20 @@ class Loop:
             if locking.left != 0:
                 raise  # lock_timeout is shorter
             raise NothingDue(f"Nothing could be claimed within {timeout} s. {error}") from error
-        self._finish(state, locking)
+        if state.done:
+            self._finish(state, locking)
+        elif state.stopped is not None:
+            self._say_stopped(state.stopped)
         return None
+
+    def _say_stopped(self, stopped: Stopped) -> None:
+        """Log once why there are no more trials; those in hand may still be told, so nothing is left."""
+        if self._stopped != stopped:
+            self._stopped = stopped
+            log.warning(
+                "%r has stopped: %s. Open it with resume=True, or run `hoptim resume DIR`, to go on.",
+                self._session, stopped.why,
+            )  # fmt: skip
 
     def _finish(self, state: State, patience: Patience) -> None:
         with suppress(StoreError, LockTimeout):  # no heartbeat is owed any more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import copy
@@ -9,6 +10,8 @@ from functools import cached_property
 from itertools import islice
 from operator import attrgetter
 
+from hoptim._arguments import sign_of, whole_of
+from hoptim.analysis.candidate import Candidate
 from hoptim.analysis.family import Family
 from hoptim.analysis.lineage import Lineage, chosen
 from hoptim.analysis.progress import diversity, early_collapse, rate
@@ -17,6 +20,7 @@ from hoptim.analysis.schedule import Interval, Schedule
 from hoptim.errors import ArgumentError, NoResult
 from hoptim.session.present import Presenter
 from hoptim.session.study_config import StudyConfig
+from hoptim.stopping import Stopped
 from hoptim.store.state import State
 from hoptim.store.trial_record import TrialRecord
 from hoptim.trial import FinishedTrial
@@ -52,7 +56,7 @@ class Results:
         self._lately = list(islice(reversed(state.finished.values()), 4 * state.size))[::-1]
         self._saved = dict(state.saved)
         self._best_ever = state.best_ever
-        self._stateful = state.stateful
+        self._stateful, self._stopped = state.stateful, state.stopped
         self._wrong, self._sole = copy(state.counts), state.founders.sole
         self._open = [copy(record) for record in state.open.values()]
 
@@ -79,6 +83,29 @@ class Results:
         if first is None:
             raise NoResult(f"{self._name} has no trial with a finite value among its members' latest.")
         return self._show(first)
+
+    def top(self, n: int = 5, last: int = 1) -> list[Candidate]:
+        """Return the best of the members' latest trials, by the mean of the last values of their lineages.
+
+        Of many noisy values the best flatters: it is the luckiest as well. The mean of several values of
+        one lineage, which are of nearly the same weights, flatters less.
+
+        Args:
+            n: Number of trials at most. Default: 5.
+            last: Number of values of each lineage, the trial's own included. Default: 1, its own alone.
+
+        Returns:
+            The trials with finite values, the best first.
+
+        Raises:
+            ArgumentError: A number below 1.
+        """
+        count, length = whole_of("n", n, 1), whole_of("last", last, 1)
+        lines = [(record, self._values(record, length)) for record in self._latest if record.finite]
+        means = [(_mean(values), record, values) for record, values in lines]
+        sign = sign_of(self.mode)
+        means.sort(key=lambda ranked: (sign * ranked[0], ranked[1].number))
+        return [Candidate(self._show(record), mean, values) for mean, record, values in means[:count]]
 
     @property
     def best_ever(self) -> FinishedTrial:
@@ -149,6 +176,11 @@ class Results:
         return min(self._counts) >= self.steps
 
     @property
+    def stopped(self) -> Stopped | None:
+        """Return why, by whom and when the study was stopped; None if it was not, or was resumed."""
+        return self._stopped
+
+    @property
     def running(self) -> list[TrialRecord]:
         """Return the records of trials that a worker holds, by member."""
         return [record for record in self._open if record.worker is not None]
@@ -197,6 +229,14 @@ class Results:
     def _ended(self) -> list[TrialRecord]:
         return list(self._state.finished.values())[: self._finished]
 
+    def _values(self, record: TrialRecord, most: int) -> tuple[float, ...]:
+        """Return the latest values of a trial's lineage, its own last."""
+        values = [record.value]
+        while len(values) < most and record.parent is not None:
+            record = self._state.finished[record.parent]
+            values.append(record.value)
+        return tuple(reversed(values))
+
     @property
     def _latest(self) -> list[TrialRecord]:
         members = zip(self._state.members, self._counts, strict=True)
@@ -211,3 +251,8 @@ class Results:
 
     def _show(self, record: TrialRecord) -> FinishedTrial:
         return self._present.finished(record, self._saved)
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return a mean that is finite whenever the values are."""
+    return math.fsum(value / len(values) for value in values)

@@ -60,6 +60,8 @@ class Claims:
         """
         if self._workers.is_lost():
             return None  # others took this process for dead; the next ask begins anew
+        if transaction.state.stopped is not None:
+            return None
         if self._workers.suspects:
             self._take_back(transaction)
         state = transaction.state

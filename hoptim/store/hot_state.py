@@ -7,7 +7,9 @@ from dataclasses import astuple
 from itertools import islice
 from typing import Any
 
+from hoptim.stopping import Stopped
 from hoptim.store.counts import Counts
+from hoptim.store.effort import Effort
 from hoptim.store.fields import check_params, moment, truth, whole, worker_name
 from hoptim.store.format import known_format
 from hoptim.store.founders import Sole
@@ -44,10 +46,11 @@ def pack(state: State) -> dict[str, Any]:
         hot[state.best_ever.number] = state.best_ever
     return {
         "format": state.format, "n": state.n, "time": state.time, "steps": state.steps,
-        "count": state.count, "stateful": state.stateful, "stopped": state.stopped,
+        "count": state.count, "stateful": state.stateful,
+        "stopped": None if state.stopped is None else astuple(state.stopped),
         "lost": sorted(state.lost), "gone": sorted(state.gone), "retained": sorted(state.retained),
         "saved": [[number, saved.record()] for number, saved in state.saved.items()],
-        "counts": astuple(state.counts), "sole": state.founders.sole,
+        "counts": astuple(state.counts), "effort": astuple(state.effort), "sole": state.founders.sole,
         "best": None if state.best_ever is None else state.best_ever.number,
         "lengths": list(map(len, state.members)), "latest": [trial.number for trial in latest],
         "open": list(map(row_of, state.open.values())), "finished": list(map(row_of, hot.values())),
@@ -69,11 +72,11 @@ def unpack(found: Any, shape: StudyShape, past: Past) -> State:
     state.format = known_format(found["format"])
     state.n, state.count, state.steps = (whole(found[name]) for name in ("n", "count", "steps"))
     state.time = moment(found["time"])
-    state.stopped = None if found["stopped"] is None else str(found["stopped"])
+    state.stopped = None if found["stopped"] is None else _stopped(*found["stopped"])
     state.lost = set(map(worker_name, found["lost"]))
     state.gone.update(map(whole, found["gone"]))
     state.retained.update(map(whole, found["retained"]))
-    state.counts = Counts(*map(whole, found["counts"]))
+    state.counts, state.effort = Counts(*map(whole, found["counts"])), Effort.read(found["effort"])
     state.founders.sole = None if found["sole"] is None else Sole(*map(whole, found["sole"]))
     finished, opened = (_trials(found[name], shape, state.format) for name in ("finished", "open"))
     for number, record in found["saved"]:
@@ -105,6 +108,10 @@ def _trials(rows: Any, shape: StudyShape, format: int) -> dict[int, TrialRecord]
             raise ValueError(f"there is no member {trial.member}")
         check_params(trial.params, trial.x, names, partial=format > 1)
     return trials
+
+
+def _stopped(why: Any, by: Any, at: Any) -> Stopped:
+    return Stopped(str(why), str(by), moment(at))
 
 
 def _published(trial: TrialRecord, record: Any, format: int) -> Published:

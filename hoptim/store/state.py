@@ -7,7 +7,9 @@ from itertools import islice
 
 from hoptim._arguments import LARGEST_COUNT
 from hoptim.errors import StudyDamaged
+from hoptim.stopping import Stopped
 from hoptim.store.counts import Counts
+from hoptim.store.effort import Effort
 from hoptim.store.fields import check_params, metrics, moment, number, truth, whole, worker_name
 from hoptim.store.format import NEWEST, known_format, refuse_op
 from hoptim.store.founders import Founders
@@ -41,12 +43,13 @@ class State:
         finished: Trials that have ended, by number.
         count: Number of trials proposed.
         counts: Counts of what went wrong so far.
+        effort: Training time and progress so far.
         founders: Founders that the members descend from.
         saved: Trials whose checkpoint exists, and what it is.
         gone: Trials whose checkpoint went without being dropped, so that nothing continues from them.
         retained: Trials to be kept until a trial continues from them, and none has yet.
         best_ever: The finished trial with the best finite value, the first of equals.
-        stopped: Reason why no trial is to be begun any more; None while none is given.
+        stopped: Stop after which no trial is to be begun any more; None while there is none.
         lost: Workers whose trials were taken back.
     """
 
@@ -57,12 +60,12 @@ class State:
         self.members: list[Trials] = [[] for _ in range(self.size)]
         self.open = OpenTrials()
         self.finished: Finished = {}
-        self.counts, self.founders = Counts(), Founders(self.size)
+        self.counts, self.effort, self.founders = Counts(), Effort(), Founders(self.size)
         self._turns, self._references = Turns([0] * self.size), References(self.size)
         self.saved, self.retained = self._references.saved, self._references.retained
         self.gone: set[int] = set()
         self.best_ever: TrialRecord | None = None
-        self.stopped: str | None = None
+        self.stopped: Stopped | None = None
         self.lost: set[str] = set()
 
     def apply(self, record: Record) -> None:
@@ -218,12 +221,13 @@ class State:
         trial = self._claimed(record)
         trial.value = number(record["value"], or_none=self.format > 1)
         trial.metrics = metrics(record, any_json=self.format > 1)
+        self.effort.spend(trial, self.time)
         self._end(trial, record)
         self.counts.note_unread(record.get("unread", ()))
         self._references.save(trial, record, self.format)
         best = self.best_ever
         if trial.finite and (best is None or self.sign * trial.value < self.sign * best.value):
-            self.best_ever = trial
+            self.best_ever, self.effort.improved = trial, len(self.finished)
             self._references.prefer(trial)
 
     def _end(self, trial: TrialRecord, record: Record, failed: str | None = None) -> None:
@@ -242,6 +246,7 @@ class State:
 
     def _fail(self, record: Record) -> None:
         trial = self._claimed(record)
+        self.effort.spend(trial, self.time)
         if record["final"]:
             self._end(trial, record, str(record["why"]))
         else:
@@ -251,7 +256,10 @@ class State:
             self._put_back(trial, interrupted=False)
 
     def _release(self, record: Record) -> None:
-        self._put_back(self._claimed(record), interrupted=not record.get("unused", False))
+        trial, unused = self._claimed(record), record.get("unused", False)
+        if not unused:
+            self.effort.spend(trial, self.time)
+        self._put_back(trial, interrupted=not unused)
 
     def _reclaim(self, record: Record) -> None:
         trial = self._claimed(record)
@@ -282,7 +290,11 @@ class State:
         self.gone.update(record["drops"])
 
     def _stop(self, record: Record) -> None:
-        self.stopped = None if record["why"] is None else str(record["why"])
+        if record["why"] is not None:
+            self.stopped = Stopped(str(record["why"]), str(record.get("by", "")), self.time)
+        elif self.stopped is not None:
+            self.stopped = None
+            self.effort.resume(len(self.finished), self.best_ever)
 
 
 _HANDLERS: dict[str, Callable[[State, Record], None]] = {

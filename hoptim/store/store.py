@@ -37,6 +37,7 @@ from hoptim.store.published import Published
 from hoptim.store.shape import StudyShape
 from hoptim.store.snapshot import Snapshots
 from hoptim.store.state import State
+from hoptim.store.stop_record import record_resumption, record_stop, require_format, stop_if_met
 from hoptim.store.transactions import Transaction, Transactions
 from hoptim.store.worker import is_of_start
 from hoptim.store.workers import Workers
@@ -167,6 +168,9 @@ class Store:
         self._membership.join(patience.within(self.options.lock_timeout))
         self._workers.look_around(self.state)
         with self._transactions.begin(patience.within(self.options.lock_timeout)) as transaction:
+            if self.options.stop is not None:
+                require_format(transaction.state)
+                stop_if_met(transaction, self.options.stop)
             return self._claims.next(transaction, propose, patient=patience.left is None)
 
     def tell(
@@ -193,6 +197,7 @@ class Store:
         with self._transaction() as transaction:
             if record_tell(transaction, claim, ended, self.checkpoints):
                 drop_unreferenced(transaction, keep, self._pins)
+                stop_if_met(transaction, self.options.stop)
             self._claims.prefer = claim.member
             if then is not None:
                 try:
@@ -219,6 +224,7 @@ class Store:
             attempts = self.options.max_attempts if retry else 1
             final = record_failure(transaction, claim, id, why, attempts)
             drop_unreferenced(transaction, keep, self._pins)
+            stop_if_met(transaction, self.options.stop)
         self.checkpoints.forget(claim.number, claim.token, ended=final)
 
     def release(self, claim: Held, unused: bool) -> None:
@@ -271,6 +277,24 @@ class Store:
         with self._transaction() as transaction:
             if steps > transaction.state.steps:
                 transaction.add("extend", steps=steps)
+
+    def stop(self, why: str) -> None:
+        """Record that no trial is to be begun any more; the first reason stays.
+
+        Args:
+            why: Reason.
+
+        Raises:
+            ArgumentError: The study is of format 1, which has no such record.
+        """
+        with self._transaction() as transaction:
+            record_stop(transaction, why)
+
+    def resume(self) -> None:
+        """Record that a stopped study goes on."""
+        if self.refresh().stopped is not None:
+            with self._transaction() as transaction:
+                record_resumption(transaction)
 
     def leave(self, timeout: float | None = None) -> None:
         """Release everything that this process holds, tidy up, and stop its heartbeat.
