@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
-from hoptim._arguments import number_of, python_of
+from hoptim._arguments import number_of
 from hoptim._text import shown
 from hoptim.errors import ArgumentError, NotApplied
 
@@ -59,11 +60,12 @@ def _pairs(asked: Any, found: Mapping[Any, Any], prefix: str) -> Iterator[tuple[
 
 def _parts(wanted: Any, found: Any) -> Mapping[Any, Any] | None:
     """Return values by name or position where both are dicts, or lists of the same length."""
-    found = python_of(found) if isinstance(wanted, (list, tuple)) else found
-    if isinstance(wanted, dict) and isinstance(found, Mapping):
-        return found
-    if isinstance(wanted, (list, tuple)) and isinstance(found, (list, tuple)) and len(wanted) == len(found):
-        return {str(i): item for i, item in enumerate(found)}
+    with suppress(Exception):  # whatever the values' own code raises: they are compared as a whole
+        if isinstance(wanted, dict) and isinstance(found, Mapping):
+            return dict(found)
+        items = isinstance(found, (list, tuple)) or getattr(found, "ndim", None) == 1  # of an array, typed
+        if isinstance(wanted, (list, tuple)) and items and len(wanted) == len(found):
+            return {str(i): item for i, item in enumerate(found)}
     return None
 
 

@@ -150,6 +150,7 @@ def test_check_compares_nested_and_dotted():
     lr, width = trial.params["opt"]["lr"], trial.params["layers"][0]["width"]
     trial.check(**trial.params)
     trial.check(opt={"lr": lr}, **{"layers.0.width": width, "betas.1": 0.999})
+    trial.check(betas=np.array(trial.params["betas"], dtype=np.float16))
     trial.check(betas=list(trial.params["betas"]), layers=[{"width": width}, {"skip": True}])
     with pytest.raises(hoptim.NotApplied, match=rf"opt\.lr is 7, asked for {lr}.*layers\.0\.width is 99"):
         trial.check(opt={"lr": 7}, layers=[{"width": 99}, {"skip": True}])
@@ -213,7 +214,7 @@ def test_commands_print_nested_params(tmp_path, capsys):
 
     def output(*words: str) -> str:
         assert main(list(words)) == 0
-        return capsys.readouterr().out
+        return str(capsys.readouterr().out)
 
     best = json.loads(output("best", str(tmp_path), "--json"))["params"]
     asked = json.loads(output("ask", str(tmp_path)))["params"]
@@ -230,7 +231,8 @@ def test_commands_print_nested_params(tmp_path, capsys):
 
 leaves = st.one_of(
     st.sampled_from([Float(0.0, 1.0), Int(1, 5), Choice(["a", None]), Ordinal([1, 2, 3])]),
-    st.integers(), st.booleans(), st.none(), st.text(max_size=3), st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(), st.booleans(), st.none(), st.text(max_size=3),
+    st.floats(allow_nan=False, allow_infinity=False),
 )  # fmt: skip
 keys = st.text(alphabet="ab.", min_size=1, max_size=2)
 trees = st.recursive(

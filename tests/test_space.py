@@ -262,7 +262,7 @@ def test_masks_tell_the_kinds_apart():
         ({"lr": np.array([1, 2, 3])}, r"Write 'lr': hoptim\.Choice\(\[1, 2, 3\]\) for one of these"),
         ({"opt": {"lr": (0, 1)}}, r"Dimension 'opt\.lr' must be .* Write 'opt\.lr': hoptim\.Float"),
         ({"act": ["relu", "gelu"]}, r"Write 'act': hoptim\.Choice\(\['relu', 'gelu'\]\) for one of these"),
-        ({"act": {"relu"}}, r"found {'relu'}\. Write hoptim\.Choice\(\[\.\.\.\]\) for one of these values"),
+        ({"act": {"relu"}}, r"found {'relu'}\. Write hoptim\.Choice\(\[\.\.\.\]\) for one of its values"),
         ({"lr": Float}, "Dimension 'lr' must be a Float"),
         ({"x": Float(0.0, 1.0), "lr": math.nan}, r"'lr' must be .* constant \(text, a finite .* found nan"),
         ({"lr": 0.1, "seed": None}, "at least one Float, Int, Choice or Ordinal, not constants alone"),

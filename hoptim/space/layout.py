@@ -11,8 +11,8 @@ from hoptim._text import shown
 from hoptim.errors import SpaceError
 from hoptim.space.dimension import Dimension, Scalar
 
-CONSTANT = "Constant"  # type of a constant in JSON, beside those of dimensions
-DEEPEST = 32  # levels; a dict that contains itself has no end
+_CONSTANT = "Constant"  # type of a constant in JSON, beside those of dimensions
+_DEEPEST = 32  # levels; a dict that contains itself has no end
 _SCALARS = (str, int, float, bool, type(None))
 
 
@@ -40,8 +40,8 @@ class Layout:
     def _grow(self, node: Any, name: str, depth: int) -> Any:
         """Return a node with names as leaves; take note of the dimensions and constants below it."""
         node = python_of(node)
-        if depth > DEEPEST:
-            raise SpaceError(f"A space has at most {DEEPEST} levels; {shown(name)} lies deeper.")
+        if depth > _DEEPEST:
+            raise SpaceError(f"A space has at most {_DEEPEST} levels; {shown(name)} lies deeper.")
         if isinstance(node, Mapping):
             return {key: self._grow(node[key], _below(name, key), depth + 1) for key in node}
         if isinstance(node, (list, tuple)):
@@ -133,7 +133,7 @@ class Layout:
 
     def to_json(self) -> dict[str, Any]:
         """Return the tree as plain JSON, in which each leaf has a `type`."""
-        constants = {name: {"type": CONSTANT, "value": value} for name, value in self.constants.items()}
+        constants = {name: {"type": _CONSTANT, "value": value} for name, value in self.constants.items()}
         return self.plain({name: dim.to_json() for name, dim in self.dimensions.items()} | constants)
 
 
@@ -149,18 +149,18 @@ def read_layout(data: Any, kinds: Mapping[str, type[Dimension]], name: str = "",
     Raises:
         SpaceError: A type that there is not.
     """
-    if depth > DEEPEST:
-        raise SpaceError(f"A space has at most {DEEPEST} levels; {shown(name)} lies deeper.")
+    if depth > _DEEPEST:
+        raise SpaceError(f"A space has at most {_DEEPEST} levels; {shown(name)} lies deeper.")
     if isinstance(data, Mapping) and not (name and isinstance(data.get("type"), str)):
         return {k: read_layout(v, kinds, f"{name}.{k}" if name else k, depth + 1) for k, v in data.items()}
     if isinstance(data, list):
         return [read_layout(v, kinds, f"{name}.{i}", depth + 1) for i, v in enumerate(data)]
     settings = dict(data) if isinstance(data, Mapping) else {}
-    if (kind := settings.pop("type", None)) == CONSTANT:
+    if (kind := settings.pop("type", None)) == _CONSTANT:
         return settings["value"]
     if kind not in kinds:
         raise SpaceError(
-            f"Dimension {shown(name)} has no known type of {[*kinds, CONSTANT]}: {shown(data)}."
+            f"Dimension {shown(name)} has no known type of {[*kinds, _CONSTANT]}: {shown(data)}."
         )
     return kinds[kind].from_json(settings)
 
@@ -174,12 +174,11 @@ def _below(name: str, key: Any) -> str:
 def _constant(name: str, value: Any) -> Scalar:
     if isinstance(value, _SCALARS) and not (isinstance(value, float) and not math.isfinite(value)):
         return value
-    several = isinstance(value, (set, frozenset, range))
+    hint = " Write hoptim.Choice([...]) for one of its values."
     raise SpaceError(
         f"Dimension {shown(name)} must be a Float, Int, Choice or Ordinal, a dict or list of them, or a "
         f"constant (text, a finite number, True, False or None), found {shown(value)}."
-        + " Write hoptim.Choice([...]) for one of these values."
-        * several
+        f"{hint if isinstance(value, (set, frozenset, range)) else ''}"
     )
 
 
