@@ -87,6 +87,7 @@ def test_a_study_reopens(space, tmp_path):
     backwards = dict(reversed(space.items()))
     for again in (hoptim.load(tmp_path, space=space), study(tmp_path, backwards)):
         assert [trial.params for trial in again.trials] == [trial.params for trial in made.trials]
+        assert list(again.space.dimensions) == list(made.space.dimensions)
     by_path = hoptim.load(tmp_path)
     assert by_path.space == made.space
     plain = [made.space.plain(trial.params) for trial in made.trials]
