@@ -98,12 +98,31 @@ def sign_of(mode: str) -> int:
     return 1 if mode == "min" else -1
 
 
-def plain(value: Any, what: str) -> Any:
-    """Return a value as JSON gives it back; raise `ArgumentError` if JSON cannot hold it."""
+def python_of(value: Any) -> Any:
+    """Return a scalar or a sequence of numpy's, or of a library like it, as Python's; all else as it is."""
     try:
-        return json.loads(json.dumps(value, allow_nan=False))
+        if getattr(value, "ndim", None) in (0, 1):
+            return value.tolist()
+    except Exception:  # an object's own code may raise anything
+        return value
+    return value
+
+
+def plain(value: Any, what: str) -> Any:
+    """Return a value as JSON gives it back; raise `ArgumentError` if JSON cannot hold it.
+
+    Scalars of numpy's, or of a library like it, become Python's.
+    """
+    try:
+        return json.loads(json.dumps(value, allow_nan=False, default=_scalar))
     except Exception as error:  # too deep, a circle, or what an object's own code raises
         raise ArgumentError(f"{what} must be plain JSON values: {said(error)}.") from error
+
+
+def _scalar(value: Any) -> Any:
+    if getattr(value, "ndim", None) == 0:
+        return python_of(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def settings_before(kind: type) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Unpack
+from typing import Any, Unpack
 
 from hoptim._arguments import MOST_MEMBERS, whole_of
 from hoptim._paths import study_folder
@@ -13,7 +13,6 @@ from hoptim.options import OptionKeywords, Options
 from hoptim.session.generation import bring_over, choose_members, generation_step
 from hoptim.session.session import Session
 from hoptim.session.study_config import StudyArguments
-from hoptim.space.dimension import Dimension
 from hoptim.space.space import Space
 from hoptim.store.state import State
 from hoptim.store.study_draft import StudyDraft
@@ -26,7 +25,7 @@ def fork(
     new_path: str | os.PathLike[str],
     *,
     at_step: int | None = None,
-    space: Mapping[str, Dimension] | Space | None = None,
+    space: Mapping[str, Any] | Space | None = None,
     optimizer: Optimizer | None = None,
     size: int | None = None,
     steps: int | None = None,

@@ -61,7 +61,7 @@ def ask(
         return None
     names = ("number", "token", "member", "step", "age", "parent", "checkpoint", "seed", "attempt")
     paths = {"draft": str(trial.draft), "scratch": str(trial.scratch)}
-    params = {"params": session.config.space.record(trial.params)}
+    params = {"params": session.config.space.plain(trial.params)}
     return {name: getattr(trial, name) for name in names} | params | paths
 
 

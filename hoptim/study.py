@@ -24,7 +24,6 @@ from hoptim.session.pinned import pinned
 from hoptim.session.results import Results
 from hoptim.session.session import Session
 from hoptim.session.study_config import StudyArguments, space_of
-from hoptim.space.dimension import Dimension
 from hoptim.space.space import Space
 from hoptim.stopping import Stopped
 from hoptim.trial import FinishedTrial, Keeper, Trial
@@ -43,7 +42,8 @@ class Study:
     Args:
         path: Directory, in which `~` is the home folder; a link is followed once, when the study is
             opened. None keeps everything in memory, checkpoints in a temporary folder.
-        space: Hyperparameters by name: `Float`, `Int`, `Choice` or `Ordinal`.
+        space: Hyperparameters by name: `Float`, `Int`, `Choice` or `Ordinal`, dicts and lists of them, and
+            constants.
         size: Number of members.
         steps: Trials of each member. Larger than before extends the study.
         mode: "min" or "max", for whether a lower or a higher value is better. No default: a wrong
@@ -77,7 +77,7 @@ class Study:
         self,
         path: str | os.PathLike[str] | None,
         *,
-        space: Mapping[str, Dimension] | Space,
+        space: Mapping[str, Any] | Space,
         size: int,
         steps: int,
         mode: str,
@@ -399,7 +399,7 @@ class _Reopened(Study):
 def load(
     path: str | os.PathLike[str],
     *,
-    space: Mapping[str, Dimension] | Space | None = None,
+    space: Mapping[str, Any] | Space | None = None,
     optimizer: Optimizer | None = None,
     resume: bool = False,
     **options: Unpack[OptionKeywords],

@@ -174,7 +174,7 @@ class OptimizerConformance:
             if ask.row is None:
                 assert ask.proposal.parent is None, ask.broke("First: there must be no parent yet")
                 dims, start = ask.view.space.dimensions, ask.view.start[ask.member : ask.member + 1]
-                given = {name: dim.init for name, dim in dims.items() if dim.init is not None}
+                given = {name: dim.init for name, dim in dims.items() if dim.has_init}
                 given |= dict(*start)
                 wanted = {name: dims[name].name(dims[name].encode(value)) for name, value in given.items()}
                 found = ask.view.space.names(ask.proposal.x)

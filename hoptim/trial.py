@@ -11,10 +11,11 @@ from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
 from hoptim import _reads
-from hoptim._arguments import mapping_of, number_of, truth_of
+from hoptim._arguments import mapping_of, truth_of
+from hoptim._in_force import require_in_force
 from hoptim._paths import absolute_path
 from hoptim._text import said, shown
-from hoptim.errors import AlreadyTold, ArgumentError, ClaimLost, NotApplied
+from hoptim.errors import AlreadyTold, ArgumentError, ClaimLost
 
 Save = Callable[[str], object]
 
@@ -135,7 +136,8 @@ class Trial:
         step: Count of the member's own trials before this one, 0..steps-1.
         age: Intervals that these weights have been trained before; learning-rate schedules use it.
         parent: Number of the trial whose weights to continue from, None to start fresh.
-        params: Hyperparameters to train with: plain `float`, `int` or the user's own values.
+        params: Hyperparameters to train with: plain `float`, `int` or the user's own values, in the dicts
+            and lists of the space, with its constants.
         checkpoint: Path of the parent's checkpoint; None only without a parent, or when the study
             is stateless.
         seed: A 31-bit integer, a function of the study's seed and the number.
@@ -215,7 +217,8 @@ class Trial:
             AlreadyTold: The trial has ended.
         """
         if params is not None:
-            self._compare(mapping_of(f"Trial {self.number}: params", params))
+            found = mapping_of(f"Trial {self.number}: params", params)
+            require_in_force(self.number, self.params, found)
         if save is not None and not callable(save):
             raise ArgumentError(f"Trial {self.number}: save must be a function, found {shown(save)}.")
         path = None if checkpoint is None else str(absolute_path(checkpoint))
@@ -253,26 +256,14 @@ class Trial:
         parent's checkpoint also restores the parent's learning rate: PBT then tunes nothing.
 
         Args:
-            **values: Hyperparameters by name, any subset; numbers may differ by a relative 1e-6.
+            **values: Hyperparameters by name, any subset, nested as `params` is or with dotted names.
+                Numbers may differ by a relative 1e-6, those of type float16 or bfloat16 by its rounding.
 
         Raises:
             NotApplied: Values that differ; the message names each.
             ArgumentError: A name that is no hyperparameter.
         """
-        self._compare(values)
-
-    def _compare(self, values: Mapping[str, Any]) -> None:
-        if unknown := [name for name in values if name not in self.params]:
-            raise ArgumentError(
-                f"Trial {self.number}: {shown(unknown)} are no hyperparameters; it has {list(self.params)}."
-            )
-        wrong = [n for n, value in values.items() if not _same(value, self.params[n])]
-        if wrong:
-            each = "; ".join(f"{n} is {shown(values[n])}, asked for {shown(self.params[n])}" for n in wrong)
-            raise NotApplied(
-                f"Trial {self.number} does not train with its hyperparameters: {each}. Apply "
-                "trial.params after the checkpoint is loaded."
-            )
+        require_in_force(self.number, self.params, values)
 
     def __enter__(self) -> Trial:
         return self
@@ -306,19 +297,3 @@ class Trial:
         if self.ended is not None:
             raise AlreadyTold(f"Trial {self.number} has been {self.ended} already.")
         return self.keeper
-
-
-def _same(found: Any, asked: Any) -> bool:
-    try:
-        if isinstance(asked, (int, float)) and not isinstance(asked, bool):
-            return math.isclose(number_of("a value", found), asked, rel_tol=1e-6)
-        return found is asked or _equal(found, asked)
-    except Exception:  # whatever the values' own code raises
-        return False
-
-
-def _equal(found: Any, asked: Any) -> bool:
-    equal = found == asked
-    if getattr(equal, "shape", ()) == ():
-        return bool(equal)
-    return bool(found.shape == asked.shape and equal.all())  # arrays; one number would equal many

@@ -1,5 +1,6 @@
 """One hyperparameter: exact round trips, bounds that hold, factors that always move, bad bounds refused."""
 
+import copy
 import json
 import math
 import sys
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from hoptim import Choice, Dimension, Float, Int, Ordinal, SpaceError
+from hoptim import Choice, Dimension, Float, Int, Ordinal, Space, SpaceError
 
 LARGEST = 2**40
 coordinates = st.floats(0, 1)
@@ -456,3 +457,59 @@ def test_values_outside_are_not_encoded(value):
 def test_json_holds_all_settings(dimension, expected):
     """The JSON form has the type, each setting, and names where there are objects."""
     assert json.loads(json.dumps(dimension.to_json())) == expected
+
+
+@pytest.mark.parametrize("kind", [Choice, Ordinal])
+@pytest.mark.parametrize(
+    ("values", "plain"),
+    [
+        (np.array([1, 2, 4]), [1, 2, 4]),
+        (np.array([0.5, 0.25], dtype=np.float32), [0.5, 0.25]),
+        (np.array(["relu", "gelu"]), ["relu", "gelu"]),
+        ([np.int64(3), np.float32(0.5), np.str_("a"), np.bool_(False), None], [3, 0.5, "a", False, None]),
+        ((np.array(7), 8), [7, 8]),
+    ],
+)
+def test_listed_values_may_be_numpys(kind, values, plain):
+    """Arrays and scalars of numpy's are listed as plain Python values, and written as such."""
+    dimension = kind(values)
+    found = [dimension.decode(dimension.encode(value)) for value in values]
+    assert found == plain
+    assert [type(value) for value in found] == [type(value) for value in plain]
+    assert json.loads(json.dumps(dimension.to_json()))["values"] == plain
+
+
+@pytest.mark.parametrize("values", [np.zeros((2, 2)), np.array([[1, 2]]), np.array(1)])
+def test_arrays_that_are_no_list_are_refused(values):
+    """An array of another number of axes than one is no list of values."""
+    with pytest.raises(SpaceError, match="must be"):
+        Choice(values)
+
+
+@pytest.mark.parametrize("kind", [Choice, Ordinal])
+def test_none_is_an_init_where_it_is_a_value(kind):
+    """`init=None` is the value None if that is listed, also after JSON; else it is not given."""
+    for dimension in (kind(["a", None], init=None), kind({"a": 1, "none": None}, init=None)):
+        settings_ = json.loads(json.dumps(dimension.to_json()))
+        assert (dimension.has_init, dimension.init) == (True, None)
+        assert settings_.pop("type") == kind.__name__
+        again = kind.from_json(settings_)
+        assert (again.has_init, again.to_json()) == (True, dimension.to_json())
+    for dimension in (kind(["a", None]), kind(["a"], init=None), kind(["a"]), kind({"none": None})):
+        written = dimension.to_json()
+        assert (dimension.has_init, written.pop("init"), written.pop("type")) == (
+            False,
+            None,
+            kind.__name__,
+        )
+        assert not kind.from_json(written).has_init
+    assert kind(["a"], init=None) == kind(["a"])
+    assert copy.deepcopy(kind(["a", None])) == kind(["a", None]) != kind(["a", None], init=None)
+
+
+def test_first_trials_honour_an_init_of_none():
+    """A space takes None as a first value where it was asked for, and draws where it was not."""
+    rng = np.random.default_rng(0)
+    asked_for, drawn = Space({"a": Choice([1, 2, None], init=None)}), Space({"a": Choice([1, 2, None])})
+    assert {asked_for.decode(asked_for.first(rng))["a"] for _ in range(20)} == {None}
+    assert {drawn.decode(drawn.first(rng))["a"] for _ in range(50)} == {1, 2, None}

@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
 import hoptim
@@ -32,6 +33,19 @@ def test_each_member_trains_the_schedule_by_age_and_its_end_holds():
     for member in range(3):
         own = [t.params for t in made.trials if t.member == member]
         assert own == [{**p, "act": SPACE["act"].named(p["act"])} for p in [*STEPS, STEPS[-1]]]
+
+
+def test_values_may_be_numpys():
+    """Scalars of numpy's are recorded as plain numbers and trained exactly."""
+    space = {"lr": hoptim.Float(0.0, 1.0), "k": hoptim.Int(1, 9)}
+    rates, counts = np.geomspace(0.5, 0.125, 3, dtype=np.float32), np.arange(3, 6)
+    schedule = [{"lr": lr, "k": k} for lr, k in zip(rates, counts, strict=True)]
+    made = told(fixed(schedule=schedule, space=space, size=1, steps=3))
+    assert [t.params for t in made.trials] == [
+        {"lr": 0.5, "k": 3},
+        {"lr": 0.25, "k": 4},
+        {"lr": 0.125, "k": 5},
+    ]
 
 
 def test_seeds_differ():

@@ -35,6 +35,13 @@ def generator(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+def circle() -> dict[str, object]:
+    """A dict within itself."""
+    found: dict[str, object] = {}
+    found["again"] = found
+    return found
+
+
 def five_errors(p: float, n: int) -> float:
     """Five binomial standard errors of a frequency: a sound test fails once in a million."""
     return 5 * math.sqrt(p * (1 - p) / n)
@@ -248,11 +255,22 @@ def test_masks_tell_the_kinds_apart():
         (None, "must be a non-empty mapping"),
         ([("x", Float(0.0, 1.0))], "must be a non-empty mapping"),
         ({"lr"}, "must be a non-empty mapping"),
-        ({"lr": (0, 1)}, r"Dimension 'lr' must be .*, found \(0, 1\); write \(low, high\) as"),
+        ({"lr": (0, 1)}, r"found \(0, 1\)\. Write 'lr': hoptim\.Float\(0, 1\) or hoptim\.Int\(0, 1\) for"),
+        ({"lr": [0.1, 1]}, r"Write 'lr': hoptim\.Float\(0\.1, 1\) for the range, or hoptim\.Choice"),
+        ({"lr": [1, 0.1]}, r"hoptim\.Float\(0\.1, 1\) for the range, or hoptim\.Choice\(\[1, 0\.1\]\)"),
+        ({"lr": [1, 2, 3]}, r"found \[1, 2, 3\]\. Write 'lr': hoptim\.Choice\(\[1, 2, 3\]\) for one of"),
+        ({"lr": np.array([1, 2, 3])}, r"Write 'lr': hoptim\.Choice\(\[1, 2, 3\]\) for one of these"),
+        ({"opt": {"lr": (0, 1)}}, r"Dimension 'opt\.lr' must be .* Write 'opt\.lr': hoptim\.Float"),
+        ({"act": ["relu", "gelu"]}, r"Write 'act': hoptim\.Choice\(\['relu', 'gelu'\]\) for one of these"),
+        ({"act": {"relu"}}, r"found {'relu'}\. Write hoptim\.Choice\(\[\.\.\.\]\) for one of its values"),
         ({"lr": Float}, "Dimension 'lr' must be a Float"),
-        ({"lr": 0.1}, "Dimension 'lr' must be .*, found 0.1"),
-        ({"act": ["relu", "gelu"]}, "Dimension 'act' must be"),
-        ({"act": {"relu", "gelu"}}, "Dimension 'act' must be"),
+        ({"x": Float(0.0, 1.0), "lr": math.nan}, r"'lr' must be .* constant \(text, a finite .* found nan"),
+        ({"lr": 0.1, "seed": None}, "at least one Float, Int, Choice or Ordinal, not constants alone"),
+        ({"opt": {}}, "at least one Float, Int, Choice or Ordinal"),
+        ({"a.b": Float(0.0, 1.0), "a": {"b": Int(1, 2)}}, "Two hyperparameters would be named 'a.b'"),
+        ({"a": [Float(0.0, 1.0)], "a.0": 3}, "Two hyperparameters would be named 'a.0'"),
+        ({"opt": {1: Float(0.0, 1.0)}}, "name of a dimension must be a non-empty string, found 1"),
+        (circle(), "A space has at most 32 levels"),
         ({1: Float(0.0, 1.0)}, "name of a dimension must be a non-empty string, found 1"),
         ({"": Float(0.0, 1.0)}, "name of a dimension must be a non-empty string, found ''"),
         ({None: Float(0.0, 1.0)}, "name of a dimension must be a non-empty string, found None"),
@@ -307,10 +325,10 @@ def test_names_stand_for_themselves_without_their_objects():
     assert again.decode([1.0]) == {"act": "gelu"}
 
 
-@pytest.mark.parametrize("settings_", [{"type": "Complex"}, {}])
+@pytest.mark.parametrize("settings_", [{"type": "Complex"}, {"type": 1}, 5])
 def test_an_unknown_type_is_refused(settings_):
     """JSON of a kind that is not known is refused with the dimension's name."""
-    with pytest.raises(SpaceError, match="Dimension 'z' has no known type"):
+    with pytest.raises(SpaceError, match=r"Dimension 'z(\.type)?' has no known type"):
         Space.from_json({"z": settings_})
 
 

@@ -83,6 +83,41 @@ def test_check_passes_what_is_in_force(made):
     trial.check()
 
 
+class Tensor:
+    """A number of a library that is not numpy, with a type of low precision."""
+
+    def __init__(self, value, dtype):
+        self.value, self.dtype, self.ndim = value, dtype, 0
+
+    def __float__(self):
+        return self.value
+
+
+def half(value):
+    """A number rounded to bfloat16: the upper half of its float32."""
+    bits = np.float32(value).view(np.uint32) + np.uint32(0x8000) & np.uint32(0xFFFF0000)
+    return float(bits.view(np.float32))
+
+
+@pytest.mark.parametrize("asked", [0.1, 1e-3, 3e-5, 7e-6, 0.9999, 12345.678])
+def test_check_allows_the_rounding_of_low_precision(asked):
+    """A value of type float16 or bfloat16, of any library, passes if it is the asked one as rounded."""
+    trial = hoptim.Study(
+        None, space={"x": hoptim.Float(0.0, 2e4)}, size=1, steps=1, mode="min", start=[{"x": asked}]
+    ).ask()
+    trial.check(x=np.float16(asked))
+    trial.check(x=np.array(asked, dtype=np.float16))
+    trial.check(x=np.float32(asked))
+    trial.check(x=Tensor(float(np.float16(asked)), "torch.float16"))
+    trial.check(x=Tensor(half(asked), "torch.bfloat16"))
+    for wrong in (
+        np.float16(asked * 1.05), Tensor(half(asked * 1.05), "torch.bfloat16"), np.float32(asked * 1.00001),
+        Tensor(0.0, "torch.float16"), Tensor(asked * 1.001, "torch.float64"), np.float16(np.nan),
+    ):  # fmt: skip
+        with pytest.raises(NotApplied):
+            trial.check(x=wrong)
+
+
 def test_check_names_what_differs(made):
     """Each value that is not in force is named with what was found and what was asked for."""
     trial = made.ask()

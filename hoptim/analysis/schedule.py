@@ -12,7 +12,6 @@ from hoptim._files import explained, replace_whole
 from hoptim._paths import user_path
 from hoptim.analysis import scalar_table
 from hoptim.errors import ArgumentError, HoptimError
-from hoptim.space.dimension import Dimension
 from hoptim.space.space import Space
 
 _FORMAT = 1
@@ -101,20 +100,21 @@ class Schedule(Sequence[Interval]):
         return f"<hoptim.Schedule of {list(self.space.dimensions)} over {len(self)} intervals>"
 
     def series(self, name: str) -> list[Any]:
-        """Return one hyperparameter by age."""
+        """Return one hyperparameter by age; what is within a dict or list has a dotted name."""
         self.space.check_names([name])
-        return [interval.params[name] for interval in self.intervals]
+        constants, flat = self.space.constants, self.space.flat
+        return [{**constants, **flat(interval.params)}[name] for interval in self.intervals]
 
     def to_json(self) -> dict[str, Any]:
         """Return the schedule as plain JSON, with names in place of the objects of a mapped `Choice`."""
         intervals = [
-            {**interval._asdict(), "params": self.space.record(interval.params)}
+            {**interval._asdict(), "params": self.space.plain(interval.params)}
             for interval in self.intervals
         ]
         return {"format": _FORMAT, "space": self.space.to_json(), "intervals": intervals}
 
     @classmethod
-    def from_json(cls, data: Any, space: Mapping[str, Dimension] | Space | None = None) -> Schedule:
+    def from_json(cls, data: Any, space: Mapping[str, Any] | Space | None = None) -> Schedule:
         """Return the schedule that `to_json` wrote.
 
         Args:
@@ -142,13 +142,14 @@ class Schedule(Sequence[Interval]):
     def to_csv(self) -> str:
         """Return the schedule as CSV with a line for each interval; floats are exact."""
         rows = (
-            [row[name] for name in _FIXED] + [row["params"][name] for name in self.space.dimensions]
-            for row in self.to_json()["intervals"]
+            [getattr(it, name) for name in _FIXED] + [params[name] for name in self.space.dimensions]
+            for it in self.intervals
+            for params in [self.space.record(it.params)]
         )
         return scalar_table.written([*_FIXED, *self.space.dimensions], rows)
 
     @classmethod
-    def from_csv(cls, text: str, space: Mapping[str, Dimension] | Space) -> Schedule:
+    def from_csv(cls, text: str, space: Mapping[str, Any] | Space) -> Schedule:
         """Return the schedule that `to_csv` wrote.
 
         Args:
@@ -178,9 +179,7 @@ class Schedule(Sequence[Interval]):
         replace_whole(user_path(path), text.encode())
 
     @classmethod
-    def load(
-        cls, path: str | os.PathLike[str], space: Mapping[str, Dimension] | Space | None = None
-    ) -> Schedule:
+    def load(cls, path: str | os.PathLike[str], space: Mapping[str, Any] | Space | None = None) -> Schedule:
         """Read a schedule that `save` wrote.
 
         Args:
@@ -206,7 +205,7 @@ class Schedule(Sequence[Interval]):
         return cls.from_json(data, space)
 
 
-def _same(recorded: Space, given: Mapping[str, Dimension] | Space | None) -> Space:
+def _same(recorded: Space, given: Mapping[str, Any] | Space | None) -> Space:
     if given is None:
         return recorded
     space = given if isinstance(given, Space) else Space(given)

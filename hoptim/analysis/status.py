@@ -154,4 +154,4 @@ def _brief(trial: FinishedTrial | None, space: Space) -> dict[str, Any] | None:
     if trial is None:
         return None
     names = ("number", "member", "step", "age", "value", "seed", "checkpoint")
-    return {name: getattr(trial, name) for name in names} | {"params": space.record(trial.params)}
+    return {name: getattr(trial, name) for name in names} | {"params": space.plain(trial.params)}

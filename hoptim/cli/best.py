@@ -29,8 +29,9 @@ def best(folder: Path, ever: bool, as_json: bool) -> None:
     for name, text in _rows(trial):
         click.echo(f"{name:<12}{text}")
     click.echo("params")
-    width = max(map(len, map(printable, trial.params)))
-    for name, value in study.space.record(trial.params).items():
+    params = study.space.record(trial.params)
+    width = max(map(len, map(printable, params)))
+    for name, value in params.items():
         click.echo(f"  {printable(name):<{width}}  {brief(value)}")
 
 

@@ -30,7 +30,7 @@ def export(folder: Path, form: str, as_json: bool, output: Path | None) -> None:
     """Write all finished trials, one a line, for other tools.
 
     Floats are exact. Hyperparameters are in columns params.NAME, metrics in metrics.NAME; a named object
-    is given by its name. A value that is not finite is nan, inf or -inf.
+    is given by its name, and constants are left out. A value that is not finite is nan, inf or -inf.
     """
     study = options.opened(folder)
     trials = study.trials  # one look: a run may go on
@@ -54,7 +54,7 @@ def _write_csv(rows: Iterable[dict[str, Any]], columns: Sequence[str], file: Tex
 
 
 def _row(trial: FinishedTrial, space: Space) -> dict[str, Any]:
-    row = trial_json(trial, space)
+    row = trial_json(trial, space) | {"params": space.record(trial.params)}
     nested = {column: value for kind in _NESTED for column, value in _flat(kind, row.pop(kind))}
     return {**row, **nested}
 

@@ -49,7 +49,7 @@ def trial_json(trial: FinishedTrial, space: Space) -> dict[str, Any]:
     own = {key: getattr(trial, key) for key in TRIAL_KEYS}
     numbers = {key: json_number(value) for key, value in own.items() if isinstance(value, float)}
     metrics = {name: json_number(value) for name, value in trial.metrics.items()}
-    return {**own, **numbers, "params": space.record(trial.params), "metrics": metrics}
+    return {**own, **numbers, "params": space.plain(trial.params), "metrics": metrics}
 
 
 def brief(value: Any) -> str:

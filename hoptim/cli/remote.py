@@ -52,7 +52,8 @@ def ask(
     """
     from hoptim import remote
 
-    names = _names(options.opened(folder).space.dimensions) if shell else {}
+    space = options.opened(folder).space if shell else None
+    names = {} if space is None else _names([*space.dimensions, *space.constants])
     try:
         trial = remote.ask(folder, lease, timeout, single_host=single_host)
     except NothingDue as error:
@@ -61,8 +62,9 @@ def ask(
     if trial is None:
         ctx.exit(_ALL_DONE)
     try:
-        if shell:
-            print_exact("\n".join(_assignments(trial, names)))
+        if space is not None:
+            params = space.record(trial["params"]) | space.constants
+            print_exact("\n".join(_assignments(trial, params, names)))
         else:
             print_line(trial)
     except BaseException as error:
@@ -164,10 +166,12 @@ def _names(params: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def _assignments(trial: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+def _assignments(
+    trial: Mapping[str, Any], params: Mapping[str, Any], names: Mapping[str, str]
+) -> list[str]:
     fields = {f"trial_{key}": value for key, value in trial.items() if key != "params"}
-    params = {names[param]: value for param, value in trial["params"].items()}
-    return [f"{name}={shlex.quote(_word(value))}" for name, value in {**fields, **params}.items()]
+    named = {names[param]: value for param, value in params.items()}
+    return [f"{name}={shlex.quote(_word(value))}" for name, value in {**fields, **named}.items()]
 
 
 def _word(value: Any) -> str:

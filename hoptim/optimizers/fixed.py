@@ -47,7 +47,8 @@ class Fixed(Optimizer):
     Args:
         schedule: One mapping of all hyperparameters, for plain training; a sequence of them, by age in
             intervals; or a `hoptim.Schedule`. The last entry holds beyond the end. An object behind a name
-            of a `Choice` is given by its name.
+            of a `Choice` is given by its name. In a nested space, names are nested or dotted, and
+            constants may be left out.
 
     Raises:
         ArgumentError: `schedule` is none of these, or a value is no JSON scalar.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -56,23 +57,23 @@ def draw(figure: Any, table: TrialTable, space: hoptim.Space) -> list[Any]:
     """Draw a panel for each hyperparameter into a figure or a part of one, and return their axes."""
     rows, columns = grid(len(space))
     places = figure.add_gridspec(rows, columns)
-    axes = []
+    axes, flat = [], [space.flat(trial.params) for trial in table.trials]
     for i, (name, dim) in enumerate(space.dimensions.items()):
         ax = figure.add_subplot(places[divmod(i, columns)])
         ax.set_title(shortened(name, 2 * _LETTERS), parse_math=False, fontsize="medium")
-        _draw_panel(ax, table, name, dim)
+        _draw_panel(ax, table, ordinates([params[name] for params in flat], dim), dim)
         if i + columns < len(space):
             ax.set_xlabel("")  # said by the panel below
         axes.append(ax)
     return axes
 
 
-def ordinates(table: TrialTable, name: str, dim: hoptim.Dimension) -> Floats:
-    """Return a hyperparameter of each trial `(n,)`: the number, or its index in the listed values."""
+def ordinates(values: Sequence[Any], dim: hoptim.Dimension) -> Floats:
+    """Return the values of a hyperparameter as numbers `(n,)`: its own, or indices of listed values."""
     if isinstance(dim, (hoptim.Float, hoptim.Int)):
-        return table.column(lambda trial: trial.params[name])
+        return np.array(values, dtype=float)
     index = {value: i for i, value in enumerate(dim.to_json()["values"])}
-    return table.column(lambda trial: index[dim.record(trial.params[name])])
+    return np.array([index[dim.record(value)] for value in values], dtype=float)
 
 
 def shortened(label: object, letters: int = _LETTERS) -> str:
@@ -81,8 +82,7 @@ def shortened(label: object, letters: int = _LETTERS) -> str:
     return whole if len(whole) <= letters else f"{whole[: letters - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def _draw_panel(ax: Any, table: TrialTable, name: str, dim: hoptim.Dimension) -> None:
-    y = ordinates(table, name, dim)
+def _draw_panel(ax: Any, table: TrialTable, y: Floats, dim: hoptim.Dimension) -> None:
     style.steps_axis(ax, table)
     if isinstance(dim, (hoptim.Float, hoptim.Int)):
         _draw_numbers(ax, table, y, dim)

@@ -37,7 +37,8 @@ def data_of(study: Study) -> dict[str, Any]:
     line = [] if now is None else results.family.line(now)
     always = {trial.number for trial in (*line, *results.latest, *([] if ever is None else [ever]))}
     shown = thinned(all_trials, always, _MOST)
-    trials, every = shown.trials, shown.every
+    trials, every, dimensions = shown.trials, shown.every, study.space.dimensions
+    flat = [study.space.flat(trial.params) for trial in trials]
     return {
         "name": Path(study.path).name if study.path else "study in memory",
         "optimizer": study.optimizer.describe(),
@@ -55,7 +56,7 @@ def data_of(study: Study) -> dict[str, Any]:
         "best": None if now is None else now.number,
         "best_ever": None if ever is None else ever.number,
         "space": json.dumps(study.space.to_json()),  # as text: whole numbers may be beyond JavaScript's
-        "params": [_param(name, dim, trials) for name, dim in study.space.dimensions.items()],
+        "params": [_param(name, dim, [p[name] for p in flat]) for name, dim in dimensions.items()],
         "metrics": _metrics(trials),
         "failures": [{"trial": t.number, "why": _cut(t.failed)} for t in trials if t.failed is not None],
         "trials": _columns(trials),
@@ -82,10 +83,10 @@ def _columns(trials: Sequence[FinishedTrial]) -> dict[str, list[Any]]:
     return columns
 
 
-def _param(name: str, dim: Dimension, trials: Sequence[FinishedTrial]) -> dict[str, Any]:
+def _param(name: str, dim: Dimension, values: Sequence[Any]) -> dict[str, Any]:
     """Return one hyperparameter: its dimension, and a column of numbers or of indices into `choices`."""
     settings = dim.to_json()
-    column = [dim.record(trial.params[name]) for trial in trials]
+    column = [dim.record(value) for value in values]
     shown: dict[str, Any] = {"name": name, "type": settings["type"], "inherit": dim.inherit}
     if "values" in settings:
         index = {value: i for i, value in enumerate(settings["values"])}

@@ -73,7 +73,7 @@ def bring_over(
         new: Session on the fork, which has no trials yet.
     """
     before, now = old.config, new.config
-    same_space, recorded = now.space == before.space, now.optimizer.describe()
+    same_space, recorded = _searched(now.space) == _searched(before.space), now.optimizer.describe()
     same_optimizer = recorded == before.optimizer.describe()
     same_kind = _kinds(recorded) == _kinds(before.optimizer.describe())
     generation = []
@@ -89,6 +89,11 @@ def bring_over(
         )  # fmt: skip
         generation.append(adopted)
     return generation
+
+
+def _searched(space: Space) -> list[Any]:
+    """Return what coordinates stand for: the dimensions in their order, without constants."""
+    return [(name, dim.to_json()) for name, dim in space.dimensions.items()]
 
 
 def _kinds(described: Mapping[str, Any]) -> list[str]:

@@ -22,7 +22,6 @@ from hoptim.optimizers.pb2 import PB2
 from hoptim.optimizers.random_search import RandomSearch
 from hoptim.optimizers.romul import ROMUL
 from hoptim.optimizers.truncation import TruncationSelection
-from hoptim.space.dimension import Dimension
 from hoptim.space.space import Space
 from hoptim.store.differences import require_same
 
@@ -45,7 +44,7 @@ class StudyArguments(NamedTuple):
         start: First configurations of the first members; None takes the recorded ones.
     """
 
-    space: Mapping[str, Dimension] | Space
+    space: Mapping[str, Any] | Space
     optimizer: Optimizer | None
     size: int
     mode: str
@@ -179,8 +178,7 @@ def _read(recorded: Mapping[str, Any], space: Space | None, optimizer: Optimizer
         if optimizer is None:
             optimizer = _built_in(**recorded["optimizer"])
         # The record's order of names is the order of coordinates, whatever order the caller uses.
-        dimensions = (space or there).dimensions
-        ordered = Space({name: dimensions[name] for name in there.dimensions})
+        ordered = there if space is None else space.arranged_like(there)
         arguments = StudyArguments(
             ordered, optimizer, recorded["size"], recorded["mode"], recorded["seed"], recorded["start"]
         )
@@ -218,7 +216,7 @@ def _filled_optimizer(recorded: Mapping[str, Any], optimizer: Optimizer) -> dict
     return {**found, **nested}
 
 
-def space_of(space: Mapping[str, Dimension] | Space) -> Space:
+def space_of(space: Mapping[str, Any] | Space) -> Space:
     """Return a space, however the user gave it."""
     return space if isinstance(space, Space) else Space(space)
 

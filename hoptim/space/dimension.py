@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, Self
 
+from hoptim._arguments import settings_before
 from hoptim._text import shown
 from hoptim.errors import SpaceError
 
@@ -23,6 +25,11 @@ class Dimension(ABC):
     init: Any
     inherit: bool
     ordered = True
+
+    @property
+    def has_init(self) -> bool:
+        """Tell whether first trials have the value `init`, rather than a draw."""
+        return self.init is not None
 
     @abstractmethod
     def encode(self, value: Any) -> float:
@@ -53,9 +60,14 @@ class Dimension(ABC):
         return self.name(self.encode(value))
 
     def to_json(self) -> dict[str, Any]:
-        """Return type and settings as plain JSON; `Space.from_json` reads it back."""
+        """Return type and settings as plain JSON; `from_json` reads back what is beside the type."""
         settings = {f.name: getattr(self, f.name) for f in fields(self) if f.init}  # type: ignore[arg-type]
         return {"type": type(self).__name__, **settings}
+
+    @classmethod
+    def from_json(cls, settings: Mapping[str, Any]) -> Self:
+        """Return the dimension of this type with settings as `to_json` gave them."""
+        return cls(**{**settings_before(cls), **settings})
 
     def _reject(self, why: str) -> SpaceError:
         return SpaceError(f"{shown(self)}: {why}.")
@@ -63,5 +75,5 @@ class Dimension(ABC):
     def _check_init(self) -> None:
         if not isinstance(self.inherit, bool):
             raise self._reject(f"inherit must be True or False, found {shown(self.inherit)}")
-        if self.init is not None:
+        if self.has_init:
             object.__setattr__(self, "init", self.named(self.record(self.init)))

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import Any, Self
 
+from hoptim._arguments import python_of
 from hoptim._text import shown
 from hoptim.space.dimension import Dimension, Scalar
+
+
+class _NotGiven(Enum):
+    """Says that there is no `init`, since None may be a value; the same object after a pickle."""
+
+    NOT_GIVEN = "not given"
+
+    def __repr__(self) -> str:
+        return "<not given>"
 
 
 class _Listed(Dimension):
@@ -20,17 +30,22 @@ class _Listed(Dimension):
     _objects: list[Any]
 
     def __post_init__(self) -> None:
-        if isinstance(self.values, Mapping):
-            names, objects = list(self.values), list(self.values.values())
+        values = python_of(self.values)
+        if isinstance(values, Mapping):
+            names, objects = list(values), list(values.values())
             if not all(isinstance(name, str) for name in names):
                 raise self._reject("the names of a mapping must be strings")
-        elif isinstance(self.values, Sequence) and not isinstance(self.values, (str, bytes)):
-            names = objects = list(self.values)
+        elif isinstance(values, Sequence) and not isinstance(values, (str, bytes)):
+            names = objects = [python_of(value) for value in values]
+            if values is not self.values or any(n is not v for n, v in zip(names, values, strict=True)):
+                object.__setattr__(self, "values", names)
         else:
             raise self._reject("values must be a list of scalars, or a mapping of name to object")
         self._check_names(names)
         object.__setattr__(self, "_names", names)
         object.__setattr__(self, "_objects", objects)
+        if self.init is _NotGiven.NOT_GIVEN and not self._holds_none:
+            object.__setattr__(self, "init", None)
         self._check_init()
 
     def _check_names(self, names: list[Any]) -> None:
@@ -52,8 +67,7 @@ class _Listed(Dimension):
         for i, known in enumerate(self._objects):
             if known is value:
                 return i
-        with suppress(Exception):  # whatever an object's own code raises: it is none of those listed
-            value = value.item() if getattr(value, "ndim", None) == 0 else value
+        value = python_of(value)
         if isinstance(value, (str, int, float)):
             for listed in (self._names, self._objects):
                 for i, known in enumerate(listed):
@@ -64,9 +78,25 @@ class _Listed(Dimension):
     def named(self, name: Scalar) -> Any:
         return self._objects[self._names.index(name)]
 
+    @property
+    def has_init(self) -> bool:
+        return self.init is not (_NotGiven.NOT_GIVEN if self._holds_none else None)
+
+    @property
+    def _holds_none(self) -> bool:
+        return any(value is None for value in self._objects)
+
     def to_json(self) -> dict[str, Any]:
-        init = None if self.init is None else self._names[self._index(self.init)]
+        name = self._names[self._index(self.init)] if self.has_init else None
+        init = {"value": None} if self.has_init and name is None else name
         return {**super().to_json(), "values": self._names, "init": init}
+
+    @classmethod
+    def from_json(cls, settings: Mapping[str, Any]) -> Self:
+        init = settings.get("init")
+        given = {"init": init["value"] if isinstance(init, Mapping) else init}
+        rest = {key: value for key, value in settings.items() if key != "init"}
+        return super().from_json(rest if init is None else {**rest, **given})
 
 
 @dataclass(frozen=True)
@@ -78,8 +108,10 @@ class Choice(_Listed):
     make it anew.
 
     Args:
-        values: JSON scalars, or a mapping from a name, which is recorded, to any object.
-        init: Value of every member's first trial. Default: None, drawn.
+        values: List or numpy array of JSON scalars, or a mapping from a name, which is recorded, to any
+            object.
+        init: Value of every member's first trial; None is one where it is among the values. Default: not
+            given, drawn.
         inherit: True to draw it once and inherit it unchanged with the weights. Default: False.
 
     Raises:
@@ -93,7 +125,7 @@ class Choice(_Listed):
     """
 
     values: Any
-    init: Any = None
+    init: Any = _NotGiven.NOT_GIVEN
     inherit: bool = False
     ordered = False
 
@@ -118,8 +150,10 @@ class Ordinal(_Listed):
     """One of several values in order, such as layer widths; steps go to neighbours.
 
     Args:
-        values: JSON scalars in order, or a mapping from a name, which is recorded, to any object.
-        init: Value of every member's first trial. Default: None, drawn.
+        values: List or numpy array of JSON scalars in order, or a mapping from a name, which is recorded,
+            to any object.
+        init: Value of every member's first trial; None is one where it is among the values. Default: not
+            given, drawn.
         inherit: True to draw it once and inherit it unchanged with the weights. Default: False.
 
     Raises:
@@ -130,7 +164,7 @@ class Ordinal(_Listed):
     """
 
     values: Any
-    init: Any = None
+    init: Any = _NotGiven.NOT_GIVEN
     inherit: bool = False
 
     def encode(self, value: Any) -> float:

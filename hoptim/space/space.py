@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hoptim._arguments import settings_before
 from hoptim._text import shown
 from hoptim.errors import SpaceError
 from hoptim.space.dimension import Dimension
+from hoptim.space.layout import Layout, read_layout
 from hoptim.space.listed import Choice, Ordinal
 from hoptim.space.numeric import Float, Int
 
@@ -25,34 +25,39 @@ class Space:
     """Named dimensions in a fixed order, between coordinates `(d,)` and hyperparameters.
 
     Args:
-        dimensions: Mapping from a name to a `Float`, `Int`, `Choice` or `Ordinal`; at least one.
+        dimensions: Mapping from a name to a `Float`, `Int`, `Choice` or `Ordinal`, to a dict or list of
+            them, or to a constant: text, a finite number, True, False or None. At least one dimension.
+
+    Attributes:
+        dimensions: Dimensions by name. What is within a dict or list has a dotted name: `opt.lr`,
+            `layers.0`.
+        constants: Constants by name, likewise. They have no coordinate and come back as they are.
 
     Raises:
-        SpaceError: `dimensions` is empty, a name is not a string, or a value is no dimension.
+        SpaceError: There is no dimension, a name is not a string, two dotted names are the same, or a
+            value is neither a dimension nor a constant.
 
     >>> from hoptim import Float, Int
-    >>> space = Space({"lr": Float(0.0, 1.0), "width": Int(1, 4)})
+    >>> space = Space({"opt": {"lr": Float(0.0, 1.0)}, "width": Int(1, 4), "epochs": 5})
     >>> space.decode([0.25, 1.0])
-    {'lr': 0.25, 'width': 4}
+    {'opt': {'lr': 0.25}, 'width': 4, 'epochs': 5}
+    >>> list(space.dimensions)
+    ['opt.lr', 'width']
     """
 
-    def __init__(self, dimensions: Mapping[str, Dimension]) -> None:
+    def __init__(self, dimensions: Mapping[str, Any]) -> None:
         if not isinstance(dimensions, Mapping) or not dimensions:
             raise SpaceError(
                 "space must be a non-empty mapping from a name to a Float, Int, Choice or Ordinal, "
                 f"found {shown(dimensions)}."
             )
-        for name, dim in dimensions.items():
-            if not isinstance(name, str) or not name:
-                raise SpaceError(
-                    f"The name of a dimension must be a non-empty string, found {shown(name)}."
-                )
-            if not isinstance(dim, Dimension):
-                raise SpaceError(
-                    f"Dimension {shown(name)} must be a Float, Int, Choice or Ordinal, found {shown(dim)}; "
-                    "write (low, high) as hoptim.Float(low, high)."
-                )
-        self.dimensions: dict[str, Dimension] = dict(dimensions)
+        self._layout = Layout(dimensions)
+        self.dimensions, self.constants = self._layout.dimensions, self._layout.constants
+        if not self.dimensions:
+            raise SpaceError(
+                "space must have at least one Float, Int, Choice or Ordinal, not constants alone, found "
+                f"{shown(dimensions)}."
+            )
         self._dims = list(self.dimensions.values())
 
     def __len__(self) -> int:
@@ -64,7 +69,7 @@ class Space:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"Space({self.dimensions!r})"
+        return f"Space({self._layout.tree!r})"
 
     @cached_property
     def inherited(self) -> NDArray[np.bool_]:
@@ -93,7 +98,7 @@ class Space:
     @cached_property
     def _init(self) -> dict[int, float]:
         """Return the coordinates of `init` by dimension, for those that have one."""
-        return {i: dim.encode(dim.init) for i, dim in enumerate(self._dims) if dim.init is not None}
+        return {i: dim.encode(dim.init) for i, dim in enumerate(self._dims) if dim.has_init}
 
     def draw(self, rng: np.random.Generator) -> Coordinates:
         """Draw coordinates `(d,)`, uniform in the scale of each dimension; `init` is ignored."""
@@ -106,9 +111,10 @@ class Space:
         for i, u in self._init.items():
             x[i] = u
         if given:
+            flat = self.flat(given)
             for i, (name, dim) in enumerate(self.dimensions.items()):
-                if name in given:
-                    x[i] = _of(name, dim.encode, given[name])
+                if name in flat:
+                    x[i] = _of(name, dim.encode, flat[name])
         return x
 
     def contains(self, x: Sequence[float]) -> bool:
@@ -130,33 +136,59 @@ class Space:
         Raises:
             SpaceError: A name is missing or unknown, or a value lies outside its dimension.
         """
-        self.check_names(params)
-        if missing := self.dimensions.keys() - params.keys():
+        flat = self.flat(params)
+        if missing := self.dimensions.keys() - flat.keys():
             raise SpaceError(
                 f"Hyperparameters lack {sorted(missing)}; the space has {list(self.dimensions)}."
             )
-        return np.array([_of(n, dim.encode, params[n]) for n, dim in self.dimensions.items()])
+        return np.array([_of(n, dim.encode, flat[n]) for n, dim in self.dimensions.items()])
+
+    def flat(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return hyperparameters, all or some, by dotted name and without the constants.
+
+        Args:
+            params: Hyperparameters, nested as the space is or by dotted name.
+
+        Raises:
+            SpaceError: A name is unknown or given twice, or a constant has another value.
+
+        >>> Space({"opt": {"lr": Float(0.0, 1.0)}, "epochs": 5}).flat({"opt": {"lr": 0.5}, "epochs": 5})
+        {'opt.lr': 0.5}
+        """
+        return self._layout.flat(params)
+
+    def nested(self, flat: Mapping[str, Any]) -> dict[str, Any]:
+        """Return hyperparameters by dotted name in the dicts and lists of the space, with the constants."""
+        return self._layout.nested(flat)
+
+    def plain(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all hyperparameters as plain JSON, nested as they are; a named object by its name.
+
+        Raises:
+            SpaceError: The reasons of `encode`.
+        """
+        return self._layout.plain(self.record(params))
 
     def record(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return hyperparameters, all or some, as the JSON scalars that record them.
+        """Return hyperparameters, all or some, by dotted name as the JSON scalars that record them.
 
         Raises:
             SpaceError: A name is unknown, or a value lies outside its dimension.
         """
-        self.check_names(params)
-        return {n: _of(n, self.dimensions[n].record, value) for n, value in params.items()}
+        return {n: _of(n, self.dimensions[n].record, value) for n, value in self.flat(params).items()}
 
     def decode(self, x: ArrayLike) -> dict[str, Any]:
         """Return the hyperparameters of coordinates `(d,)`: `float`, `int` or the user's own values."""
-        return {n: d.decode(u) for (n, d), u in zip(self.dimensions.items(), _floats(x), strict=True)}
+        found = {n: d.decode(u) for (n, d), u in zip(self.dimensions.items(), _floats(x), strict=True)}
+        return self.nested(found)
 
     def names(self, x: ArrayLike) -> dict[str, Any]:
-        """Return the hyperparameters of coordinates `(d,)` as JSON scalars, as the journal records them."""
+        """Return the hyperparameters of coordinates `(d,)` by dotted name as JSON scalars."""
         return {n: d.name(u) for (n, d), u in zip(self.dimensions.items(), _floats(x), strict=True)}
 
     def named(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the hyperparameters that JSON scalars record."""
-        return {name: dim.named(params[name]) for name, dim in self.dimensions.items()}
+        """Return the hyperparameters that JSON scalars by dotted name record."""
+        return self.nested({name: dim.named(params[name]) for name, dim in self.dimensions.items()})
 
     def perturb(
         self, x: ArrayLike, factors: tuple[float, float], resample: float, rng: np.random.Generator
@@ -194,30 +226,21 @@ class Space:
         return child
 
     def check_names(self, names: Iterable[str]) -> None:
-        """Raise `SpaceError` unless all names are those of dimensions."""
-        if unknown := [name for name in names if name not in self.dimensions]:
-            raise SpaceError(
-                f"{unknown} are no hyperparameters of this study; it has {list(self.dimensions)}."
-            )
+        """Raise `SpaceError` unless all names are those of dimensions or constants."""
+        self._layout.check_names(names)
+
+    def arranged_like(self, other: Space) -> Space:
+        """Return this space with its names in the order of another one that has the same."""
+        return Space(self._layout.arranged_like(other._layout))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the space as plain JSON."""
-        return {name: dim.to_json() for name, dim in self.dimensions.items()}
+        """Return the space as plain JSON, nested as it is."""
+        return self._layout.to_json()
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Mapping[str, Any]]) -> Space:
+    def from_json(cls, data: Mapping[str, Any]) -> Space:
         """Return the space that `to_json` wrote, with names in place of a mapping's objects."""
-        kinds = {kind.__name__: kind for kind in _KINDS}
-        dims = {}
-        for name, settings in data.items():
-            kwargs = dict(settings)
-            kind = kinds.get(kwargs.pop("type", ""))
-            if kind is None:
-                raise SpaceError(
-                    f"Dimension {shown(name)} has no known type of {list(kinds)}: {shown(settings)}."
-                )
-            dims[name] = kind(**{**settings_before(kind), **kwargs})
-        return cls(dims)
+        return cls(read_layout(data, {kind.__name__: kind for kind in _KINDS}))
 
 
 _KINDS: tuple[type[Dimension], ...] = (Float, Int, Choice, Ordinal)

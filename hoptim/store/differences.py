@@ -29,4 +29,14 @@ def _differences(where: str, found: Any, wanted: Any) -> list[str]:
         ]
     if found == wanted:
         return []
+    if _of_mappings(found) and _of_mappings(wanted) and len(found) == len(wanted):
+        return [
+            line
+            for i, pair in enumerate(zip(found, wanted, strict=True))
+            for line in _differences(f"{where}.{i}", *pair)
+        ]
     return [f"  {where}: recorded {json.dumps(found)}, asked for {json.dumps(wanted)}"]
+
+
+def _of_mappings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, Mapping) for item in value)
