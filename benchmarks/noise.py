@@ -93,7 +93,8 @@ def main() -> None:
     for how, moves in _MOVES.items():
         found = [one(seed, arguments.members, arguments.steps, moves) for seed in range(arguments.seeds)]
         *columns, errors = zip(*found, strict=True)
-        print(f"\nthe optimum moves {how}; reevaluate gives an error of {statistics.mean(errors):.1f}")
+        given = statistics.mean(errors)
+        print(f"\nthe optimum moves {how}; reevaluate gives its best an error of {given:.1f}")
         for row, column in zip(_ROWS, columns, strict=True):
             error = statistics.stdev(column) / len(column) ** 0.5
             print(f"{row:48}{statistics.mean(column):7.1f} +- {error:.1f}")
