@@ -42,7 +42,7 @@ class Stop:
     >>> study.best_ever.value <= 0.01, study.done
     (True, False)
     >>> print(study.stopped.why)
-    the value 0.00883926 of trial 16 reached the target 0.01
+    the value 0.00164111 of trial 33 reached the target 0.01
     """
 
     value: float | None = None
