@@ -23,9 +23,10 @@ from hoptim.cli.output import stopped_line
 )
 @options.single_host
 def stop(folder: Path, reason: str, single_host: bool) -> None:
-    """Stop a run: its workers, wherever they are, end after the trial that each has in hand.
+    """Stop a run: all workers end after the trial in hand.
 
-    Nothing is lost, and a run that has stopped already stays as it is. `hoptim resume` takes it back.
+    They may be anywhere, and nothing is lost. A run that has stopped already stays as it is. `hoptim
+    resume` takes it back.
     """
     options.opened(folder)
     study = hoptim.load(folder, single_host=single_host)
@@ -40,9 +41,9 @@ def stop(folder: Path, reason: str, single_host: bool) -> None:
 @options.folder
 @options.single_host
 def resume(folder: Path, single_host: bool) -> None:
-    """Let a run that was stopped go on; the workers are to be started again.
+    """Let a run that was stopped go on.
 
-    A target or a budget that was met before is ignored from now on.
+    Its workers are to be started again. A target or a budget that was met before is ignored from now on.
     """
     options.opened(folder)
     hoptim.load(folder, single_host=single_host, resume=True)
