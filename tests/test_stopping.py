@@ -71,8 +71,12 @@ def test_a_budget_of_hours_counts_the_time_of_all_workers(tmp_path, monkeypatch)
     assert made.stopped is None
     now += 7200  # nobody trains
     third = made.ask()
-    now += 1800
-    third.tell(1.0)
+    now += 900
+    third.release()
+    fourth = made.ask()
+    now += 900
+    assert made.stopped is None
+    fourth.tell(1.0)
     assert made.stopped.why == "the budget of 2.5 hours of training is used up"
 
 
