@@ -60,7 +60,7 @@ def test_a_budget_of_trials_counts_all_that_ended():
 
 
 def test_a_budget_of_hours_counts_the_time_of_all_workers(tmp_path, monkeypatch):
-    """Two workers that train at once take twice the time; attempts count, what a worker lost does not."""
+    """Two workers at once take twice the time; failed and released attempts count, idle time does not."""
     now = 1e9
     monkeypatch.setattr("time.time", lambda: now)
     made = study(tmp_path / "s", stop=hoptim.Stop(hours=2.5))
