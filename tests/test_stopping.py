@@ -60,7 +60,7 @@ def test_a_budget_of_trials_counts_all_that_ended():
 
 
 def test_a_budget_of_hours_counts_the_time_of_all_workers(tmp_path, monkeypatch):
-    """Two workers that train at once take twice the time; attempts count, what a worker lost does not."""
+    """Two workers at once take twice the time; failed and released attempts count, idle time does not."""
     now = 1e9
     monkeypatch.setattr("time.time", lambda: now)
     made = study(tmp_path / "s", stop=hoptim.Stop(hours=2.5))
@@ -71,8 +71,12 @@ def test_a_budget_of_hours_counts_the_time_of_all_workers(tmp_path, monkeypatch)
     assert made.stopped is None
     now += 7200  # nobody trains
     third = made.ask()
-    now += 1800
-    third.tell(1.0)
+    now += 900
+    third.release()
+    fourth = made.ask()
+    now += 900
+    assert made.stopped is None
+    fourth.tell(1.0)
     assert made.stopped.why == "the budget of 2.5 hours of training is used up"
 
 
