@@ -204,7 +204,8 @@ def test_some_methods_are_compared(capsys):
     (head,) = [line for line in lines if line[:1] == ["testbed"]]
     (found,) = [line for line in lines if line[:1] == ["jaderberg"]]
     assert head[1:] == ["PB2", "Truncation"]
-    assert len(found[2:]) == 2 and min(map(float, found[2:])) == 0
+    assert len(found[2:]) == 2
+    assert min(map(float, found[2:])) == 0
 
 
 def row(name, *finals):

@@ -17,6 +17,7 @@ from hoptim.session.history import History
 from hoptim.session.propose import Proposer, gather
 from hoptim.session.summaries import Summaries
 from hoptim.store.state import State
+from hoptim.store.trial_record import TrialRecord
 from hoptim.testing import Row, population
 from tests.test_history import in_order
 from tests.test_propose import SPACE, Told
@@ -127,15 +128,17 @@ def assert_only_the_new_is_seen(told: Told, propose: Proposer, monkeypatch: pyte
     monkeypatch.setattr(History, "__call__", None)
     propose(told.state, 0, told.state.count)
     seen: list[int] = []
+
+    def noted(trial: TrialRecord, state: State) -> Row:
+        seen.append(trial.number)
+        return news_row(trial, state)
+
     for module in (news, summaries):
-        monkeypatch.setattr(
-            module, "row_of", lambda t, state: [seen.append(t.number), news_row(t, state)][1]
-        )
+        monkeypatch.setattr(module, "row_of", noted)
     told.add(3.0)
     propose(told.state, 0, told.state.count)
-    assert (
-        seen.count(told.state.count - 1) == len(seen) <= 2
-    )  # for the level of its step, and for the summary
+    # for the level of its step, and for the summary
+    assert seen.count(told.state.count - 1) == len(seen) <= 2
 
 
 news_row = news.row_of
