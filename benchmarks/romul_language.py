@@ -72,10 +72,10 @@ def main() -> None:
     seeds = range(options.seed, options.seed + options.runs)
     names = [name for name in VARIANTS if name in {PLAIN, *options.only}]
     runs = [(name, seed) for seed in seeds for name in names]
-    held = _read(options.file)
+    held = read(options.file)
     if lacking := [run for run in runs if run not in held]:
         run_tasks({run: partial(measure, *run, options.file) for run in lacking}, options.workers)
-    found = _read(options.file)
+    found = read(options.file)
     used = ", ".join(f"{name} {version}" for name, version in versions().items())
     print(f"Perplexities, small language study: {options.runs} runs (seeds {seeds[0]} to {seeds[-1]})")
     print(f"{_MEMBERS} members, {used}\n")
@@ -110,7 +110,8 @@ def _difference(values: Sequence[float]) -> str:
     return f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
 
 
-def _read(file: Path) -> dict[Run, list[float]]:
+def read(file: Path) -> dict[Run, list[float]]:
+    """Return the perplexities on each part by variant and seed."""
     lines = map(json.loads, file.read_text(encoding="ascii").splitlines() if file.exists() else [])
     return {(line["variant"], line["seed"]): [line[part] for part in _PARTS] for line in lines}
 
