@@ -26,7 +26,7 @@ METHODS: Mapping[str, hoptim.Optimizer] = {
     "MixedHorizon": hoptim.MixedHorizon(),
     "PB2": hoptim.PB2(),
 }
-USUAL = tuple(name for name in METHODS if name != "PB2")  # whose model costs more than most problems do
+USUAL = tuple(name for name in METHODS if name != "PB2")  # PB2's model costs more than most problems
 RANDOM_SEARCH = "random search"
 ERRORS = 2.0  # standard errors below which a difference counts as 0
 
