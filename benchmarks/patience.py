@@ -96,20 +96,16 @@ def main() -> None:
     done = run_tasks({task: partial(final, task) for task in tasks}, options.workers)
     finals = np.array([*done.values()]).reshape(len(variants), len(numbers), -1)
     cell = partial("{:.4f} ({:.4f})".format)
-    head = [
-        "",
-        *(
-            f"{problem.name}, every {interval}"
-            for problem, interval in (SHORT if options.short else PROBLEMS)
-        ),
-    ]
+    problems = SHORT if options.short else PROBLEMS
+    head = ["", *(f"{problem.name}, every {interval}" for problem, interval in problems)]
     rows = [
         [name, *(cell(runs.mean(), runs.std()) for runs in found)]
         for name, found in zip(variants, finals, strict=True)
     ]
+    cells = [*zip(head, *rows, strict=True)] if options.short else [head, *rows]
     print(f"Final losses, means and standard deviations of {options.runs} runs (seeds from 0)")
     print(", ".join(f"{name} {version}" for name, version in versions().items()), end="\n\n")
-    print(aligned([head, *rows]))
+    print(aligned(cells))
 
 
 if __name__ == "__main__":

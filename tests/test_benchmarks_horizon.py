@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -264,6 +265,16 @@ def test_the_page_quotes_the_committed_results():
     for problem in json.loads((folder / "horizon.json").read_text())["problems"]:
         for cell in (*problem["cells"], problem["random_search"]):
             assert f"{np.mean(cell['final_losses']):.3f} ({np.std(cell['final_losses']):.3f})" in text
+
+
+def test_the_short_runs_in_the_documents_are_the_committed_result():
+    """The page quotes it whole, and the docstring the means of runs of 20 trials."""
+    text = (ROOT / "benchmarks" / "results" / "patience_short.txt").read_text()
+    assert f"```text\n{text}```" in (ROOT / "docs" / "horizon.md").read_text()
+    printed = {tuple(re.findall(r"(\d\.\d{4}) \(", line)) for line in text.splitlines()}
+    rows = re.findall(r"\w+, 20 trials +(\S+) +(\S+) +(\S+)", hoptim.Patient.__doc__ or "")
+    assert len(rows) == 5
+    assert {*rows} < printed
 
 
 @pytest.mark.parametrize("part", ["without what lasts", "without closer decisions at the end"])

@@ -20,8 +20,8 @@ from hoptim.benchmarks.toys.momentum import Momentum
 from hoptim.benchmarks.toys.moving import Jumps, Walk, Wave
 from hoptim.benchmarks.toys.quadratic import NoisyQuadratic
 from hoptim.benchmarks.toys.regret import (
-    METHODS,
     RANDOM_SEARCH,
+    USUAL,
     RegretOptions,
     RegretRow,
     normalised_regrets,
@@ -190,16 +190,27 @@ def test_the_table_and_json_agree(capsys, tmp_path):
     assert [row["name"] for row in found["testbeds"]] == ["jaderberg", "triangle", "ripples"]
     for row in found["testbeds"]:
         (line,) = [line for line in out.splitlines() if line.startswith(row["name"])]
-        assert [*row["finals"]] == [*METHODS, RANDOM_SEARCH]
+        assert [*row["finals"]] == [*USUAL, RANDOM_SEARCH]
         assert {len(losses) for losses in row["finals"].values()} == {2}
         for regret in (row["regrets"] or {}).values():
             assert f" {regret:.2f}" in line
     assert found["methods"]["MixedHorizon"] == {"name": "MixedHorizon"}
 
 
+def test_some_methods_are_compared(capsys):
+    """In the order in which they are named; the best of them has no regret."""
+    assert main([*SMALL, "jaderberg", "--methods", "PB2", "Truncation", "PB2"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    (head,) = [line for line in lines if line[:1] == ["testbed"]]
+    (found,) = [line for line in lines if line[:1] == ["jaderberg"]]
+    assert head[1:] == ["PB2", "Truncation"]
+    assert len(found[2:]) == 2
+    assert min(map(float, found[2:])) == 0
+
+
 def row(name, *finals):
     """Two equal runs of each method and, the last, of random search."""
-    methods = (*METHODS, RANDOM_SEARCH)
+    methods = (*USUAL, RANDOM_SEARCH)
     return RegretRow(name, {m: np.full(2, loss) for m, loss in zip(methods, finals, strict=True)})
 
 
@@ -223,12 +234,13 @@ def test_worst_and_mean_are_those_of_the_rows_above():
     assert ["plateau", "2", "3", "4", "5", "6", "7", "1.5"] in lines
 
 
-def test_unknown_testbeds_are_refused(capsys):
+@pytest.mark.parametrize("kind", ["testbeds", "methods"])
+def test_unknown_names_are_refused(kind, capsys):
     """Before anything runs."""
     with pytest.raises(SystemExit) as left:
-        main([*SMALL, "quadratics"])
+        main([*SMALL, "triangle", f"--{kind}", "quadratics"])
     assert left.value.code == 2
-    assert "testbeds must be some of" in capsys.readouterr().err
+    assert f"{kind} must be some of" in capsys.readouterr().err
     with pytest.raises(hoptim.ArgumentError, match="runs"):
         RegretOptions(runs=1)
 

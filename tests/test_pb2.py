@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 
@@ -15,6 +16,7 @@ import hoptim
 from hoptim import PB2, TruncationSelection, View
 from hoptim.optimizers import _gaussian_process as gp
 from hoptim.optimizers import pb2
+from hoptim.optimizers._gains import Gains
 from hoptim.optimizers.population import Population
 from hoptim.space.space import Space
 from hoptim.testing import OptimizerConformance, Row, population
@@ -164,6 +166,47 @@ def test_gains_are_the_changes_from_parents_up_to_the_own_step():
     assert gains == pytest.approx([-1, 1])
     assert pb2._gains(view, 2)[0].tolist() == [[1, 0.3, 0.4], [1, 0.4, 0.4], [2, 0.5, 0.4]]
     assert pb2._pending(view, 1).tolist() == [[2, 0.5, 0.4], [2, 0.6, 0.4]]
+
+
+LOSSES = st.sampled_from([0.0, 1.0, 2.5, -4.0, 1e308, -1e308, math.inf, math.nan])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), LOSSES, st.integers(-1, 40)), max_size=80))
+def test_the_latest_gains_are_those_of_the_whole_history(events):
+    """And so is what is pending: at any step, whoever runs ahead and in whatever order trials end."""
+    kept, ended, running, steps = Gains(5, 3), [], {}, Counter()
+    for member, loss, parent in events:  # it ends its trial, or else begins one
+        if member in running:
+            ended.append(running.pop(member)._replace(loss=loss))
+            kept.ended(ended[-1])
+        else:
+            number, known = len(ended) + len(running), {-1, *(trial.number for trial in ended)}
+            running[member] = Row(
+                number, member, steps[member], 0, [0.5, number], math.nan, None,
+                parent if parent in known else -1,
+            )  # fmt: skip
+            kept.begun(running[member])
+            steps[member] += 1
+    past = Population.of(sorted(ended), 2)
+    for step in range(20):
+        assert [(each.number, each.gain) for each in kept.up_to(step)] == gains_by_arrays(past, step, 5)
+        assert all(each.x == [0.5, each.number] for each in kept.up_to(step))
+        later = [*past.number[past.step > step], *(trial.number for trial in running.values())]
+        seen = [each.number for each in (*kept.after(step), *running.values())]
+        assert sorted(seen)[-3:] == sorted(later)[-3:]
+
+
+def gains_by_arrays(past, step, most):
+    """Numbers and gains of the latest trials up to a step, with all trials as arrays."""
+    if not len(past):
+        return []
+    parent = np.minimum(np.searchsorted(past.number, past.parent), len(past) - 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        gain = past.loss[parent] - past.loss
+    known = (past.number[parent] == past.parent) & (past.step <= step) & np.isfinite(gain)
+    rows = np.flatnonzero(known)[-most:]
+    return [*zip(past.number[rows].tolist(), gain[rows].tolist(), strict=True)]
 
 
 @settings(max_examples=200, deadline=None)

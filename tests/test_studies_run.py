@@ -110,6 +110,15 @@ def test_a_run_replays_to_the_bit(method, tune_lr, tmp_path):
     assert set(run.schedule[0]) == set(Slope.space(tune_lr))
 
 
+def test_an_optimizer_is_run_as_its_method_is():
+    """Given itself, it trains as by the name of a method with the same settings, and not as with others."""
+    named, given, other = (
+        outcome(run_study(Slope, method, True, 4, 7))
+        for method in (REFERENCE, hoptim.ROMUL(), hoptim.ROMUL(step=0.3))
+    )
+    assert named == given != other
+
+
 def test_all_methods_begin_alike():
     """Of a seed, all methods have the same first hyperparameters and weights, but for those set by hand."""
     firsts = {}

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hoptim import ASHA, Population, Space, Summary, View
+from hoptim import ASHA, PB2, Population, Space, Summary, View
 from hoptim.optimizers._rungs import Rungs
 from hoptim.session import news, summaries
 from hoptim.session.history import History
 from hoptim.session.propose import Proposer, gather
 from hoptim.session.summaries import Summaries
 from hoptim.store.state import State
+from hoptim.store.trial_record import TrialRecord
 from hoptim.testing import Row, population
 from tests.test_history import in_order
 from tests.test_propose import SPACE, Told
@@ -106,21 +107,38 @@ def by_arrays(history: Population, running: Population) -> int | None:
 @pytest.mark.parametrize("length", [4, 64])
 def test_asha_looks_at_new_trials_alone(length, monkeypatch):
     """However long a study is, an ask of ASHA reads no history, and sees what is new since the last."""
-    monkeypatch.setattr(History, "__call__", None)
     told, propose = Told(), Proposer(Space(SPACE.dimensions), ASHA(16, reduction_factor=2))
     for _ in range(length):
         told.add(1.0, 2.0)
+    assert_only_the_new_is_seen(told, propose, monkeypatch)
+
+
+@pytest.mark.parametrize("length", [4, 64])
+def test_pb2_looks_at_new_trials_alone(length, monkeypatch):
+    """As ASHA does, where it has gains that differ to choose by."""
+    told, propose = Told(), Proposer(Space(SPACE.dimensions), PB2())
+    for step in range(length):
+        last = {member: 2 * (step - 1) + member for member in range(2)} if step else None
+        told.add(5.0 + step % 3, 1.0 + step % 2, parents=last)
+    assert_only_the_new_is_seen(told, propose, monkeypatch)
+
+
+def assert_only_the_new_is_seen(told: Told, propose: Proposer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check two asks of member 0, before and after another trial of it."""
+    monkeypatch.setattr(History, "__call__", None)
     propose(told.state, 0, told.state.count)
     seen: list[int] = []
+
+    def noted(trial: TrialRecord, state: State) -> Row:
+        seen.append(trial.number)
+        return news_row(trial, state)
+
     for module in (news, summaries):
-        monkeypatch.setattr(
-            module, "row_of", lambda t, state: [seen.append(t.number), news_row(t, state)][1]
-        )
+        monkeypatch.setattr(module, "row_of", noted)
     told.add(3.0)
     propose(told.state, 0, told.state.count)
-    assert (
-        seen.count(told.state.count - 1) == len(seen) <= 2
-    )  # for the level of its step, and for the rungs
+    # for the level of its step, and for the summary
+    assert seen.count(told.state.count - 1) == len(seen) <= 2
 
 
 news_row = news.row_of

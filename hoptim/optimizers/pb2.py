@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hoptim.optimizers import _gaussian_process as gp
+from hoptim.optimizers._gains import Gain, Gains
 from hoptim.optimizers.base import Optimizer, Proposal, View, check_between
+from hoptim.optimizers.population import Row
 from hoptim.optimizers.truncation import TruncationSelection
 
 if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
@@ -46,6 +49,10 @@ class PB2(Optimizer):
     they have ended, so all members that decide after a step share one model. The model has the latest 128
     gains, not as many as the likelihood prefers, and the step and x alone, not the loss before. The
     largest bound is that of random candidates and of ever smaller random steps from the best.
+
+    An ask that fits the model takes about 40 ms of the processor, however long the study is. Where all
+    cores are busy, start the workers with OMP_NUM_THREADS=1: the threads of numpy and scipy, which it
+    cannot limit by itself, would wait for each other.
 
     Args:
         fraction: Share of the healthy trials that are the k best or worst, rounded, in (0, 0.5]; k is at
@@ -97,7 +104,7 @@ def _chosen(view: View, step: int, rng: np.random.Generator) -> Floats | None:
     beta = _C1 + max(0.0, math.log(_C2 * len(gains)))
 
     def bound(x: Floats) -> Floats:
-        mean, deviation = model.at(_inputs(np.full(len(x), step + 1), x))
+        mean, deviation = model.at(np.column_stack([np.full(len(x), step + 1), x]))
         return mean + math.sqrt(beta) * deviation
 
     return _maximised(bound, int(view.space.stepped.sum()), rng)
@@ -105,15 +112,8 @@ def _chosen(view: View, step: int, rng: np.random.Generator) -> Floats | None:
 
 def _gains(view: View, step: int) -> tuple[Floats, Floats]:
     """Return inputs `(n, 1 + d)` and normalised gains `(n,)` of the latest trials up to a step."""
-    past = view.history
-    if not len(past):
-        return np.empty((0, 1)), np.empty(0)
-    parent = np.minimum(np.searchsorted(past.number, past.parent), len(past) - 1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        gain = past.loss[parent] - past.loss
-    known = (past.number[parent] == past.parent) & (past.step <= step) & np.isfinite(gain)
-    rows = np.flatnonzero(known)[-_WINDOW:]
-    return _inputs(past.step[rows], past.x[rows][:, view.space.stepped]), _normalised(gain[rows])
+    found = view.summary(Gains, _WINDOW, _PENDING).up_to(step)
+    return _inputs(view, found), _normalised(np.array([each.gain for each in found]))
 
 
 def _normalised(gain: Floats) -> Floats:
@@ -128,16 +128,14 @@ def _normalised(gain: Floats) -> Floats:
 
 def _pending(view: View, step: int) -> Floats:
     """Return inputs `(m, 1 + d)` of the latest trials whose outcome is not seen at a step."""
-    past, running = view.history, view.running
-    later, d = past.step > step, len(view.space)
-    latest = np.argsort(np.concatenate([past.number[later], running.number]))[-_PENDING:]
-    steps = np.concatenate([past.step[later], running.step])
-    x = np.concatenate([past.x[later].reshape(-1, d), running.x.reshape(-1, d)])
-    return _inputs(steps[latest], x[latest][:, view.space.stepped])
+    later = view.summary(Gains, _WINDOW, _PENDING).after(step)
+    unseen: list[Gain | Row] = [*later, *view.running.rows()]
+    return _inputs(view, sorted(unseen, key=attrgetter("number"))[-_PENDING:])
 
 
-def _inputs(steps: NDArray[np.int64], x: Floats) -> Floats:
-    return np.column_stack([steps, x])
+def _inputs(view: View, trials: Sequence[Gain | Row]) -> Floats:
+    x = np.array([trial.x for trial in trials]).reshape(-1, len(view.space))[:, view.space.stepped]
+    return np.column_stack([[trial.step for trial in trials], x])
 
 
 @lru_cache(maxsize=2)  # all members that decide after one step have the same gains

@@ -12,7 +12,7 @@ class Summary(ABC):
 
     `View.summary` makes it, and gives it each trial once when it was proposed and once when it has ended.
     Like the history it is a function of the trials alone: the order in which they come carries no
-    meaning, and it may be made anew at any time.
+    meaning, but that a trial begins after its parent has ended, and it may be made anew at any time.
     """
 
     @abstractmethod

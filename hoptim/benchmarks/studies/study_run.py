@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 import hoptim
-from hoptim.benchmarks.studies.methods import METHODS
+from hoptim.benchmarks.studies.methods import METHODS, Method
 from hoptim.benchmarks.studies.one_thread import one_thread
 from hoptim.benchmarks.studies.training import PopulationTraining
 
@@ -41,7 +41,7 @@ class StudyRun:
 
 def run_study(
     make: Callable[[int], PopulationTraining],
-    method: str,
+    method: str | hoptim.Optimizer,
     tune_lr: bool,
     size: int,
     seed: int,
@@ -51,7 +51,7 @@ def run_study(
 
     Args:
         make: Function of a size that makes the population.
-        method: Name in `METHODS`.
+        method: Name in `METHODS`, or an optimizer, which delivers the best of the members' last.
         tune_lr: Tune the learning rate, too.
         size: Members.
         seed: Seed of the study, of the members' first hyperparameters and of the training.
@@ -61,7 +61,7 @@ def run_study(
         training = make(size)
         study = open_study(training, method, tune_lr, seed, path)
         Generations(training, study).train()
-        delivered = study.best_ever if METHODS[method].ever else study.best
+        delivered = study.best_ever if _found(method).ever else study.best
         model = make(1)
         model.load(0, _loaded(delivered.checkpoint))
         losses = {"validation": [delivered.value], "test": model.losses("test")}
@@ -77,17 +77,25 @@ def run_study(
 
 
 def open_study(
-    training: PopulationTraining, method: str, tune_lr: bool, seed: int, path: Path | None
+    training: PopulationTraining,
+    method: str | hoptim.Optimizer,
+    tune_lr: bool,
+    seed: int,
+    path: Path | None,
 ) -> hoptim.Study:
     """Return the study of a run, which all methods begin with the same hyperparameters."""
     dimensions = training.space(tune_lr)
     hand = {name: training.hand[name] for name in dimensions}
     space, rng = hoptim.Space(dimensions), np.random.default_rng([seed, 0])
     return hoptim.Study(
-        path, space=space, optimizer=METHODS[method].optimizer(training, hand), size=training.size,
+        path, space=space, optimizer=_found(method).optimizer(training, hand), size=training.size,
         steps=training.steps, mode="min", seed=seed, synchronous=True,
         start=[space.decode(space.draw(rng)) for _ in range(training.size)],
     )  # fmt: skip
+
+
+def _found(method: str | hoptim.Optimizer) -> Method:
+    return METHODS[method] if isinstance(method, str) else Method(lambda training, hand: method)
 
 
 class Generations:

@@ -16,7 +16,7 @@ from hoptim.benchmarks.runner import Progress, run_tasks
 from hoptim.benchmarks.scores import Floats
 from hoptim.benchmarks.toys.testbeds import TESTBEDS
 
-# Each entry is a column of the table.
+# Each entry is a column of the table, those of `USUAL` if no others are asked for.
 METHODS: Mapping[str, hoptim.Optimizer] = {
     "Truncation": hoptim.TruncationSelection(),
     "Initiator": hoptim.Initiator(),
@@ -24,20 +24,23 @@ METHODS: Mapping[str, hoptim.Optimizer] = {
     "MultiFrequency": hoptim.MultiFrequency(),
     "Patient": hoptim.Patient(),
     "MixedHorizon": hoptim.MixedHorizon(),
+    "PB2": hoptim.PB2(),
 }
+USUAL = tuple(name for name in METHODS if name != "PB2")  # PB2's model costs more than most problems
 RANDOM_SEARCH = "random search"
 ERRORS = 2.0  # standard errors below which a difference counts as 0
 
 
 @dataclass(frozen=True)
 class RegretOptions(RunOptions):
-    """The number of runs and the testbeds.
+    """The number of runs, the testbeds and the methods.
 
     Args:
         testbeds: Names of `TESTBEDS`. Default: None, which takes all.
+        methods: Names of `METHODS`, of which the best has no regret. Default: None, which takes `USUAL`.
 
     Raises:
-        ArgumentError: A number below its minimum, or an unknown testbed.
+        ArgumentError: A number below its minimum, or an unknown testbed or method.
         MissingExtra: A testbed needs a package that is not installed.
     """
 
@@ -50,8 +53,20 @@ class RegretOptions(RunOptions):
         },
     )  # fmt: skip
 
+    methods: Sequence[str] | None = field(
+        default=None,
+        metadata={
+            "nargs": "+", "metavar": "NAME",
+            "help": f"some of {', '.join(METHODS)}; all but PB2 by default",
+        },
+    )  # fmt: skip
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not METHODS.keys() >= set(self.columns):
+            raise hoptim.ArgumentError(
+                f"methods must be some of {list(METHODS)}, found {list(self.columns)}."
+            )
         if not TESTBEDS.keys() >= set(self.names):
             raise hoptim.ArgumentError(
                 f"testbeds must be some of {list(TESTBEDS)}, found {list(self.names)}."
@@ -63,6 +78,11 @@ class RegretOptions(RunOptions):
     def names(self) -> tuple[str, ...]:
         """Return the names of the testbeds, each once."""
         return tuple(dict.fromkeys(self.testbeds or TESTBEDS))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the methods, each once."""
+        return tuple(dict.fromkeys(self.methods or USUAL))
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,10 +150,10 @@ def measure(options: RegretOptions, progress: Progress | None = None) -> list[Re
     """Train each testbed with each method and with constant first hyperparameters.
 
     Args:
-        options: Number of runs and testbeds.
+        options: Number of runs, testbeds and methods.
         progress: Function called after each run. Default: None.
     """
-    methods = (*METHODS, RANDOM_SEARCH)
+    methods = (*options.columns, RANDOM_SEARCH)
     tasks = {
         key: partial(_final, *key, options.members)
         for key in product(options.names, methods, options.seeds)

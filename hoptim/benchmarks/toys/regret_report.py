@@ -10,7 +10,7 @@ import numpy as np
 from hoptim.benchmarks.benchmark import Benchmark, BenchmarkResult
 from hoptim.benchmarks.runner import Progress
 from hoptim.benchmarks.tables import aligned, document, versions
-from hoptim.benchmarks.toys.regret import METHODS, RANDOM_SEARCH, RegretOptions, RegretRow, measure
+from hoptim.benchmarks.toys.regret import METHODS, RegretOptions, RegretRow, measure
 from hoptim.benchmarks.toys.testbeds import KEPT_ASIDE
 
 _NOTE = """(score - best method's) / (random search's - best method's), of mean scores: the final loss, or
@@ -40,7 +40,7 @@ def report(options: RegretOptions, rows: Sequence[RegretRow]) -> BenchmarkResult
         "\n\n".join([heading, *filter(None, tables), _NOTE]),
         document(
             options,
-            methods={name: optimizer.describe() for name, optimizer in METHODS.items()},
+            methods={name: METHODS[name].describe() for name in options.columns},
             testbeds=[_to_json(row) for row in rows],
         ),
     )
@@ -66,13 +66,13 @@ def _regrets(title: str, rows: Sequence[RegretRow]) -> str:
     cells = [
         [name, *(f"{regret:.2f}" for regret in regrets)] for name, regrets in {**found, **ends}.items()
     ]
-    return aligned([(title, *METHODS), *cells])
+    return aligned([(title, *rows[0].finals)[:-1], *cells])  # without random search
 
 
 def _scores(title: str, rows: Sequence[RegretRow]) -> str:
     """Return a table of mean scores; empty without rows."""
     cells = [[_label(row), *(f"{scores.mean():.4g}" for scores in row.scores.values())] for row in rows]
-    return aligned([(title, *METHODS, RANDOM_SEARCH), *cells]) if cells else ""
+    return aligned([(title, *rows[0].finals), *cells]) if cells else ""
 
 
 def _label(row: RegretRow) -> str:
