@@ -25,6 +25,8 @@ from hoptim.space.space import Space
 from hoptim.trial import FinishedTrial, Keeper, Trial
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from hoptim.analysis.status import Status
     from hoptim.store.check.report import Report
 
@@ -217,6 +219,10 @@ class Study:
             ArgumentError: No such trial has ended, or it failed.
         """
         return self.results().schedule(trial)
+
+    def to_pandas(self) -> DataFrame:
+        """Return all finished trials as a DataFrame; see `Results.to_pandas`."""
+        return self.results().to_pandas()
 
     def status(self) -> Status:
         """Return how the study stands: results, running trials, failures, diversity, disk usage."""

@@ -104,10 +104,10 @@ def test_a_file_is_there_whole_or_not_at_all(done, tmp_path, monkeypatch, capsys
     def fails(trial, space):
         if trial.number == 20:
             raise hoptim.StoreError("The disk is gone.")
-        return {"params": {}, "metrics": {}}
+        return {}
 
     with monkeypatch.context() as broken:
-        broken.setattr(export, "trial_json", fails)
+        broken.setattr(export.flat_table, "row", fails)
         assert main(["export", done.path, "--json", "-o", str(file)]) == 1
     assert capsys.readouterr().err == "hoptim: The disk is gone.\n"
     assert file.read_text() == "before"

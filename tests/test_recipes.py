@@ -31,6 +31,7 @@ FOLLOWED = {  # from top to bottom, with what is quoted compared; and what they 
     "rl": [],
     "constraints": [],
     "containers": ["click", "rich"],
+    "dataframes": ["pandas"],
 }
 
 

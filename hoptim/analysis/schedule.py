@@ -6,14 +6,19 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from hoptim._files import explained, replace_whole
 from hoptim._paths import user_path
 from hoptim.analysis import scalar_table
+from hoptim.analysis.flat_table import flat
+from hoptim.analysis.frame import frame
 from hoptim.errors import ArgumentError, HoptimError
 from hoptim.space.dimension import Dimension
 from hoptim.space.space import Space
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _FORMAT = 1
 _FIXED = ("age", "seed", "value", "trial", "member", "step")  # columns to the left of the params
@@ -104,6 +109,18 @@ class Schedule(Sequence[Interval]):
         """Return one hyperparameter by age."""
         self.space.check_names([name])
         return [interval.params[name] for interval in self.intervals]
+
+    def to_pandas(self) -> DataFrame:
+        """Return the schedule as a DataFrame: a row for each interval, hyperparameters in `params.NAME`.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        rows = [
+            {**interval._asdict(), **flat("params", self.space.record(interval.params))}
+            for interval in self.intervals
+        ]
+        return frame([*_FIXED, *(f"params.{name}" for name in self.space.dimensions)], rows)
 
     def to_json(self) -> dict[str, Any]:
         """Return the schedule as plain JSON, with names in place of the objects of a mapped `Choice`."""
