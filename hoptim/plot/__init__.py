@@ -25,6 +25,7 @@ try:
 except ImportError as error:
     raise hoptim.MissingExtra.of("Pictures need matplotlib, which is not installed", "plot") from error
 
+from hoptim.plot.compare import compare
 from hoptim.plot.curves import step_sizes, values
 from hoptim.plot.overview import overview
 from hoptim.plot.picture import check_format, save
@@ -43,6 +44,7 @@ __all__ = [
     "PLOTS",
     "Figure",
     "check_format",
+    "compare",
     "family_tree",
     "hyperparameters",
     "overview",

@@ -165,10 +165,12 @@ def legend(figure: Any, axes: list[Any], columns: int = 2) -> None:
         handles, labels = ax.get_legend_handles_labels()
         entries = dict(zip(labels, handles, strict=True)) | entries  # the first of equal names
     if entries:
-        figure.legend(
+        drawn = figure.legend(
             entries.values(), entries.keys(), loc="outside lower center", ncols=columns, frameon=False,
             fontsize=_SMALL,
         )  # fmt: skip
+        for text in drawn.get_texts():
+            text.set_parse_math(False)  # a study's name may hold $
 
 
 class _Logs(LogLocator):  # type: ignore[misc, unused-ignore]
