@@ -45,7 +45,7 @@ def status(folder: Path, as_json: bool) -> None:
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each look.")
 def watch(folder: Path, every: float, as_json: bool) -> None:
-    """Show the status again and again, until the run is done or Ctrl-C.
+    """Show the status repeatedly, until the run is done or Ctrl-C.
 
     Into a pipe or a file it prints one line for each look.
     """
