@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
 from hoptim._arguments import moment_of
+from hoptim._html import quiet
 from hoptim.analysis.family import Family
 from hoptim.analysis.lineage import Lineage
 from hoptim.analysis.schedule import Schedule
@@ -91,6 +92,12 @@ class Study:
 
     def __repr__(self) -> str:
         return repr(self._session)
+
+    @quiet
+    def _repr_html_(self) -> str:
+        from hoptim.session.glance import glance  # seldom needed
+
+        return glance(self._session)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.path is None:

@@ -10,9 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
+from hoptim import _html
 from hoptim._arguments import mapping_of, number_of, truth_of
 from hoptim._paths import absolute_path
-from hoptim._text import said, shown
+from hoptim._text import counted, said, shown
 from hoptim.errors import AlreadyTold, ArgumentError, ClaimLost, NotApplied
 
 Save = Callable[[str], object]
@@ -73,6 +74,14 @@ class FinishedTrial:
     def finite(self) -> bool:
         """Return True if the value is a finite number, so that the trial may be a parent."""
         return math.isfinite(self.value)
+
+    @_html.quiet
+    def _repr_html_(self) -> str:
+        facts = {"value": self.value, **_place(self), "failed": self.failed, "checkpoint": self.checkpoint}
+        return _html.page(
+            f"Trial {self.number}", facts, _html.params(self.params),
+            _html.table(("metric", "value"), self.metrics.items()),
+        )  # fmt: skip
 
 
 class Outcome(NamedTuple):
@@ -285,6 +294,11 @@ class Trial:
             self.release()
         return False
 
+    @_html.quiet
+    def _repr_html_(self) -> str:
+        facts = {**_place(self), "state": self.ended or "in hand", "checkpoint": self.checkpoint}
+        return _html.page(f"Trial {self.number}", facts, _html.params(self.params))
+
     def __getstate__(self) -> dict[str, Any]:
         own = {f.name: getattr(self, f.name) for f in fields(self)}
         return own | {"keeper": self.keeper.export(self)}
@@ -293,6 +307,16 @@ class Trial:
         if self.ended is not None:
             raise AlreadyTold(f"Trial {self.number} has been {self.ended} already.")
         return self.keeper
+
+
+def _place(trial: Trial | FinishedTrial) -> dict[str, object]:
+    """Return where a trial stands in the study, for a notebook."""
+    return {
+        "place": f"step {trial.step} of member {trial.member}",
+        "trained before": counted(trial.age, "interval"),
+        "parent": None if trial.parent is None else f"trial {trial.parent}",
+        "attempt": trial.attempt if trial.attempt > 1 else None,
+    }
 
 
 def _same(found: Any, asked: Any) -> bool:

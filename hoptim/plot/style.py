@@ -5,6 +5,7 @@ Colours are Okabe and Ito's; widths differ too, so that lines can be told apart 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -25,9 +26,18 @@ _MANY = 5000  # lines; more of them are one picture inside of a .pdf or .svg
 _SMALL = "small"
 
 
+class _Shown(Figure):  # type: ignore[misc, unused-ignore]
+    """A figure that a notebook shows by itself, without `%matplotlib inline`."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
+
+
 def figure(width: float, height: float) -> Figure:
     """Return an empty figure of a width and height in inches, laid out anew at any size."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return _Shown(figsize=(width, height), layout="constrained")
 
 
 def panel(
