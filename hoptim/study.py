@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
 from hoptim._arguments import moment_of, truth_of
+from hoptim._html import quiet
 from hoptim._text import said
 from hoptim.analysis.candidate import Candidate
 from hoptim.analysis.family import Family
@@ -29,6 +30,8 @@ from hoptim.stopping import Stopped
 from hoptim.trial import FinishedTrial, Keeper, Trial
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from hoptim.analysis.status import Status
     from hoptim.store.check.report import Report
 
@@ -98,6 +101,12 @@ class Study:
 
     def __repr__(self) -> str:
         return repr(self._session)
+
+    @quiet
+    def _repr_html_(self) -> str:
+        from hoptim.session.glance import glance  # seldom needed
+
+        return glance(self._session)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.path is None:
@@ -264,6 +273,10 @@ class Study:
             StoreError: This process may not write in the directory.
         """
         return pinned(self._session, trial)
+
+    def to_pandas(self) -> DataFrame:
+        """Return all finished trials as a DataFrame; see `Results.to_pandas`."""
+        return self.results().to_pandas()
 
     def status(self) -> Status:
         """Return how the study stands: results, running trials, failures, diversity, disk usage."""

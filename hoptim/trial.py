@@ -10,11 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
-from hoptim import _reads
+from hoptim import _html, _reads
 from hoptim._arguments import mapping_of, truth_of
 from hoptim._in_force import require_in_force
 from hoptim._paths import absolute_path
-from hoptim._text import said, shown
+from hoptim._text import counted, said, shown
 from hoptim.errors import AlreadyTold, ArgumentError, ClaimLost
 
 Save = Callable[[str], object]
@@ -75,6 +75,14 @@ class FinishedTrial:
     def finite(self) -> bool:
         """Return True if the value is a finite number, so that the trial may be a parent."""
         return math.isfinite(self.value)
+
+    @_html.quiet
+    def _repr_html_(self) -> str:
+        facts = {"value": self.value, **_place(self), "failed": self.failed, "checkpoint": self.checkpoint}
+        return _html.page(
+            f"Trial {self.number}", facts, _html.params(self.params),
+            _html.table(("metric", "value"), self.metrics.items()),
+        )  # fmt: skip
 
 
 class Outcome(NamedTuple):
@@ -288,6 +296,12 @@ class Trial:
             self.release()
         return False
 
+    @_html.quiet
+    def _repr_html_(self) -> str:
+        own = vars(self)  # what is shown has not been read
+        facts = {**_place(self), "state": self.ended or "in hand", "checkpoint": own["checkpoint"]}
+        return _html.page(f"Trial {self.number}", facts, _html.params(own["params"]))
+
     def __getstate__(self) -> dict[str, Any]:
         own = {f.name: vars(self)[f.name] for f in fields(self)}
         _reads.end(self)  # a copy may be read elsewhere
@@ -297,3 +311,13 @@ class Trial:
         if self.ended is not None:
             raise AlreadyTold(f"Trial {self.number} has been {self.ended} already.")
         return self.keeper
+
+
+def _place(trial: Trial | FinishedTrial) -> dict[str, object]:
+    """Return where a trial stands in the study, for a notebook."""
+    return {
+        "place": f"step {trial.step} of member {trial.member}",
+        "trained before": counted(trial.age, "interval"),
+        "parent": None if trial.parent is None else f"trial {trial.parent}",
+        "attempt": trial.attempt if trial.attempt > 1 else None,
+    }

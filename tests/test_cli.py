@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from hoptim.__main__ import main
 from hoptim.cli.app import SECTIONS, commands
 from tests.builders import ROOT, redirected, run, study, train
 
-LOOKS = [
+LOOKS = [  # at one study
     ["status"], ["watch"], ["best"], ["best", "--ever"], ["schedule"], ["export"], ["check"], ["lineage"],
     ["lineage", "--exploits"], ["lineage", "--member", "1"], ["lineage", "--trial", "0"],
 ]  # fmt: skip
@@ -147,7 +148,7 @@ def test_where_no_study_is_one_sentence_says_so(tmp_path, look, capsys):
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", sorted(commands.commands))
+@pytest.mark.parametrize("command", sorted(commands.commands.keys() - {"completion"}))
 def test_a_url_is_no_directory(command, tmp_path, monkeypatch, capsys):
     """Every command refuses a URL in one sentence that says what to do, and makes nothing of that name."""
     monkeypatch.chdir(tmp_path)
@@ -207,7 +208,7 @@ def test_no_result_yet_is_status_1(tmp_path, look, capsys):
 @pytest.mark.parametrize(
     "wrong",
     [["lineage", "--trial", "1", "--member", "1"], ["lineage", "--member", "4"],
-     ["lineage", "--trial", "-1"], ["schedule", "--trial", "999"], ["report"],
+     ["lineage", "--trial", "-1"], ["schedule", "--trial", "999"], ["plot", "values"], ["completion"],
      ["export", "--format", "xml"], ["watch", "--every", "0"], ["dance"], ["best", "--loud"]],
     ids=" ".join,
 )  # fmt: skip
@@ -368,6 +369,33 @@ def test_the_help_has_every_command_in_80_columns(capsys, monkeypatch):
             assert re.search(rf"^  {command.name} +\S.*\.$", text, re.MULTILINE), command.name
             assert main([str(command.name), "-h"]) == 0
     assert set(commands.commands) == {command.name for listed in SECTIONS.values() for command in listed}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_can_complete(shell, capfd):
+    """The script that is printed asks the program by a variable, and is of that shell."""
+    if shell == "bash" and not shutil.which("bash"):
+        pytest.skip("bash is not installed")
+    assert main(["completion", shell]) == 0
+    out, err = capfd.readouterr()
+    assert f"_HOPTIM_COMPLETE={shell}_complete" in out
+    assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("hoptim sta", ["plain,status"]),
+        ("hoptim status --js", ["plain,--json"]),
+        ("hoptim status ru", ["dir,ru"]),
+        ("hoptim plot runs/a over", ["dir,over", "plain,overview"]),
+    ],
+)
+def test_commands_options_and_directories_are_completed(line, wanted):
+    """What the script of bash is answered for a line that is not finished."""
+    at = str(line.count(" "))
+    ran = call(_HOPTIM_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=at)
+    assert (ran.returncode, ran.stdout.split(), ran.stderr) == (0, wanted, "")
 
 
 def test_without_a_command_the_help_is_status_2(capsys):

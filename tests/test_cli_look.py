@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -104,10 +105,10 @@ def test_a_file_is_there_whole_or_not_at_all(done, tmp_path, monkeypatch, capsys
     def fails(trial, space):
         if trial.number == 20:
             raise hoptim.StoreError("The disk is gone.")
-        return {"params": {}, "metrics": {}}
+        return {}
 
     with monkeypatch.context() as broken:
-        broken.setattr(export, "trial_json", fails)
+        broken.setattr(export.flat_table, "row", fails)
         assert main(["export", done.path, "--json", "-o", str(file)]) == 1
     assert capsys.readouterr().err == "hoptim: The disk is gone.\n"
     assert file.read_text() == "before"
@@ -285,6 +286,45 @@ def test_pictures_and_pages(done, tmp_path, said):
     told = json.loads(said("report", done.path, "-o", tmp_path / "a.html", "--json"))
     assert told == {"file": str(tmp_path / "a.html")}
     assert "<html" in (tmp_path / "a.html").read_text()
+
+
+def test_files_without_a_name_are_called_as_the_study(done, tmp_path, said, monkeypatch, capsys):
+    """Page and picture come into the current folder, are renewed, and never replace another file."""
+    pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
+    monkeypatch.chdir(tmp_path)
+    for command, name in (
+        (["report"], "study.html"),
+        (["plot"], "study-overview.png"),
+        (["plot", "values"], "study-values.png"),
+    ):
+        words = [command[0], done.path, *command[1:]]
+        assert said(*words) == f"Wrote {name}.\n"
+        written = (tmp_path / name).read_bytes()
+        assert said(*words) == f"Wrote {name}.\n"
+        (tmp_path / name).write_text("my notes on hoptim")
+        assert main(words) == 2
+        assert "hoptim did not write it: name the file with -o" in capsys.readouterr().err
+        assert (tmp_path / name).read_text() == "my notes on hoptim"
+        assert said(*words, "-o", name) == f"Wrote {name}.\n"
+        assert (tmp_path / name).read_bytes()[:100] == written[:100]
+
+
+def test_several_studies_are_one_picture_of_values(done, tmp_path, said, monkeypatch, capsys):
+    """It has a name of its own; other kinds, and a kind before a directory, are wrong usage."""
+    pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
+    monkeypatch.chdir(tmp_path)
+    train(study(tmp_path / "values"))
+    assert said("plot", done.path, "./values") == "Wrote studies-values.png.\n"
+    assert said("plot", done.path, "./values", "values", "-o", "b.svg") == "Wrote b.svg.\n"
+    assert "mean of 2" in (tmp_path / "b.svg").read_text()
+    for wrong, why in (
+        ([done.path, "./values", "overview"], "drawn as 'values', not as 'overview'"),
+        (["values", done.path], "directories of studies first"),
+        (["values"], "directories of studies first"),
+        ([done.path, "overveiw"], "no study in .*overveiw"),
+    ):
+        assert main(["plot", *wrong]) == 2
+        assert re.search(why, capsys.readouterr().err)
 
 
 def test_a_picture_that_cannot_be_written_is_one_sentence(done, tmp_path, capsys):

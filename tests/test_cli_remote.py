@@ -54,7 +54,7 @@ def asked(call, *options):
 
 
 def test_a_whole_study_by_commands_alone(folder, call):
-    """Ask, beat and tell train a study to its end, which is status 3 without a word."""
+    """Ask, beat and tell train a study to its end, which is status 3, and said on standard error."""
     for _ in range(20):
         trial = asked(call)
         number, token = trial["number"], ("--token", trial["token"])
@@ -63,7 +63,7 @@ def test_a_whole_study_by_commands_alone(folder, call):
         value = ("--value", trial["params"]["x"], "--checkpoint", trial["draft"], "--metric", "a=b=0.1")
         assert call("tell", number, *token, *value) == (0, "", "")
         assert call("tell", number, *token, *value) == (0, "", "")
-    assert call("ask") == (3, "", "")
+    assert call("ask") == (3, "", f"hoptim: All is done: no trial is left in {str(folder)!r}.\n")
     made = hoptim.load(folder)
     assert made.done
     assert all(trial.value == trial.params["x"] for trial in made.trials)

@@ -18,11 +18,12 @@ from hoptim import _public
 PACKAGE = Path(hoptim.__file__).parent
 FILES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
 MODULES = {name.removesuffix(".py") for name in FILES}
-GROUND = {"errors", "_arguments", "_paths", "_text"}
+GROUND = {"errors", "_arguments", "_html", "_paths", "_text"}
 SYSTEM = {"_files", "_signals"}  # calls of the operating system; never for optimizers, which are pure
 FACE = {"__init__", "errors", "trial", "options", "stopping", "study"}  # what any user may name
 MAY_SEE = {  # room, a folder or a file at the top: the rooms that it may import from, all above it
     "_text": set(),
+    "_html": {"_text"},
     "_log": {"_text"},
     "errors": {"_text"},
     "_arguments": {"errors", "_text"},

@@ -32,6 +32,7 @@ FOLLOWED = {  # from top to bottom, with what is quoted compared; and what they 
     "constraints": [],
     "noise": [],
     "containers": ["click", "rich"],
+    "dataframes": ["pandas"],
 }
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TypeVar
 
-from hoptim._text import shown
+from hoptim import _html
+from hoptim._text import counted, shown
 from hoptim.analysis.family import Exploit, Family
 from hoptim.errors import ArgumentError
 from hoptim.trial import FinishedTrial
@@ -64,6 +65,16 @@ class Lineage:
             f"<hoptim.Lineage of trial {self.trial.number}: {len(self.ancestors)} ancestors, "
             f"{len(self.exploits)} exploits, from trial {self.founder.number}>"
         )
+
+    @_html.quiet
+    def _repr_html_(self) -> str:
+        facts = {
+            "line": f"{counted(len(self.line), 'trial')}, from trial {self.founder.number}",
+            "values": _html.curve(trial.value for trial in self.line) or None,
+            "descendants": len(self.descendants),
+        }
+        table = _html.table(("exploits on its line",), [(str(exploit),) for exploit in self.exploits])
+        return _html.page(f"Lineage of trial {self.trial.number}", facts, table)
 
 
 def chosen(trials: Mapping[int, _Trial], trial: FinishedTrial | int) -> _Trial:

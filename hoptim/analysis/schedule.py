@@ -6,13 +6,20 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
+from hoptim import _html
 from hoptim._files import explained, replace_whole
 from hoptim._paths import user_path
+from hoptim._text import counted
 from hoptim.analysis import scalar_table
+from hoptim.analysis.flat_table import flat
+from hoptim.analysis.frame import frame
 from hoptim.errors import ArgumentError, HoptimError
 from hoptim.space.space import Space
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _FORMAT = 1
 _FIXED = ("age", "seed", "value", "trial", "member", "step")  # columns to the left of the params
@@ -99,11 +106,30 @@ class Schedule(Sequence[Interval]):
     def __repr__(self) -> str:
         return f"<hoptim.Schedule of {list(self.space.dimensions)} over {len(self)} intervals>"
 
+    @_html.quiet
+    def _repr_html_(self) -> str:
+        values = [interval.value for interval in self]
+        rows = [("value", values[0], values[-1], _html.curve(values))]
+        for name, dim in self.space.dimensions.items():
+            of = self.series(name)
+            rows.append((name, of[0], of[-1], _html.curve(map(dim.encode, of))))  # in its own scale
+        table = _html.table(("by age", "first", "last", ""), rows)
+        return _html.page(f"Schedule of {counted(len(self), 'interval')}", {}, table)
+
     def series(self, name: str) -> list[Any]:
         """Return one hyperparameter by age; what is within a dict or list has a dotted name."""
         self.space.check_names([name])
         constants, flat = self.space.constants, self.space.flat
         return [{**constants, **flat(interval.params)}[name] for interval in self.intervals]
+
+    def to_pandas(self) -> DataFrame:
+        """Return the schedule as a DataFrame: a row for each interval, hyperparameters in `params.NAME`.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        rows = [it._asdict() | flat("params", self.space.record(it.params)) for it in self.intervals]
+        return frame([*_FIXED, *(f"params.{name}" for name in self.space.dimensions)], rows)
 
     def to_json(self) -> dict[str, Any]:
         """Return the schedule as plain JSON, with names in place of the objects of a mapped `Choice`."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from hoptim import _html
 from hoptim._text import counted
 from hoptim.space.space import Space
 from hoptim.stopping import Stopped
@@ -112,6 +113,23 @@ class Status:
         """
         plain = asdict(replace(self, best=None, best_ever=None))
         return {**plain, "best": _brief(self.best, space), "best_ever": _brief(self.best_ever, space)}
+
+    @_html.quiet
+    def _repr_html_(self) -> str:
+        total = self.size * self.steps
+        facts = {
+            "study": self.path or "in memory",
+            "optimizer": self.optimizer,
+            "progress": f"{self.finished} of {counted(total, 'trial')}, mode {self.mode}",
+            "members": self.size,
+            "": _html.bar(self.finished, total),
+            "best": None if self.best is None else f"{self.best.value:.6g} in trial {self.best.number}",
+            "failures": f"{self.failed} of trials, {self.attempts} of attempts",
+            "founders left": len(self.founders),
+        }
+        rows = [(held.number, held.member, held.step, held.host, held.pid) for held in self.running]
+        running = _html.table(("running", "member", "step", "host", "process"), rows)
+        return _html.page("Status", facts, running, _html.table((), [(said,) for said in self.warnings]))
 
 
 def warnings(

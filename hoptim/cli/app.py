@@ -15,11 +15,13 @@ import hoptim
 from hoptim._text import printable_lines
 from hoptim.cli.best import best
 from hoptim.cli.check import check, check_dir
+from hoptim.cli.completion import VARIABLE, completion
 from hoptim.cli.export import export
 from hoptim.cli.export_checkpoint import export_checkpoint
 from hoptim.cli.fork import fork
 from hoptim.cli.launch import run
 from hoptim.cli.lineage import lineage
+from hoptim.cli.listing import ls
 from hoptim.cli.output import discard, discarded_if_failing, open_closed_streams, print_error
 from hoptim.cli.picture import plot, report
 from hoptim.cli.remote import ask, beat, fail, tell
@@ -30,11 +32,12 @@ from hoptim.errors import ArgumentError, HoptimError, MissingExtra
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Look at a run": (
-        status, watch, best, schedule, lineage, plot, report, export, export_checkpoint,
+        ls, status, watch, best, schedule, lineage, plot, report, export, export_checkpoint,
     ),
     "Train": (run, stop, resume, fork),
     "Train from a shell or another language": (ask, beat, tell, fail),
     "Look after the files": (check, check_dir),
+    "Set up": (completion,),
 }  # fmt: skip
 _LOOKS = {None, *(command.name for command in SECTIONS["Look at a run"])}  # None: the help
 _INTERRUPTED, _NO_READER = 130, 141  # as a shell has it for SIGINT and SIGPIPE
@@ -115,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     open_closed_streams()
     try:
-        status = commands.main(arguments, standalone_mode=False)
+        status = commands.main(arguments, standalone_mode=False, complete_var=VARIABLE)
     except click.ClickException as error:
         text = io.StringIO()
         error.show(text)

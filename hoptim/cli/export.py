@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
+from hoptim._text import json_number
+from hoptim.analysis import flat_table
 from hoptim.cli import options
-from hoptim.cli.output import TRIAL_KEYS, trial_json, written
+from hoptim.cli.output import written
 from hoptim.space.space import Space
 from hoptim.trial import FinishedTrial
-
-_NESTED = ("params", "metrics")
 
 
 @click.command()
@@ -30,38 +30,24 @@ def export(folder: Path, form: str, as_json: bool, output: Path | None) -> None:
     """Write all finished trials, one a line, for other tools.
 
     Floats are exact. Hyperparameters are in columns params.NAME, metrics in metrics.NAME; a named object
-    is given by its name, and constants are left out. A value that is not finite is nan, inf or -inf.
+    is given by its name, a mapping by a column for each of its values; constants are left out. A value that
+    is not finite is nan, inf or -inf.
     """
     study = options.opened(folder)
     trials = study.trials  # one look: a run may go on
     rows = (_row(trial, study.space) for trial in trials)
     with written(output) as file:
         if form == "csv" and not as_json:
-            metrics = dict.fromkeys(name for trial in trials for name in trial.metrics)
-            _write_csv(
-                rows, [*_columns("params", study.space.dimensions), *_columns("metrics", metrics)], file
-            )
+            _write_csv(rows, flat_table.header(trials, study.space), file)
         else:
             file.writelines(json.dumps(row, allow_nan=False) + "\n" for row in rows)
 
 
 def _write_csv(rows: Iterable[dict[str, Any]], columns: Sequence[str], file: TextIO) -> None:
-    table = csv.DictWriter(
-        file, [*(key for key in TRIAL_KEYS if key not in _NESTED), *columns], lineterminator="\n"
-    )
-    table.writeheader()
-    table.writerows(rows)
+    table = csv.writer(file, lineterminator="\n")
+    table.writerow(columns)
+    table.writerows([flat_table.cell(row.get(name)) for name in columns] for row in rows)
 
 
 def _row(trial: FinishedTrial, space: Space) -> dict[str, Any]:
-    row = trial_json(trial, space) | {"params": space.record(trial.params)}
-    nested = {column: value for kind in _NESTED for column, value in _flat(kind, row.pop(kind))}
-    return {**row, **nested}
-
-
-def _flat(kind: str, values: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    return zip(_columns(kind, values), values.values(), strict=True)
-
-
-def _columns(kind: str, names: Iterable[str]) -> list[str]:
-    return [f"{kind}.{name}" for name in names]
+    return {name: json_number(value) for name, value in flat_table.row(trial, space).items()}

@@ -19,14 +19,15 @@ class _Path(click.Path):
         return user_path(value)
 
 
-class _StudyFolder(click.Path):
-    """Directory of a study, as the library takes it from a user."""
+class StudyFolder(click.Path):
+    """Directory of a study, as the library takes it from a user; shells complete it as a directory."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path of the directory."""
         return study_folder(value)
 
 
-PATH, FOLDER = _Path(), _StudyFolder()
+PATH, FOLDER = _Path(), StudyFolder(file_okay=False)
 
 folder = click.argument("folder", metavar="DIR", type=FOLDER)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -16,14 +16,13 @@ import click
 
 from hoptim._files import replace_whole
 from hoptim._text import json_number, printable, printable_lines
+from hoptim.analysis.flat_table import FIELDS
 from hoptim.space.space import Space
 from hoptim.stopping import Stopped
 from hoptim.trial import FinishedTrial
 
-TRIAL_KEYS = (
-    "number", "member", "step", "age", "parent", "origin", "value", "params", "metrics", "checkpoint",
-    "seed", "attempt", "interruptions", "failed", "worker", "asked", "claimed", "ended",
-)  # fmt: skip
+_VALUE = FIELDS.index("value") + 1
+TRIAL_KEYS = (*FIELDS[:_VALUE], "params", "metrics", *FIELDS[_VALUE:])
 _STREAMS = (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
 
 

@@ -2,52 +2,107 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+import hoptim
 from hoptim._files import explained
 from hoptim._text import printable
 from hoptim.cli import options
 from hoptim.cli.output import print_json
 
 KINDS = ("hyperparameters", "family-tree", "values", "step-sizes", "overview")  # of hoptim.plot.PLOTS
+_OURS = (b'<meta name="generator" content="hoptim">', b"Software\0hoptim")  # near the front of a file
+_FRONT = 4096  # bytes
+
+
+class _FolderOrKind(options.StudyFolder):
+    """Directory of a study, or the kind of picture as the last word."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value in KINDS else super().convert(value, param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        kinds = [CompletionItem(kind) for kind in KINDS if kind.startswith(incomplete)]
+        return [*super().shell_complete(ctx, param, incomplete), *kinds]
 
 
 @click.command()
-@options.folder
-@click.argument("kind", type=click.Choice(KINDS), default="overview")
+@click.argument(
+    "words", metavar="DIR... [KIND]", nargs=-1, required=True, type=_FolderOrKind(file_okay=False)
+)
 @click.option(
-    "-o", "--output", type=options.PATH, metavar="FILE", required=True,
-    help="File for the picture; its ending is the format, such as .png, .svg or .pdf.",
+    "-o", "--output", type=options.PATH, metavar="FILE",
+    help="File for the picture; its ending is the format, such as .png, .svg or .pdf. Default: "
+    "NAME-KIND.png in the current folder.",
 )  # fmt: skip
 @options.as_json
-def plot(folder: Path, kind: str, output: Path, as_json: bool) -> None:
-    """Draw a run as PNG, SVG or PDF.
+def plot(words: tuple[Path | str, ...], output: Path | None, as_json: bool) -> None:
+    """Draw a run, or the values of several, as PNG, SVG or PDF.
 
-    KIND selects the plot; the default is all of them on one sheet. Needs the extra 'plot'.
+    KIND is hyperparameters, family-tree, values, step-sizes, or overview, all of them on one sheet, which
+    is the default. Of several runs it is values: the best so far of each, and their mean. A directory that
+    is called as a kind is ./KIND. Needs the extra 'plot'.
     """
-    from hoptim.plot import PLOTS, check_format, save
+    from hoptim.plot import PLOTS, check_format, compare, save
 
-    check_format(output)  # before drawing, which may take a while
-    figure = PLOTS[kind](options.opened(folder))
-    with explained("write", output):
-        save(figure, output)
-    _tell(output, as_json)
+    folders, kind = _parted(words)
+    file = _named(f"{folders[0].name if len(folders) == 1 else 'studies'}-{kind}.png", output)
+    check_format(file)  # before drawing, which may take a while
+    studies = [options.opened(folder) for folder in folders]
+    figure = PLOTS[kind](studies[0]) if len(studies) == 1 else compare(studies)
+    with explained("write", file):
+        save(figure, file)
+    _tell(file, as_json)
 
 
 @click.command()
 @options.folder
 @click.option(
-    "-o", "--output", type=options.PATH, metavar="FILE", required=True, help="Page, such as run.html."
-)
+    "-o", "--output", type=options.PATH, metavar="FILE",
+    help="Page, such as run.html. Default: NAME.html in the current folder.",
+)  # fmt: skip
 @options.as_json
-def report(folder: Path, output: Path, as_json: bool) -> None:
+def report(folder: Path, output: Path | None, as_json: bool) -> None:
     """Write a run as one page of HTML that works without a network."""
     from hoptim.report import write
 
-    write(options.opened(folder), output)
-    _tell(output, as_json)
+    file = _named(f"{folder.name}.html", output)
+    write(options.opened(folder), file)
+    _tell(file, as_json)
+
+
+def _parted(words: Sequence[Path | str]) -> tuple[list[Path], str]:
+    """Return the directories, and the kind of picture."""
+    *_, last = words
+    folders = [word for word in (words[:-1] if last in KINDS else words) if isinstance(word, Path)]
+    if len(folders) + (last in KINDS) < len(words) or not folders:
+        raise hoptim.ArgumentError("Name the directories of studies first, and then one kind of picture.")
+    kind = str(last) if last in KINDS else "overview" if len(folders) == 1 else "values"
+    if len(folders) > 1 and kind != "values":
+        raise hoptim.ArgumentError(f"Several studies can be drawn as 'values', not as {kind!r}.")
+    return folders, kind
+
+
+def _named(default: str, output: Path | None) -> Path:
+    """Return the file to write, which is not another one's unless the user named it."""
+    if output is not None:
+        return output
+    file = Path(default)
+    if file.exists():
+        with explained("read", file), file.open("rb") as there:
+            front = there.read(_FRONT)
+        if not any(mark in front for mark in _OURS):
+            raise hoptim.ArgumentError(
+                f"{default!r} is there already, and hoptim did not write it: name the file with -o."
+            )
+    return file
 
 
 def _tell(file: Path, as_json: bool) -> None:

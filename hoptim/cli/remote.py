@@ -60,6 +60,7 @@ def ask(
         print_error(error)
         ctx.exit(_NOTHING_DUE)
     if trial is None:
+        print_error(f"All is done: no trial is left in {str(folder)!r}.")
         ctx.exit(_ALL_DONE)
     try:
         if space is not None:

@@ -1,8 +1,8 @@
 """Pictures of a study, drawn while it runs or afterwards; changes nothing and blocks no worker.
 
 Each function reads the study once and returns a matplotlib `Figure` that belongs to no window: resize
-it with `figure.set_size_inches(4, 3)`, write it with `save`, or show it in a notebook (after
-`%matplotlib inline`).
+it with `figure.set_size_inches(4, 3)`, write it with `save`, or show it in a notebook as the last
+line of a cell.
 
 >>> import hoptim, hoptim.plot
 >>> space = {"x": hoptim.Float(0.0, 1.0)}
@@ -25,6 +25,7 @@ try:
 except ImportError as error:
     raise hoptim.MissingExtra.of("Pictures need matplotlib, which is not installed", "plot") from error
 
+from hoptim.plot.compare import compare
 from hoptim.plot.curves import step_sizes, values
 from hoptim.plot.overview import overview
 from hoptim.plot.picture import check_format, save
@@ -43,6 +44,7 @@ __all__ = [
     "PLOTS",
     "Figure",
     "check_format",
+    "compare",
     "family_tree",
     "hyperparameters",
     "overview",

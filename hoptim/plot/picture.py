@@ -35,4 +35,6 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         OSError: The file cannot be written.
     """
     check_format(path)
-    figure.savefig(user_path(path), dpi=_DPI)
+    found = user_path(path)
+    own = {"Software": "hoptim"} if found.suffix.lower() == ".png" else None
+    figure.savefig(found, dpi=_DPI, metadata=own)

@@ -5,6 +5,7 @@ Colours are Okabe and Ito's; widths differ too, so that lines can be told apart 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -25,9 +26,18 @@ _MANY = 5000  # lines; more of them are one picture inside of a .pdf or .svg
 _SMALL = "small"
 
 
+class _Shown(Figure):  # type: ignore[misc, unused-ignore]
+    """A figure that a notebook shows by itself, without `%matplotlib inline`."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
+
+
 def figure(width: float, height: float) -> Figure:
     """Return an empty figure of a width and height in inches, laid out anew at any size."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return _Shown(figsize=(width, height), layout="constrained")
 
 
 def panel(
@@ -165,10 +175,12 @@ def legend(figure: Any, axes: list[Any], columns: int = 2) -> None:
         handles, labels = ax.get_legend_handles_labels()
         entries = dict(zip(labels, handles, strict=True)) | entries  # the first of equal names
     if entries:
-        figure.legend(
+        drawn = figure.legend(
             entries.values(), entries.keys(), loc="outside lower center", ncols=columns, frameon=False,
             fontsize=_SMALL,
         )  # fmt: skip
+        for text in drawn.get_texts():
+            text.set_parse_math(False)  # a study's name may hold $
 
 
 class _Logs(LogLocator):  # type: ignore[misc, unused-ignore]

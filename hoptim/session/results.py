@@ -9,10 +9,13 @@ from copy import copy
 from functools import cached_property
 from itertools import islice
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from hoptim._arguments import sign_of, whole_of
+from hoptim.analysis import flat_table
 from hoptim.analysis.candidate import Candidate
 from hoptim.analysis.family import Family
+from hoptim.analysis.frame import frame
 from hoptim.analysis.lineage import Lineage, chosen
 from hoptim.analysis.progress import diversity, early_collapse, rate
 from hoptim.analysis.ranking import best
@@ -24,6 +27,9 @@ from hoptim.stopping import Stopped
 from hoptim.store.state import State
 from hoptim.store.trial_record import TrialRecord
 from hoptim.trial import FinishedTrial
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class Results:
@@ -157,6 +163,20 @@ class Results:
             before, line = old.schedule(origin).intervals, line[1:]
         own = [Interval(t.age, t.params, t.seed, t.value, t.number, t.member, t.step) for t in line]
         return Schedule([*before, *own], space)
+
+    def to_pandas(self) -> DataFrame:
+        """Return all finished trials as a DataFrame: the table that `hoptim export` prints.
+
+        A row is a trial, by number. Hyperparameters are in columns `params.NAME`, metrics in
+        `metrics.NAME`, with a column for each value of a mapping; a named object of a `Choice` is given by
+        its name. Times are seconds since 1970.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        space = self._config.space
+        rows = [flat_table.row(trial, space) for trial in self.trials]
+        return frame(flat_table.header(self.trials, space), rows)
 
     # -- progress, as `hoptim.analysis.status.Status` shows it ------------------------------------
 

@@ -1,0 +1,47 @@
+"""What a notebook shows of a study: its progress, the best trial, and the values of the winner's line."""
+
+from __future__ import annotations
+
+from hoptim import _html
+from hoptim._text import counted
+from hoptim.errors import LockTimeout, NoResult
+from hoptim.session.results import Results
+from hoptim.session.session import Session
+
+
+def glance(session: Session) -> str:
+    """Return the HTML; never waits for a lock.
+
+    Raises:
+        LockTimeout: Another thread of this process is at work on the study, and may itself wait.
+    """
+    mutex = session.store.journal.mutex
+    if not mutex.acquire(blocking=False):
+        raise LockTimeout(f"Another thread is at work on {session!r}.")
+    try:
+        return _shown(session, session.results())
+    finally:
+        mutex.release()
+
+
+def _shown(session: Session, found: Results) -> str:
+    total = found.size * found.steps
+    facts: dict[str, object] = {
+        "study": session.path or "in memory",
+        "optimizer": session.config.optimizer.describe()["name"],
+        "progress": f"{found.finished} of {counted(total, 'trial')}, mode {found.mode}",
+        "members": found.size,
+        "": _html.bar(found.finished, total),
+        "running": len(found.running) or None,
+        "failed": found.failed or None,
+    }
+    try:
+        best = found.best
+    except NoResult:
+        return _html.page("Study", {**facts, "best": "none yet"})
+    values = _html.curve(interval.value for interval in found.schedule())
+    facts |= {
+        "best": f"{best.value:.6g} in trial {best.number}, step {best.step} of member {best.member}",
+        "its values by age": values or None,
+    }
+    return _html.page("Study", facts, _html.params(best.params))
