@@ -71,6 +71,13 @@ def test_a_whole_study_by_commands_alone(folder, call):
     assert recompute(folder) == 20
 
 
+def test_a_stopped_study_is_status_3_with_the_reason(folder, call):
+    """No trial is left for who asks, though not all steps are done."""
+    hoptim.load(folder).stop("good enough")
+    said = f"hoptim: The run has stopped (good enough): no trial is left in {str(folder)!r}.\n"
+    assert call("ask") == (3, "", said)
+
+
 def test_nothing_due_is_status_4(folder, call):
     """When others hold all that is due, that is said after the time given."""
     hands = [asked(call) for _ in range(4)]

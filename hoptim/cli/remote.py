@@ -60,7 +60,9 @@ def ask(
         print_error(error)
         ctx.exit(_NOTHING_DUE)
     if trial is None:
-        print_error(f"All is done: no trial is left in {str(folder)!r}.")
+        stopped = options.opened(folder).stopped
+        why = "All is done" if stopped is None else f"The run has stopped ({stopped.why})"
+        print_error(f"{why}: no trial is left in {str(folder)!r}.")
         ctx.exit(_ALL_DONE)
     try:
         if space is not None:
