@@ -57,13 +57,12 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
         rows: Cells of each row: numbers, text, other objects, or HTML.
     """
     listed = list(rows)
-    head = "".join(f"<th>{text(name)}</th>" for name in header)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{text(cell)}</td>' for cell in row)}</tr>" for row in listed[:_MOST]
-    )
+    lines = [_line("td", row) for row in listed[:_MOST]]
+    if header:
+        lines.insert(0, _line("th", header))
     left = len(listed) - _MOST
     more = f"<div>and {left} more</div>" if left > 0 else ""
-    return Html(f"<table>{f'<tr>{head}</tr>' if head else ''}{body}</table>{more}" if listed else "")
+    return Html(f'<table style="color:inherit">{"".join(lines)}</table>{more}' if listed else "")
 
 
 def params(values: Mapping[str, object]) -> Html:
@@ -103,6 +102,11 @@ def text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return html.escape(printable(value if isinstance(value, str) else shown(value)))
+
+
+def _line(kind: str, cells: Iterable[object]) -> str:
+    shown = (f'<{kind} style="text-align:left">{text(cell)}</{kind}>' for cell in cells)
+    return f"<tr>{''.join(shown)}</tr>"
 
 
 def _picture(title: str, inside: str, height: int = _HEIGHT) -> Html:

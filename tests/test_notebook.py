@@ -63,7 +63,9 @@ def shown(thing):
     assert html.isprintable() or "\n" in html
     page = Page(html)
     assert "script" not in page.names
-    assert "color" not in html.replace("currentColor", "")  # the page around it has its own
+    assert "color" not in html.replace("currentColor", "").replace(
+        "color:inherit", ""
+    )  # the page around it has its own
     return page
 
 
@@ -117,7 +119,6 @@ def test_a_trial_in_hand_is_shown():
     page = shown(trial)
     assert "in hand" in page.said
     assert repr(trial.params["k"]) in page.said
-    assert "1 trial" not in shown(there.status()).said.replace("1 trials", "")
     trial.fail(EVIL)
     assert "</td><script>" in shown(there.trials[0]).said
 

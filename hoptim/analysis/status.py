@@ -124,7 +124,7 @@ class Status:
             "members": self.size,
             "": _html.bar(self.finished, total),
             "best": None if self.best is None else f"{self.best.value:.6g} in trial {self.best.number}",
-            "failures": f"{self.failed} of trials, {self.attempts} of attempts",
+            "failures": f"{counted(self.failed, 'trial')}, {counted(self.attempts, 'attempt')}",
             "founders left": len(self.founders),
         }
         rows = [(held.number, held.member, held.step, held.host, held.pid) for held in self.running]
