@@ -91,7 +91,7 @@ def tell(
     token: int,
     value: float,
     checkpoint: str | os.PathLike[str] | None = None,
-    metrics: Mapping[str, float] | None = None,
+    metrics: Mapping[str, Any] | None = None,
     **options: Unpack[OptionKeywords],
 ) -> None:
     """End a trial with its value; telling the same again is fine.
@@ -102,7 +102,7 @@ def tell(
         token: Token that `ask` gave.
         value: Value, as for `Trial.tell`.
         checkpoint: File or folder; the draft that `ask` named is moved, anything else is copied.
-        metrics: Further numbers to record.
+        metrics: What else to record, as for `Trial.tell`.
         **options: Options of this process, as for `Study`; see `Options`.
 
     Raises:

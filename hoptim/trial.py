@@ -31,7 +31,7 @@ class FinishedTrial:
         params: Hyperparameters asked for.
         seed: Seed that the trial was given.
         value: Value as told, in the user's sign; NaN when the trial failed.
-        metrics: Further numbers as told.
+        metrics: What else was told by name, numbers as floats, anything else as JSON.
         checkpoint: Path of its checkpoint, None when it has none or it was dropped.
         attempt: 1 for the first try, one more for each failure before.
         interruptions: Claims that were released or lost with their worker.
@@ -55,7 +55,7 @@ class FinishedTrial:
     params: dict[str, Any]
     seed: int
     value: float
-    metrics: dict[str, float]
+    metrics: dict[str, Any]
     checkpoint: str | None
     attempt: int
     interruptions: int
@@ -191,7 +191,8 @@ class Trial:
                 written when it returns: an asynchronous saver has to wait first, as what a thread still
                 writes would be published half.
             checkpoint: `trial.draft`, when the checkpoint was written there already, all of it.
-            metrics: Further numbers to record.
+            metrics: What else to record, by name: numbers, and other JSON of at most 64 KiB, such as None,
+                text, lists and arrays. What is none is left out, with one warning.
             params: Hyperparameters really in force, any subset; compared as by `check`.
 
         Raises:

@@ -29,8 +29,9 @@ _NESTED = ("params", "metrics")
 def export(folder: Path, form: str, as_json: bool, output: Path | None) -> None:
     """Write all finished trials, one a line, for other tools.
 
-    Floats are exact. Hyperparameters are in columns params.NAME, metrics in metrics.NAME; a named object
-    is given by its name. A value that is not finite is nan, inf or -inf.
+    Floats are exact. Hyperparameters are in columns params.NAME, metrics in metrics.NAME, one that is a
+    list or an object as JSON; a named object is given by its name. A value that is not finite is nan,
+    inf or -inf.
     """
     study = options.opened(folder)
     trials = study.trials  # one look: a run may go on
@@ -50,7 +51,12 @@ def _write_csv(rows: Iterable[dict[str, Any]], columns: Sequence[str], file: Tex
         file, [*(key for key in TRIAL_KEYS if key not in _NESTED), *columns], lineterminator="\n"
     )
     table.writeheader()
-    table.writerows(rows)
+    table.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    """Return what stands in a cell of the table; a list or an object as JSON."""
+    return json.dumps(value, allow_nan=False) if isinstance(value, (list, dict)) else value
 
 
 def _row(trial: FinishedTrial, space: Space) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import click
 
 from hoptim._files import replace_whole
-from hoptim._text import json_number, printable, printable_lines
+from hoptim._text import json_metric, json_number, printable, printable_lines, shortened
 from hoptim.space.space import Space
 from hoptim.trial import FinishedTrial
 
@@ -22,6 +22,7 @@ TRIAL_KEYS = (
     "number", "member", "step", "age", "parent", "origin", "value", "params", "metrics", "checkpoint",
     "seed", "attempt", "interruptions", "failed", "worker", "asked", "claimed", "ended",
 )  # fmt: skip
+_BRIEF = 200  # characters
 _STREAMS = (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
 
 
@@ -46,13 +47,13 @@ def trial_json(trial: FinishedTrial, space: Space) -> dict[str, Any]:
     """Return a finished trial as plain JSON; a named object is given by its name."""
     own = {key: getattr(trial, key) for key in TRIAL_KEYS}
     numbers = {key: json_number(value) for key, value in own.items() if isinstance(value, float)}
-    metrics = {name: json_number(value) for name, value in trial.metrics.items()}
+    metrics = json_metric(trial.metrics)
     return {**own, **numbers, "params": space.record(trial.params), "metrics": metrics}
 
 
 def brief(value: Any) -> str:
     """Return a value in few places, safe for a terminal."""
-    return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
+    return f"{value:.4g}" if isinstance(value, float) else printable(shortened(str(value), _BRIEF))
 
 
 def print_error(error: Exception | str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from hoptim._arguments import number_of
 from hoptim._signals import signals_deferred
-from hoptim._text import json_number, said, shown
+from hoptim._text import json_number
 from hoptim.errors import AlreadyTold, ArgumentError, CheckpointError, ClaimLost
 from hoptim.options import Options
 from hoptim.session.exported import CarriedOptions, ExportedKeeper
@@ -98,7 +98,7 @@ class Handle:
     def tell(self, trial: Trial, value: Any, outcome: Outcome) -> None:
         """End the trial with a value."""
         self._session.last_told.forget()
-        record = _ending(trial, value, outcome) | {"id": self._id}
+        record = self._ending(trial, value, outcome)
         hand = self._hand
         if hand is not None and (hand.inherited or not hand.claims_ahead):
             hand = None
@@ -163,6 +163,15 @@ class Handle:
             self._draft, self._drafted_in = Draft.new(trial.number, trial.token), os.getpid()
         return self._draft
 
+    def _ending(self, trial: Trial, value: Any, outcome: Outcome) -> Record:
+        """Return the fields of the record that ends a trial with a value."""
+        record: Record = {"value": json_number(number_of(f"Trial {trial.number}: the value", value))}
+        if outcome.metrics:
+            any_json = self._store.refresh().format > 1
+            metrics = self._session.metrics.recorded(trial.number, outcome.metrics, any_json)
+            record |= {"metrics": metrics} if metrics else {}
+        return record | {"id": self._id}
+
     def _publish(self, trial: Trial, outcome: Outcome, record: Record) -> Published | None:
         """Bring the checkpoint to its place, if the claim and the kind of study allow.
 
@@ -216,20 +225,3 @@ class Handle:
             log.warning("%s", error)  # a `with trial:` goes on without raising it
         else:
             self.ended = "told"
-
-
-def _ending(trial: Trial, value: Any, outcome: Outcome) -> dict[str, Any]:
-    """Return the fields of the record that ends a trial with a value."""
-    number = number_of(f"Trial {trial.number}: the value", value)
-    record: dict[str, Any] = {"value": json_number(number)}
-    if outcome.metrics:
-        record["metrics"] = {
-            said(name): json_number(number_of(f"Trial {trial.number}: metric {shown(name)}", metric))
-            for name, metric in outcome.metrics.items()
-        }
-        if len(record["metrics"]) < len(outcome.metrics):
-            raise ArgumentError(
-                f"Trial {trial.number}: the names of metrics must differ as text, found "
-                f"{shown(list(outcome.metrics))}."
-            )
-    return record

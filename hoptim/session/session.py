@@ -20,6 +20,7 @@ from hoptim.session.announcements import Announcements
 from hoptim.session.callbacks import Callbacks
 from hoptim.session.deadline import Durations
 from hoptim.session.last_told import LastTold
+from hoptim.session.metrics import Metrics
 from hoptim.session.present import Presenter
 from hoptim.session.propose import Proposer
 from hoptim.session.results import Results
@@ -64,6 +65,7 @@ class Session:
         announce: Announcements of trials to them.
         last_told: Memory of whose weights this process holds.
         durations: Durations of trials, from which that of the next is estimated.
+        metrics: Recorder of what is told besides the values.
     """
 
     def __init__(
@@ -87,7 +89,7 @@ class Session:
         # A copy of the directory has the same uuid, and is another study.
         self.key = found.uuid, "" if folder is None else os.path.realpath(folder)
         self.last_told = LastTold(self.key)
-        self.durations = Durations()
+        self.durations, self.metrics = Durations(), Metrics()
         self._rehearsed: State | None = None
 
     # -- opening ---------------------------------------------------------------------------------

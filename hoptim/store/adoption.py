@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hoptim._text import json_number
+from hoptim._text import json_metric, json_number
 from hoptim.errors import ArgumentError
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.draft import Draft
@@ -41,7 +41,7 @@ class AdoptedTrial:
     age: int
     seed: int
     value: float
-    metrics: Mapping[str, float] | None
+    metrics: Mapping[str, Any] | None
     checkpoint: str | None
 
     def ask(self, member: int) -> Record:
@@ -63,7 +63,7 @@ class AdoptedTrial:
         """
         fields: Record = {"trial": member, "token": token, "value": json_number(self.value)}
         if self.metrics:
-            fields["metrics"] = {name: json_number(metric) for name, metric in self.metrics.items()}
+            fields["metrics"] = {name: json_metric(metric) for name, metric in self.metrics.items()}
         return fields | ({} if published is None else {"checkpoint": published.record()})
 
 

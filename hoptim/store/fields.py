@@ -72,7 +72,16 @@ def metrics(record: Mapping[str, Any], any_json: bool) -> dict[str, Any]:
 
 
 def _metric(value: Any) -> Any:
-    return float(value) if type(value) is int or value in ("nan", "inf", "-inf") else value
+    return float(value) if type(value) is int else _with_numbers(value)
+
+
+def _with_numbers(value: Any) -> Any:
+    """Return JSON with the numbers that it has no word for."""
+    if type(value) is dict:
+        return {name: _with_numbers(each) for name, each in value.items()}
+    if type(value) is list:
+        return [_with_numbers(each) for each in value]
+    return float(value) if value in ("nan", "inf", "-inf") else value
 
 
 def check_params(params: Any, x: Any, names: AbstractSet[str] | None, partial: bool) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from hoptim._text import json_number
+from hoptim._text import json_metric, json_number
 from hoptim.store.fields import metrics, moment, truth, whole, worker_name
 from hoptim.store.trial_record import TrialRecord
 
@@ -49,7 +49,7 @@ def _value(value: Any) -> float:
 
 
 def _plain_metrics(value: Any) -> Any:
-    return value and {name: json_number(metric) for name, metric in value.items()}
+    return value and {name: json_metric(metric) for name, metric in value.items()}
 
 
 def _metrics(value: Any) -> dict[str, Any]:
