@@ -16,8 +16,11 @@ from tests.golden.make import FORMATS
 class Unreadable:
     """An object whose own code raises."""
 
-    def __getattr__(self, name):
-        raise RuntimeError(name)
+    def __float__(self):
+        raise RuntimeError
+
+    def tolist(self):
+        raise RuntimeError
 
     def __repr__(self):
         raise RuntimeError
