@@ -67,10 +67,10 @@ def has_step_sizes(table: TrialTable) -> bool:
 def draw_values(ax: Any, table: TrialTable) -> None:
     """Draw values by step into axes."""
     y = table.value
-    failed = ~np.isfinite(y)
+    failed = table.failed
     style.steps_axis(ax, table)
     ax.set_ylabel("value")
-    if not failed.all():
+    if np.isfinite(y).any():
         scale = value_scale(table)
         style.value_axis(ax, scale)
         style.draw_lines(ax, table, y, others=scale.clip(y))

@@ -151,7 +151,7 @@ def add_lines(ax: Any, table: TrialTable, y: Floats, which: Mask, **style: Any) 
 
 def mark_failed(ax: Any, table: TrialTable, y: Floats, which: Mask, **style: Any) -> None:
     """Mark the failed trials of a mask `(n,)` by crosses; the label counts all that failed."""
-    failed = int(np.sum(~np.isfinite(table.value)))
+    failed = int(np.sum(table.failed))
     ax.plot(
         table.step[which], y[which], "x", color=FAILED, markersize=3, zorder=3, clip_on=False,
         label=f"{failed} failed", **style,

@@ -81,8 +81,14 @@ class TrialTable:
 
     @cached_property
     def value(self) -> Floats:
-        """Return the values `(n,)` as told; NaN where the trial failed."""
+        """Return the values `(n,)` as told; NaN where the trial failed, or was not valued."""
         return self.column(lambda trial: trial.value)
+
+    @cached_property
+    def failed(self) -> Mask:
+        """Return a mask `(n,)` of trials that failed."""
+        valued: Mask = np.array([trial.valued for trial in self.trials], dtype=bool)
+        return valued & ~np.isfinite(self.value)
 
     @cached_property
     def step_size(self) -> Floats:

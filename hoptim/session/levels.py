@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from hoptim.optimizers.population import Population
-from hoptim.session.news import News, row_of
+from hoptim.session.news import News, proceeds, row_of
 from hoptim.session.table import Table
 from hoptim.store.state import State
+from hoptim.store.trial_record import TrialRecord
 
 
 class Levels:
-    """By step, each member's finished trial with the largest step at most that.
+    """By step, each member's finished trial with the largest step at most that, if it has a value.
 
     A trial that ended is written into its member's row of each level that it belongs to, so that an ask
     costs no look at members whose row is the same as before.
@@ -34,7 +35,7 @@ class Levels:
         if step not in self._tables:
             self._tables[step] = table = Table(self._d, state.size)
             for trial in state.level(step):
-                table.put(trial.member, row_of(trial, state))
+                _put(table, trial, state)
         return self._tables[step].population()
 
     def _follow(self, state: State) -> None:
@@ -47,7 +48,7 @@ class Levels:
                 self._begin(trial.step, state)
             for step, table in self._tables.items():
                 if trial.step <= step:
-                    table.put(trial.member, trial)
+                    _put(table, trial, state)
 
     def _begin(self, step: int, state: State) -> None:
         """Begin the level of a step that nobody had finished: it differs in no row from the one below."""
@@ -56,3 +57,10 @@ class Levels:
         self._tables = {at: table for at, table in self._tables.items() if at >= state.slowest - 1}
         if below is not None:
             self._tables[step] = below.copy()
+
+
+def _put(table: Table, trial: TrialRecord, state: State) -> None:
+    if proceeds(trial, state):
+        table.remove(trial.member)
+    else:
+        table.put(trial.member, row_of(trial, state))

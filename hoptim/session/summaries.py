@@ -6,8 +6,9 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from hoptim.optimizers.summary import Summary
-from hoptim.session.news import News, row_of
+from hoptim.session.news import News, proceeds, row_of
 from hoptim.store.state import State
+from hoptim.store.trial_record import TrialRecord
 
 
 class Summaries:
@@ -38,10 +39,15 @@ class _Followed:
             self._summary, self._begun = self._kind(*self._settings), 0
         for trial in self._news.ended(state):
             if trial.number >= self._begun:
-                self._summary.begun(trial)
-            self._summary.ended(trial)
+                self._begin(trial, state)
+            if not proceeds(trial, state):
+                self._summary.ended(row_of(trial, state))
         for number in range(self._begun, state.count):
             if (running := state.open.numbered(number)) is not None:
-                self._summary.begun(row_of(running, state))
+                self._begin(running, state)
         self._begun = state.count
         return self._summary
+
+    def _begin(self, trial: TrialRecord, state: State) -> None:
+        if trial.span == 1:  # else it goes on with one that was begun, and ends for both
+            self._summary.begun(row_of(trial, state))

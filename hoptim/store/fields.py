@@ -56,6 +56,15 @@ def number(value: Any, or_none: bool) -> float:
     return math.nan if value is None and or_none else float(value)
 
 
+def is_healthy(value: Any) -> bool:
+    """Return whether a trial ends with weights that may be continued: with a finite value, or with none.
+
+    Args:
+        value: Value as it is recorded.
+    """
+    return value is None or math.isfinite(float(value))
+
+
 def metrics(record: Mapping[str, Any], any_json: bool) -> dict[str, Any]:
     """Return the metrics of a tell, with numbers that are not finite as such.
 
