@@ -145,7 +145,7 @@ MUTANTS = {
         "session/handle.py", [("if saved is None or name != saved.name", "")], "two_tellers",
     ),
     "another value of the same teller is acknowledged": Mutant(
-        "store/endings.py", [("if repr(told) == repr((number(ended[\"value\"], True), metrics(ended, True))):", "if True:")], "two_tellers",
+        "store/endings.py", [("if repr(told) == repr(given):", "if True:")], "two_tellers",
     ),
     "another failure of the same teller is acknowledged": Mutant(
         "store/endings.py", [("if said == why:", "if True:")], "two_tellers",

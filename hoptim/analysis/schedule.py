@@ -139,7 +139,8 @@ class Schedule(Sequence[Interval]):
     def _named(cls, intervals: Iterable[Interval], space: Space) -> Schedule:
         named = [
             it._replace(
-                params=space.named(space.record(it.params)), value=math.nan if it.value is None else it.value
+                params=space.named(space.record(it.params)),
+                value=math.nan if it.value is None else it.value,
             )
             for it in intervals
         ]

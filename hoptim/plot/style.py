@@ -117,7 +117,7 @@ def draw_highlighted(ax: Any, table: TrialTable, y: Floats, **style: Any) -> Non
             "color": HIGHLIGHT, "linewidth": 2, "markersize": 5, "markevery": [-1], "zorder": 4,
             "label": line_name(table.highlighted, table),
         }  # fmt: skip
-        line = table.line
+        line = table.line[table.valued[table.line] | np.isfinite(y[table.line])]
         ax.plot(table.step[line], y[line], "-o", **{**usual, **style})
 
 

@@ -85,10 +85,14 @@ class TrialTable:
         return self.column(lambda trial: trial.value)
 
     @cached_property
+    def valued(self) -> Mask:
+        """Return a mask `(n,)` of trials that have a value, if only one that is not finite."""
+        return np.array([trial.valued for trial in self.trials], dtype=bool)
+
+    @cached_property
     def failed(self) -> Mask:
         """Return a mask `(n,)` of trials that failed."""
-        valued: Mask = np.array([trial.valued for trial in self.trials], dtype=bool)
-        return valued & ~np.isfinite(self.value)
+        return self.valued & ~np.isfinite(self.value)
 
     @cached_property
     def step_size(self) -> Floats:
@@ -148,7 +152,10 @@ class TrialTable:
             which: Mask `(n,)` of the children, all with a parent.
         """
         ends = np.column_stack([self.step, y])
-        return np.stack([ends[self.parent[which]], ends[which]], axis=1)
+        begin = self.parent[which]
+        while (skipped := ~self.valued[begin] & np.isnan(y[begin]) & (self.parent[begin] >= 0)).any():
+            begin = np.where(skipped, self.parent[begin], begin)  # a line leads past what was not valued
+        return np.stack([ends[begin], ends[which]], axis=1)
 
     @cached_property
     def best_so_far(self) -> tuple[Rows, Floats]:

@@ -80,7 +80,11 @@ class Results:
             advanced = any(not trial.valued for trial in self._latest)
             raise NoResult(
                 f"{self._name} has no trial with a finite value among its members' latest"
-                + (": some advanced without a value. `best_ever` is the best value so far." if advanced else ".")
+                + (
+                    ": some advanced without a value. `best_ever` is the best value so far."
+                    if advanced
+                    else "."
+                )
             )
         return self._show(first)
 
