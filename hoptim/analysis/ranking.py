@@ -36,7 +36,7 @@ _Trial = TypeVar("_Trial", bound=Ranked)
 
 
 def best_first(trials: Iterable[_Trial], mode: str) -> list[_Trial]:
-    """Sort trials as optimizers rank them, the older of equals first; without a value, then failed: last."""
+    """Sort trials as optimizers rank them, older ones first; then those not valued; failed ones last."""
     return sorted(trials, key=rank_key(mode))
 
 

@@ -137,14 +137,7 @@ class Schedule(Sequence[Interval]):
 
     @classmethod
     def _named(cls, intervals: Iterable[Interval], space: Space) -> Schedule:
-        named = [
-            it._replace(
-                params=space.named(space.record(it.params)),
-                value=math.nan if it.value is None else it.value,
-            )
-            for it in intervals
-        ]
-        return cls(named, space)
+        return cls([_named(interval, space) for interval in intervals], space)
 
     def to_csv(self) -> str:
         """Return the schedule as CSV with a line for each interval; floats are exact."""
@@ -220,6 +213,11 @@ def _same(recorded: Space, given: Mapping[str, Dimension] | Space | None) -> Spa
     if space != recorded:
         raise ValueError(f"its space is {recorded!r}, given was {space!r}")
     return space
+
+
+def _named(interval: Interval, space: Space) -> Interval:
+    value = math.nan if interval.value is None else interval.value
+    return interval._replace(params=space.named(space.record(interval.params)), value=value)
 
 
 def _or_none(value: float) -> float | None:

@@ -47,9 +47,9 @@ def trial_json(trial: FinishedTrial, space: Space) -> dict[str, Any]:
     """Return a finished trial as plain JSON; a named object is given by its name."""
     own = {key: getattr(trial, key) for key in TRIAL_KEYS}
     numbers = {key: json_number(value) for key, value in own.items() if isinstance(value, float)}
-    numbers |= {} if trial.valued else {"value": None}
+    none = {} if trial.valued else {"value": None}
     metrics = json_metric(trial.metrics)
-    return {**own, **numbers, "params": space.record(trial.params), "metrics": metrics}
+    return {**own, **numbers, **none, "params": space.record(trial.params), "metrics": metrics}
 
 
 def brief(value: Any) -> str:

@@ -99,7 +99,7 @@ def beat(folder: Path, number: int, token: int, single_host: bool) -> None:
 @click.option(
     "--advance",
     is_flag=True,
-    help="End it as trained and not valued, in place of --value: its member goes on.",
+    help="End it as trained and not valued, in place of --value.",
 )
 @click.option(
     "--checkpoint", type=options.PATH, metavar="PATH",

@@ -79,8 +79,9 @@ class Population:
             return Population.empty(d)
         *counts, x, loss, memo, parents, spans = zip(*rows, strict=True)
         number, member, step, age, parent, span = np.array([*counts, parents, spans], dtype=np.int64)
-        x, loss = np.array(x, float), np.array(loss, float)
-        return Population(number, member, step, age, x, loss, memo, parent, span)
+        return Population(
+            number, member, step, age, np.array(x, float), np.array(loss, float), memo, parent, span
+        )
 
     def __len__(self) -> int:
         return len(self.number)

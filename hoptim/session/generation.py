@@ -85,7 +85,8 @@ def bring_over(
             memo=record.memo if same_kind else first.get("memo"),
             retain=first.get("retain", same_optimizer and record.retain),
             origin=record.number, age=record.age, seed=record.seed,
-            value=record.value if record.valued else None, metrics=record.metrics, checkpoint=checkpoints.get(record.number),
+            value=record.value if record.valued else None, metrics=record.metrics,
+            checkpoint=checkpoints.get(record.number),
         )  # fmt: skip
         generation.append(adopted)
     return generation

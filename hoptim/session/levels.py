@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from hoptim.optimizers.population import Population
-from hoptim.session.news import News, proceeds, row_of
+from hoptim.session.news import News, row_if_seen
 from hoptim.session.table import Table
 from hoptim.store.state import State
-from hoptim.store.trial_record import TrialRecord
 
 
 class Levels:
@@ -35,7 +34,7 @@ class Levels:
         if step not in self._tables:
             self._tables[step] = table = Table(self._d, state.size)
             for trial in state.level(step):
-                _put(table, trial, state)
+                table.put(trial.member, row_if_seen(trial, state))
         return self._tables[step].population()
 
     def _follow(self, state: State) -> None:
@@ -46,9 +45,10 @@ class Levels:
         for trial in self._news.ended(state):
             if trial.step > self._top:
                 self._begin(trial.step, state)
+            row = row_if_seen(trial, state)
             for step, table in self._tables.items():
                 if trial.step <= step:
-                    _put(table, trial, state)
+                    table.put(trial.member, row)
 
     def _begin(self, step: int, state: State) -> None:
         """Begin the level of a step that nobody had finished: it differs in no row from the one below."""
@@ -57,10 +57,3 @@ class Levels:
         self._tables = {at: table for at, table in self._tables.items() if at >= state.slowest - 1}
         if below is not None:
             self._tables[step] = below.copy()
-
-
-def _put(table: Table, trial: TrialRecord, state: State) -> None:
-    if proceeds(trial, state):
-        table.remove(trial.member)
-    else:
-        table.put(trial.member, row_of(trial, state))

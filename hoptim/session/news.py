@@ -43,6 +43,11 @@ def proceeds(trial: TrialRecord, state: State) -> bool:
     return not trial.valued and trial.number not in state.gone
 
 
+def row_if_seen(trial: TrialRecord, state: State) -> Row | None:
+    """Return a finished trial as an optimizer sees it, None if it sees none."""
+    return None if proceeds(trial, state) else row_of(trial, state)
+
+
 def row_of(trial: TrialRecord, state: State) -> Row:
     """Return a trial as an optimizer sees it: a lower loss is better, NaN where nothing may continue it."""
     loss = math.nan if trial.number in state.gone else state.sign * trial.value

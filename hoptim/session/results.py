@@ -78,14 +78,8 @@ class Results:
         first = best(self._latest, self.mode)
         if first is None:
             advanced = any(not trial.valued for trial in self._latest)
-            raise NoResult(
-                f"{self._name} has no trial with a finite value among its members' latest"
-                + (
-                    ": some advanced without a value. `best_ever` is the best value so far."
-                    if advanced
-                    else "."
-                )
-            )
+            more = ": some advanced without a value. Read best_ever, or wait for one." if advanced else "."
+            raise NoResult(f"{self._name} has no trial with a finite value among its members' latest{more}")
         return self._show(first)
 
     @property

@@ -31,13 +31,9 @@ class Table:
         self._population: Population | None = None  # as last given out, before the rows below
         self._new: dict[int, Row | None] = {}
 
-    def put(self, row: int, trial: Row) -> None:
-        """Write a trial into a row; the arrays are changed once somebody wants them."""
+    def put(self, row: int, trial: Row | None) -> None:
+        """Write a trial into a row, or empty it; the arrays are changed once somebody wants them."""
         self._new[row] = trial
-
-    def remove(self, row: int) -> None:
-        """Empty a row."""
-        self._new[row] = None
 
     def _write(self, row: int, trial: Row) -> None:
         while row >= len(self._there):

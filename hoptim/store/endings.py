@@ -21,7 +21,8 @@ def record_tell(transaction: Transaction, claim: Held, ended: Record, checkpoint
     Args:
         transaction: Takes the record.
         claim: Trial and token.
-        ended: Fields of the record: id, value (None without one), and metrics and checkpoint where there are.
+        ended: Fields of the record: id, value (None without one), and metrics and checkpoint where there
+            are.
         checkpoints: Files of the checkpoints; in a study of format 1 they are published here.
 
     Raises:
@@ -63,7 +64,7 @@ def is_told(state: State, claim: Held, ended: Record) -> bool:
     if repr(told) == repr(given):  # as texts, since nan is not equal to itself
         return True
     raise AlreadyTold(
-        f"Trial {claim.number} has been told already, with value {known.value if known.valued else None} and metrics "
+        f"Trial {claim.number} has been told already, {_with(known)} and metrics "
         f"{dict(known.metrics or {})}, which is not what this tell says; nothing was recorded."
         if known.failed is None
         else f"Trial {claim.number} has failed already: {known.failed}. Nothing was recorded."
@@ -125,8 +126,8 @@ def require_checkpoint(state: State, claim: Held, value: Any, saved: bool) -> No
     if value is None and state.format == 1:
         raise ArgumentError(
             f"Trial {claim.number} cannot advance without a value: an earlier version of hoptim made this "
-            "study, which has no record for that. The claim is kept: tell a value, or go on in a fork of the "
-            "study, hoptim.fork(path, new_path)."
+            "study, which has no record for that. The claim is kept: tell a value, or go on in a fork, "
+            "hoptim.fork(path, new_path)."
         )
     if state.stateful is None or not is_healthy(value) or state.stateful == saved:
         return
@@ -141,6 +142,10 @@ def require_checkpoint(state: State, claim: Held, value: Any, saved: bool) -> No
         "without one, so its trials have none. The claim is kept: tell without it, or begin a "
         "new study whose every tell saves."
     )
+
+
+def _with(known: TrialRecord) -> str:
+    return f"with value {known.value}" if known.valued else "without a value"
 
 
 def _ended(value: Any) -> str:
