@@ -207,7 +207,7 @@ class Trial:
             ClaimLost: The trial was given to another worker meanwhile; nothing is recorded.
             AlreadyTold: The trial has ended.
         """
-        outcome = self._outcome(save, checkpoint, metrics, params)
+        outcome = self._given(save, checkpoint, metrics, params)
         self._in_hand().tell(self, value, outcome)
 
     def advance(
@@ -244,10 +244,10 @@ class Trial:
         >>> [trial.valued for trial in study.trials if trial.member == 0]
         [False, False, True, False, False, True]
         """
-        outcome = self._outcome(save, checkpoint, metrics, params)
+        outcome = self._given(save, checkpoint, metrics, params)
         self._in_hand().tell(self, None, outcome._replace(valued=False))
 
-    def _outcome(
+    def _given(
         self,
         save: Save | None,
         checkpoint: str | Path | None,

@@ -1,9 +1,9 @@
 """A worker for tests: DIR ACKS [PHASE COUNT]; kills itself with SIGKILL in a phase if told so.
 
 In the environment: SIZE, STEPS and LEASE of the study, EVERY for the steps from one value to the next, ASHA
-for its last rung if that is to decide, PAUSE for the seconds that training takes, ELSEWHERE for a worker that
-is as one of another host to others, HOLD for a folder: while it has a file `1`, the worker stays in its first
-trial, and so on. Prints 'lost N' for a trial that was taken back.
+for its last rung if that is to decide, PAUSE for the seconds that training takes, ELSEWHERE for a worker
+that is as one of another host to others, HOLD for a folder: while it has a file `1`, the worker stays in
+its first trial, and so on. Prints 'lost N' for a trial that was taken back.
 """
 
 from __future__ import annotations
