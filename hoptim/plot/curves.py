@@ -77,7 +77,8 @@ def draw_values(ax: Any, table: TrialTable) -> None:
         style.draw_summary(ax, *table.best_so_far, "--", label="best so far", drawstyle="steps-post")
         if outside := scale.outside(y):
             side = "above" if table.sign > 0 else "below"
-            ax.set_title(f"{outside} of {len(y)} values lie {side}", fontsize="small", loc="right")
+            values = int(table.valued.sum())
+            ax.set_title(f"{outside} of {values} values lie {side}", fontsize="small", loc="right")
     if failed.any():
         edge = np.full(len(y), 1.0 if table.sign > 0 else 0.0)
         style.mark_failed(ax, table, edge, failed, transform=ax.get_xaxis_transform())
