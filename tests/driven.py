@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hoptim._text import json_metric
+from hoptim._arguments import json_metric
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.journal import FileJournal
 from hoptim.store.shape import StudyShape

@@ -13,8 +13,9 @@ from typing import Any, TextIO
 
 import click
 
+from hoptim._arguments import json_metric
 from hoptim._files import replace_whole
-from hoptim._text import json_metric, json_number, printable, printable_lines, shortened
+from hoptim._text import json_number, printable, printable_lines, shortened
 from hoptim.space.space import Space
 from hoptim.trial import FinishedTrial
 

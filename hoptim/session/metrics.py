@@ -8,8 +8,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from hoptim._arguments import number_of
-from hoptim._text import json_metric, json_number, said, shown
+from hoptim._arguments import json_metric, number_of
+from hoptim._text import json_number, said, shown
 from hoptim.errors import ArgumentError
 from hoptim.store.fields import DEEPEST
 

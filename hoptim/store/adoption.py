@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hoptim._text import json_metric
+from hoptim._arguments import json_metric
 from hoptim.errors import ArgumentError
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.draft import Draft

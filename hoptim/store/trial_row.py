@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from hoptim._text import json_metric, json_number
+from hoptim._arguments import json_metric
+from hoptim._text import json_number
 from hoptim.store.fields import metrics, moment, truth, whole, worker_name
 from hoptim.store.trial_record import TrialRecord
 
