@@ -284,6 +284,7 @@ def test_ashas_rungs_are_reached_at_the_first_value_after(tmp_path):
         end(trial, 3)
     ages = [trial.age for trial in made.trials if trial.valued]
     assert set(ages) == {2, 5, 8}
+    assert 0.5 * ages.count(2) >= ages.count(5) > ages.count(8)
     assert sum(trial.parent is None for trial in made.trials) == ages.count(
         2
     )  # none goes on in two members
