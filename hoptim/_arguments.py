@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from hoptim._text import said, shown
+from hoptim._text import json_number, said, shown
 from hoptim.errors import ArgumentError
 
 LARGEST_COUNT = 2**63 - 1  # of steps and the like; arrays hold no more
@@ -123,6 +123,17 @@ def _scalar(value: Any) -> Any:
     if getattr(value, "ndim", None) == 0:
         return python_of(value)
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def json_metric(value: Any) -> Any:
+    """Return a metric for JSON, with `json_number` of all numbers in it.
+
+    Args:
+        value: Plain JSON, except that numbers may not be finite.
+    """
+    if isinstance(value, dict):
+        return {name: json_metric(each) for name, each in value.items()}
+    return [json_metric(each) for each in value] if isinstance(value, list) else json_number(value)
 
 
 def settings_before(kind: type) -> dict[str, Any]:

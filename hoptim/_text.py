@@ -12,7 +12,7 @@ def json_number(value: float) -> float | str:
     """Return a number for JSON, which has no word for "nan", "inf" and "-inf": those become strings.
 
     Args:
-        value: A number; a finite one is returned as it is, and so is a metric that is other JSON.
+        value: A number; a finite one is returned as it is, and so is other JSON.
     """
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 

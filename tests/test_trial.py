@@ -66,14 +66,6 @@ def test_metrics_are_recorded_finite_or_not(made):
     assert math.isnan(metrics["none"])
 
 
-def test_a_metric_that_is_no_number_is_named(made):
-    """The message about a bad metric says which one, and the claim is kept."""
-    trial = made.ask()
-    with pytest.raises(ArgumentError, match="metric 'name' must be a number"):
-        trial.tell(1.0, metrics={"name": "resnet"})
-    trial.tell(1.0)
-
-
 def test_check_passes_what_is_in_force(made):
     """Values equal up to a relative 1e-6 pass, of any numeric type and any subset."""
     trial = made.ask()

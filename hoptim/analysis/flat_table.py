@@ -24,6 +24,7 @@ def header(trials: Iterable[FinishedTrial], space: Space) -> list[str]:
 def row(trial: FinishedTrial, space: Space) -> dict[str, Any]:
     """Return a finished trial as cells by column; a named object is given by its name."""
     own = {name: getattr(trial, name) for name in FIELDS}
+    own |= {} if trial.valued else {"value": None}
     return {**own, **flat("params", space.record(trial.params)), **flat("metrics", trial.metrics)}
 
 

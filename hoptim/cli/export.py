@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import click
 
-from hoptim._text import json_number
+from hoptim._arguments import json_metric
 from hoptim.analysis import flat_table
 from hoptim.cli import options
 from hoptim.cli.output import written
@@ -30,8 +30,8 @@ def export(folder: Path, form: str, as_json: bool, output: Path | None) -> None:
     """Write all finished trials, one a line, for other tools.
 
     Floats are exact. Hyperparameters are in columns params.NAME, metrics in metrics.NAME; a named object
-    is given by its name, a mapping by a column for each of its values; constants are left out. A value that
-    is not finite is nan, inf or -inf.
+    is given by its name, a mapping by a column for each of its values, a list as JSON; constants are left
+    out. A value that is not finite is nan, inf or -inf.
     """
     study = options.opened(folder)
     trials = study.trials  # one look: a run may go on
@@ -50,4 +50,4 @@ def _write_csv(rows: Iterable[dict[str, Any]], columns: Sequence[str], file: Tex
 
 
 def _row(trial: FinishedTrial, space: Space) -> dict[str, Any]:
-    return {name: json_number(value) for name, value in flat_table.row(trial, space).items()}
+    return {name: json_metric(value) for name, value in flat_table.row(trial, space).items()}

@@ -14,8 +14,9 @@ from typing import Any, TextIO
 
 import click
 
+from hoptim._arguments import json_metric
 from hoptim._files import replace_whole
-from hoptim._text import json_number, printable, printable_lines
+from hoptim._text import json_number, printable, printable_lines, shortened
 from hoptim.analysis.flat_table import FIELDS
 from hoptim.space.space import Space
 from hoptim.stopping import Stopped
@@ -23,6 +24,7 @@ from hoptim.trial import FinishedTrial
 
 _VALUE = FIELDS.index("value") + 1
 TRIAL_KEYS = (*FIELDS[:_VALUE], "params", "metrics", *FIELDS[_VALUE:])
+_BRIEF = 200  # characters
 _STREAMS = (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
 
 
@@ -47,13 +49,14 @@ def trial_json(trial: FinishedTrial, space: Space) -> dict[str, Any]:
     """Return a finished trial as plain JSON; a named object is given by its name."""
     own = {key: getattr(trial, key) for key in TRIAL_KEYS}
     numbers = {key: json_number(value) for key, value in own.items() if isinstance(value, float)}
-    metrics = {name: json_number(value) for name, value in trial.metrics.items()}
-    return {**own, **numbers, "params": space.plain(trial.params), "metrics": metrics}
+    none = {} if trial.valued else {"value": None}
+    metrics = json_metric(trial.metrics)
+    return {**own, **numbers, **none, "params": space.plain(trial.params), "metrics": metrics}
 
 
 def brief(value: Any) -> str:
     """Return a value in few places, safe for a terminal."""
-    return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
+    return f"{value:.4g}" if isinstance(value, float) else printable(shortened(str(value), _BRIEF))
 
 
 def stopped_line(stopped: Stopped) -> str:

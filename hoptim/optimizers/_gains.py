@@ -12,7 +12,7 @@ from hoptim.optimizers.summary import Summary
 
 
 class Gain(NamedTuple):
-    """What an interval gained: the loss of the trial's parent less its own."""
+    """What an interval gained: the loss of the trial's parent less its own, by intervals between them."""
 
     number: int
     step: int
@@ -45,7 +45,7 @@ class Gains(Summary):
         while len(self._gains) <= trial.step:
             self._gains.append(self._gains[-1].copy() if self._gains else [])
             self._ended.append([])
-        gain = self._loss.get(trial.parent, math.nan) - trial.loss
+        gain = (self._loss.get(trial.parent, math.nan) - trial.loss) / trial.span
         found = Gain(trial.number, trial.step, trial.x, gain)
         _add(found, self._ended[trial.step], self._trials)
         if math.isfinite(gain):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import time
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from hoptim._arguments import number_of
 from hoptim._signals import signals_deferred
-from hoptim._text import json_number, said, shown
+from hoptim._text import json_number
 from hoptim.errors import AlreadyTold, ArgumentError, CheckpointError, ClaimLost
 from hoptim.options import Options
 from hoptim.session.exported import CarriedOptions, ExportedKeeper
@@ -19,6 +18,7 @@ from hoptim.session.hand import Hand
 from hoptim.session.session import Session
 from hoptim.store.claim import Claim
 from hoptim.store.draft import Draft
+from hoptim.store.fields import is_healthy
 from hoptim.store.line_format import Record
 from hoptim.store.published import Published
 from hoptim.trial import Keeper, Outcome, Trial
@@ -97,9 +97,9 @@ class Handle:
         return self._process != os.getpid()
 
     def tell(self, trial: Trial, value: Any, outcome: Outcome) -> None:
-        """End the trial with a value."""
+        """End the trial with a value, or as trained and not valued."""
         self._session.last_told.forget()
-        record = _ending(trial, value, outcome) | {"id": self._id}
+        record = self._ending(trial, value, outcome)
         hand = self._hand
         if hand is not None and (hand.inherited or not hand.claims_ahead):
             hand = None
@@ -113,7 +113,7 @@ class Handle:
                 except (ClaimLost, AlreadyTold, CheckpointError):
                     self._withdraw(trial)
                     raise
-                self.ended = "told"
+                self.ended = "told" if outcome.valued else "advanced"
                 self._withdraw(trial)
                 self._session.last_told.remember(trial.number)
                 if hand is not None:
@@ -164,14 +164,25 @@ class Handle:
             self._draft, self._drafted_in = Draft.new(trial.number, trial.token), os.getpid()
         return self._draft
 
+    def _ending(self, trial: Trial, value: Any, outcome: Outcome) -> Record:
+        """Return the fields of the record that ends a trial."""
+        record: Record = {"value": None}
+        if outcome.valued:
+            record["value"] = json_number(number_of(f"Trial {trial.number}: the value", value))
+        if outcome.metrics:
+            any_json = self._store.refresh().format > 1
+            metrics = self._session.metrics.recorded(trial.number, outcome.metrics, any_json)
+            record |= {"metrics": metrics} if metrics else {}
+        return record | {"id": self._id}
+
     def _publish(self, trial: Trial, outcome: Outcome, record: Record) -> Published | None:
         """Bring the checkpoint to its place, if the claim and the kind of study allow.
 
         Returns:
             The checkpoint that the tell must name; None without one, or when the tell is recorded already.
         """
-        draft, value = self._drafted(trial, outcome), float(record["value"])
-        if draft is None or not math.isfinite(value) or self._store.told(trial, record):
+        draft, value = self._drafted(trial, outcome), record["value"]
+        if draft is None or not is_healthy(value) or self._store.told(trial, record):
             return None
         self._store.check_checkpoint(trial, value, saved=True)
         if unread := self._session.unread.judge(trial):
@@ -189,7 +200,7 @@ class Handle:
             raise
 
     def _drafted(self, trial: Trial, outcome: Outcome) -> Draft | None:
-        """Return the draft that a value comes with, None without one."""
+        """Return the draft that a trial ends with, None without one."""
         if outcome.save is not None and outcome.checkpoint is not None:
             raise ArgumentError(f"Trial {trial.number}: give either save or checkpoint, not both.")
         if outcome.save is not None:
@@ -219,20 +230,3 @@ class Handle:
             log.warning("%s", error)  # a `with trial:` goes on without raising it
         else:
             self.ended = "told"
-
-
-def _ending(trial: Trial, value: Any, outcome: Outcome) -> dict[str, Any]:
-    """Return the fields of the record that ends a trial with a value."""
-    number = number_of(f"Trial {trial.number}: the value", value)
-    record: dict[str, Any] = {"value": json_number(number)}
-    if outcome.metrics:
-        record["metrics"] = {
-            said(name): json_number(number_of(f"Trial {trial.number}: metric {shown(name)}", metric))
-            for name, metric in outcome.metrics.items()
-        }
-        if len(record["metrics"]) < len(outcome.metrics):
-            raise ArgumentError(
-                f"Trial {trial.number}: the names of metrics must differ as text, found "
-                f"{shown(list(outcome.metrics))}."
-            )
-    return record

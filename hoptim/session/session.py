@@ -21,6 +21,7 @@ from hoptim.session.announcements import Announcements
 from hoptim.session.callbacks import Callbacks
 from hoptim.session.deadline import Durations
 from hoptim.session.last_told import LastTold
+from hoptim.session.metrics import Metrics
 from hoptim.session.present import Presenter
 from hoptim.session.propose import Proposer
 from hoptim.session.results import Results
@@ -68,6 +69,7 @@ class Session:
         durations: Durations of trials, from which that of the next is estimated.
         unread: Judge of trials whose checkpoint or hyperparameters were never read.
         pinned: Number of pins by trial, in memory; those of a directory are files in it.
+        metrics: Recorder of what is told besides the values.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Session:
         self.last_told = LastTold(self.key)
         self.durations, self.unread = Durations(), Unread(options.strict)
         self.pinned: Counter[int] = Counter()
+        self.metrics = Metrics()
         self._rehearsed: State | None = None
 
     # -- opening ---------------------------------------------------------------------------------
