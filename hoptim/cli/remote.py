@@ -61,8 +61,8 @@ def ask(
         ctx.exit(_NOTHING_DUE)
     if trial is None:
         stopped = options.opened(folder).stopped
-        why = "All is done" if stopped is None else f"The run has stopped ({stopped.why})"
-        print_error(f"{why}: no trial is left in {str(folder)!r}.")
+        ended = "All is done" if stopped is None else f"The run has stopped ({stopped.why})"
+        print_error(f"{ended}: no trial is left in {str(folder)!r}.")
         ctx.exit(_ALL_DONE)
     try:
         if space is not None:
