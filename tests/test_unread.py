@@ -91,7 +91,7 @@ def test_strict_refuses_before_anything_is_published(tmp_path):
     made, trial = second_generation(tmp_path / "s", strict=True)
     before = sorted(os.listdir(tmp_path / "s" / "checkpoints"))
     saved = []
-    with pytest.raises(hoptim.NotApplied, match=r"Trial 2 continues.*never read.*the claim is kept"):
+    with pytest.raises(hoptim.NotApplied, match=r"Trial 3 continues.*never read.*the claim is kept"):
         trial.tell(trial.params["x"], save=saved.append)
     assert (saved, trial.ended) == ([], None)
     assert sorted(os.listdir(tmp_path / "s" / "checkpoints")) == before
