@@ -231,5 +231,5 @@ def test_a_callback_is_told_of_a_trial_as_before(where, caplog):
     assert len(caplog.records) == 2  # one for each field
     assert asked[-1] is trial
     assert asked[-1] != asked[0]
-    assert repr(trial).startswith(f"Trial(number=2, member={trial.member}, step=1, age=1, parent=")
+    assert repr(trial).startswith(f"Trial(number=3, member={trial.member}, step=1, age=1, parent=")
     assert "keeper" not in repr(trial)
