@@ -99,8 +99,9 @@ def test_digits_prints_schedule_and_comparison_and_the_same_when_run_again(tmp_p
     output = end(start("digits", *args))
     lines = output.splitlines()
     assert lines[0].startswith("What the winner of")
-    assert [line.split()[0] for line in lines[1:5]] == ["age", "0", "1", "2"]
-    assert [line.split(":")[0] for line in lines[5:7]] == ["PBT", "random search"]
+    ages = [line.split()[0] for line in lines[1:-2]]  # who copies a member that is a step behind is younger
+    assert ages in (["age", "0", "1", "2"], ["age", "0", "1"])
+    assert [line.split(":")[0] for line in lines[-2:]] == ["PBT", "random search"]
     journals = {path: path.read_bytes() for path in tmp_path.glob("*/journal.jsonl")}
     assert {path.parent.name for path in journals} == {"pbt-0", "pbt-1", "random-0", "random-1"}
     assert end(start("digits", *args)) == output

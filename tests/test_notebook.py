@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 from importlib.util import find_spec
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import hoptim
@@ -175,6 +175,7 @@ def test_a_study_is_shown_without_waiting_for_another_thread():
 
 
 @given(st.lists(st.floats(), max_size=700))
+@example([1.7e308, -1.7e308, 0.0])
 def test_any_numbers_are_a_curve(values):
     """The line stays within its picture, whatever the numbers are."""
     html = _html.curve(values)

@@ -36,7 +36,7 @@ def labels(figure):
 
 def test_each_study_has_its_curve_and_its_name(tmp_path):
     """A line is the best so far of one study, the legend names it by its folder and says its best."""
-    studies = [train(study(tmp_path / name, seed=seed)) for seed, name in enumerate(["_a", "$b$", "c"])]
+    studies = [train(study(tmp_path / name, seed=seed)) for seed, name in enumerate(["_a", "$b_{$", "c"])]
     figure = compare_studies(studies)
     *lines, averaged = figure.axes[0].lines
     for line, each in zip(lines, studies, strict=True):
@@ -45,7 +45,7 @@ def test_each_study_has_its_curve_and_its_name(tmp_path):
         assert line.get_ydata().tolist() == so_far
     assert averaged.get_ydata() == pytest.approx(np.mean([line.get_ydata() for line in lines], axis=0))
     bests = [f"best {each.best_ever.value:.4g}" for each in studies]
-    wanted = [f"{best}, {name}" for best, name in zip(bests, ["_a", "$b$", "c"], strict=True)]
+    wanted = [f"{best}, {name}" for best, name in zip(bests, ["_a", "$b_{$", "c"], strict=True)]
     assert labels(draw(figure)) == [*wanted, "mean of 3"]
     save(figure, tmp_path / "a.png")
     assert b"Software\0hoptim" in (tmp_path / "a.png").read_bytes()[:4096]

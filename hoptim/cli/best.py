@@ -17,7 +17,7 @@ from hoptim.trial import FinishedTrial
 @click.option("--ever", is_flag=True, help="Take the best of all trials, not only of the members' latest.")
 @options.as_json
 def best(folder: Path, ever: bool, as_json: bool) -> None:
-    """Print the best trial: its value, hyperparameters and checkpoint.
+    """Print the best trial, its value and hyperparameters.
 
     Exit status: 0; 1 when no trial has a finite value yet.
     """

@@ -28,9 +28,10 @@ _TRIES = 20  # a study whose checkpoints go faster than they are copied is best 
     help="Path of the copy, a folder or a file as the checkpoint is one; nothing may be there yet.",
 )  # fmt: skip
 def export_checkpoint(folder: Path, best: bool, trial: int | None, output: Path) -> None:
-    """Copy a checkpoint whole, while others train; needs no permission to write in DIR.
+    """Copy a checkpoint whole, while others train.
 
-    A checkpoint that is dropped meanwhile is not taken for whole: the best by then is copied instead.
+    Needs no permission to write in DIR. A checkpoint that is dropped meanwhile is not taken for whole: the
+    best by then is copied instead.
     Exit status: 1 when there is no checkpoint.
     """
     if best and trial is not None:

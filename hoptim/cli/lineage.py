@@ -35,7 +35,7 @@ _HEADER = ("age", "trial", "member", "value", "copied", "instead of its own")
 )  # fmt: skip
 @options.as_json
 def lineage(folder: Path, trial: int | None, member: int | None, exploits: bool, as_json: bool) -> None:
-    """Show where weights came from, which trials copied them, and why."""
+    """Show where weights came from, who copied them, and why."""
     if trial is not None and member is not None:
         raise ArgumentError("Give either --trial or --member, not both.")
     study = options.opened(folder)

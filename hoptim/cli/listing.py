@@ -27,7 +27,7 @@ _HEADER = ("study", "done", "best", "workers", "failed")
 @options.as_json
 @click.pass_context
 def ls(ctx: click.Context, folder: Path, depth: int, as_json: bool) -> None:
-    """List the studies in a folder: progress, best value, workers.
+    """List the studies in a folder, with progress and best.
 
     FOLDER is by default the current one; folders below it are searched. Links and hidden folders are not
     followed. Exit status: 0; 1 if a folder or a study could not be read, which standard error names.

@@ -70,7 +70,7 @@ def plot(words: tuple[Path | str, ...], output: Path | None, as_json: bool) -> N
 )  # fmt: skip
 @options.as_json
 def report(folder: Path, output: Path | None, as_json: bool) -> None:
-    """Write a run as one page of HTML that works without a network."""
+    """Write a run as one page of HTML that works offline."""
     from hoptim.report import write
 
     file = _named(f"{folder.name}.html", output)

@@ -124,7 +124,7 @@ def tell(
     metrics: tuple[str, ...],
     single_host: bool,
 ) -> None:
-    """End a trial with its value, which is durable when this returns.
+    """End a trial with its value; durable when it returns.
 
     Telling the same again changes nothing. Exit status: 1 if nothing was recorded, with the reason.
     """

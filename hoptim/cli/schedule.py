@@ -20,7 +20,7 @@ from hoptim.cli.output import brief, written
 @click.option("--json", "form", flag_value="json", help="Print JSON for Schedule.load.")
 @options.output
 def schedule(folder: Path, trial: int | None, form: str | None, output: Path | None) -> None:
-    """Print the hyperparameters that trained the winner, by age.
+    """Print what the winner was trained with, by age.
 
     The schedule begins with fresh weights and follows every exploit. A file whose name ends in .csv is
     CSV, any other is JSON.

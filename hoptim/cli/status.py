@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @options.folder
 @options.as_json
 def status(folder: Path, as_json: bool) -> None:
-    """Show how a run stands: results, workers, failures, time left."""
+    """Show how a run stands: results, workers, time left."""
     study = options.opened(folder)
     if as_json:
         print_json(study.status().to_json(study.space))
@@ -45,7 +45,7 @@ def status(folder: Path, as_json: bool) -> None:
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each look.")
 def watch(folder: Path, every: float, as_json: bool) -> None:
-    """Show the status again and again, until the run ends or Ctrl-C.
+    """Show the status repeatedly, until the run ends or Ctrl-C.
 
     Into a pipe or a file it prints one line for each look.
     """
