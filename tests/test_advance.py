@@ -351,3 +351,21 @@ def test_workers_that_are_killed_lose_no_interval(tmp_path):
     trials = hoptim.load(folder).trials
     assert [trial.valued for trial in trials] == [trial.step % 3 == 2 for trial in trials]
     assert recompute(folder) == len(trials)
+
+
+def test_pictures_and_reports_lead_past_what_has_no_value():
+    """No trial without a value is a failure in them, and lines join the values on both sides of it."""
+    pytest.importorskip("matplotlib")
+    from hoptim.plot.trial_table import TrialTable
+    from hoptim.report.data import data_of
+
+    made = train(study(size=3, steps=8))
+    table = TrialTable.of(made)
+    later = table.valued & (table.step > EVERY)
+    edges = table.edges(table.value, later)
+    assert np.isfinite(edges).all()
+    assert edges[:, :, 0].tolist() == [[3.0, 7.0]] * 3
+    assert not table.failed.any()
+    hoptim.plot.overview(made)
+    data = data_of(made)
+    assert (data["failed"], data["trials"]["value"].count(None)) == (0, 18)
