@@ -53,7 +53,9 @@ def episode(weights: np.ndarray, seed: int) -> float:
 def one(seed: int, members: int, steps: int, moves: float) -> tuple[float, ...]:
     """Return the figures of one study, in the order of the rows, and the standard error of its winner."""
     space = {"lr": hoptim.Float(1e-3, 1.0, log=True)}
-    study = hoptim.Study(None, space=space, size=members, steps=steps, mode="max", seed=seed)
+    study = hoptim.Study(
+        None, space=space, optimizer=hoptim.ROMUL(), size=members, steps=steps, mode="max", seed=seed
+    )
     for trial in study:
         rng = np.random.default_rng([0, trial.seed])
         begun = rng.normal(0.0, 4.0, 10) if trial.checkpoint is None else np.load(trial.checkpoint)
