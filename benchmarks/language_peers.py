@@ -13,6 +13,7 @@ Results: `benchmarks/results/language_peers.json`, `language_peers.txt`. `docs/s
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shlex
@@ -59,9 +60,12 @@ def measure(method: Method, task: Task, python: str, limit: float) -> dict[str, 
     began = time.perf_counter()
     failure = _failure([python, "-m", f"peers.language.by_{method.peer}"], task, limit)
     wall = time.perf_counter() - began
+    spent = task.recorded()
+    if failure is None and len(spent) < task.size * task.steps:  # Syne Tune ends so after an error
+        failure = f"ended after {len(spent)} of {task.size * task.steps} intervals"
     if failure is not None:
         return run | {"cannot": failure}
-    found, spent, best = task.delivered(), task.recorded(), Member(task)
+    found, best = task.delivered(), Member(task)
     best.load(found.member)
     return run | {
         "validation": best.perplexity("validation"), "test": best.perplexity("test"), "age": best.age,
@@ -96,10 +100,8 @@ def _failure(command: Sequence[str], task: Task, limit: float) -> str | None:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Kill an adapter that still runs, and workers that it left behind."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 
@@ -145,12 +147,16 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--envs", type=Path, metavar="DIR", help="where the environments are, or will be")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="methods, or hoptim, ray, ...")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="NAME", help="methods, or hoptim, ray, ..."
+    )
     parser.add_argument("--runs", type=int, default=10, help="of each method (default: 10)")
     parser.add_argument("--members", type=int, default=16, help="(default: 16)")
     parser.add_argument("--steps", type=int, default=20, help="intervals of each member (default: 20)")
     parser.add_argument("--cores", type=int, default=2, help="members trained at once (default: 2)")
-    parser.add_argument("--limit", type=float, default=600, metavar="SECONDS", help="of a run (default: 600)")
+    parser.add_argument(
+        "--limit", type=float, default=600, metavar="SECONDS", help="of a run (default: 600)"
+    )
     parser.add_argument("--scratch", type=Path, metavar="DIR", help="where runs have their folders")
     parser.add_argument(
         "--results", type=Path, default=_HERE / "results" / "language_peers", metavar="FILE",

@@ -15,8 +15,8 @@ Run = Mapping[str, Any]  # of one method with one seed
 REFERENCE = "hoptim ROMUL"  # all others are compared with it
 PARTS = ("validation", "test")
 _COSTS = ("wall s", "trained s", "overhead s", "MB", "intervals")
-_NOTE = f"""Perplexities are means over the runs, in brackets standard deviations; then the mean difference from
-the run of {REFERENCE} with the same seed, with its 95 % confidence interval (Student's t).
+_NOTE = f"""Perplexities are means over the runs, in brackets standard deviations; then the mean difference
+from the run of {REFERENCE} with the same seed, with its 95 % confidence interval (Student's t).
 Medians of a run: wall, seconds from the start of its first process to the end of its last; trained,
 seconds of the processor in training and validation, by all processes together; overhead, wall less
 trained divided by the cores; MB, what is kept at the end; intervals, those that were trained."""
@@ -31,7 +31,7 @@ def table(document: Mapping[str, Any]) -> str:
     runs: Sequence[Run] = document["runs"]
     names = dict.fromkeys(run["method"] for run in runs)
     seeds = sorted({run["seed"] for run in runs})
-    differences = [f"{part} - {REFERENCE.split()[-1]}'s" for part in PARTS]
+    differences = [f"{part} - {REFERENCE.removeprefix('hoptim ')}'s" for part in PARTS]
     cells = [["perplexity", "runs", *PARTS, *differences, *_COSTS]]
     cells += [_line(name, runs, document["cores"]) for name in names]
     known = {f"{package} {version}" for run in runs for package, version in run.get("versions", {}).items()}

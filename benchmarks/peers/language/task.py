@@ -94,6 +94,8 @@ class Task:
 
     def recorded(self) -> list[float]:
         """Return the seconds of each interval that was trained, by whatever process."""
+        if not self._intervals.exists():
+            return []
         return [float(line) for line in self._intervals.read_text(encoding="ascii").splitlines()]
 
     def deliver(self, found: Delivered) -> None:
