@@ -79,4 +79,7 @@ def _domain(dim: hoptim.Dimension) -> Any:
     return getattr(tune, names[not dim.log])(dim.low, dim.high + end)  # type: ignore[attr-defined]
 
 
-SPACES = {"PBT": Mutated, "PB2": BoundedByGP}  # by the name of the scheduler
+SPACES: Mapping[str, type[Mutated] | type[BoundedByGP]] = {  # by the name of the scheduler
+    "PBT": Mutated,
+    "PB2": BoundedByGP,
+}
