@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 import pytest
 
@@ -24,9 +25,8 @@ PARAMS = dict.fromkeys(SPACE, 0.1)
 
 def task(folder, **more) -> Task:
     """A run of two members and one interval."""
-    return Task(
-        **{"seed": 300, "size": 2, "steps": 1, "cores": 1, "folder": str(folder), "arguments": {}} | more
-    )
+    given: dict[str, Any] = {"seed": 300, "size": 2, "steps": 1, "cores": 1, "arguments": {}}
+    return Task(**given | {"folder": str(folder)} | more)
 
 
 def run(method="hoptim ROMUL", seed=300, test=50.0, **more):
