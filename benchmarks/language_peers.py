@@ -84,8 +84,9 @@ def _failure(command: Sequence[str], task: Task, limit: float) -> str | None:
     said = Path(task.folder) / "said"
     with said.open("wb") as out:
         process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, process_group=0
-        )
+            command, env=environment, cwd=task.folder, process_group=0,
+            stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+        )  # fmt: skip
         try:
             code = process.wait(limit)
         except subprocess.TimeoutExpired:
@@ -121,7 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     document = json.loads(file.read_text()) if file.exists() else {**size, "runs": []}
     if found := {name: document[name] for name in size if document[name] != size[name]}:
         raise SystemExit(f"{file} has runs with {found}, asked for {size}: give another --results.")
-    methods = [(method, python_of(method.peer, options.envs, _TORCH)) for method in chosen(options.only)]
+    envs = options.envs and options.envs.absolute()  # adapters run elsewhere
+    methods = [(method, python_of(method.peer, envs, _TORCH)) for method in chosen(options.only)]
     for seed in range(_FIRST_SEED, _FIRST_SEED + options.runs):
         for method, python in methods:
             if not any((run["method"], run["seed"]) == (method.name, seed) for run in document["runs"]):
@@ -138,7 +140,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _measured(method: Method, seed: int, python: str, options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=options.scratch, ignore_cleanup_errors=True) as folder:
         given: Mapping[str, Any] = dict(method.arguments)
-        task = Task(seed, options.members, options.steps, options.cores, folder, given)
+        place = str(Path(folder).absolute())
+        task = Task(seed, options.members, options.steps, options.cores, place, given)
         return measure(method, task, python, options.limit)
 
 

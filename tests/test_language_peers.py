@@ -99,9 +99,10 @@ def test_a_package_that_takes_too_long_is_ended(tmp_path):
 
 def test_a_package_that_fails_says_why(tmp_path):
     """With its last words."""
-    python = interpreter(tmp_path, "echo first; echo 'no such thing' >&2; exit 3")
+    python = interpreter(tmp_path, "echo first; echo 'no such thing' >&2; touch litter; exit 3")
     found = measure(Method("Fake", "fake"), task(tmp_path), python, 100)
     assert found["cannot"] == "exit code 3: no such thing"
+    assert (tmp_path / "litter").exists()  # what it leaves in its working directory goes with the run
 
 
 def test_a_package_that_trains_too_little_has_no_result(tmp_path):
@@ -143,13 +144,13 @@ def test_runs_of_another_size_are_not_mixed(tmp_path):
 def test_differences_are_those_of_the_same_seed(tmp_path):
     """Runs come in any order; a seed that one of the two lacks is no pair."""
     runs = [
-        run("Fake", 301, 53.0), run("Fake", 300, 51.0), run("Fake", 302, 90.0),
-        run(seed=300, test=50.0), run(seed=301, test=50.0),
+        run("Fake", 301, 50.0), run("Fake", 300, 51.0), run("Fake", 302, 90.0),
+        run(seed=300, test=50.0), run(seed=301, test=47.0),
     ]  # fmt: skip
     fake, romul = table(document(*runs)).splitlines()[4:6]
     assert "+2.000 [-10.706, +14.706]" in fake
     assert fake.split()[:2] == ["Fake", "3"]
-    assert romul.split()[:6] == ["hoptim", "ROMUL", "2", "52.000", "(0.000)", "50.000"]
+    assert romul.split()[:6] == ["hoptim", "ROMUL", "2", "50.500", "(1.500)", "48.500"]
 
 
 def test_overhead_is_what_the_cores_did_not_train():
