@@ -217,6 +217,14 @@ def test_an_environment_that_is_there_is_used(tmp_path):
     assert Path(python_of("optuna", tmp_path)) == tmp_path / "optuna" / "bin" / "python"
 
 
+def test_what_a_peer_needs_besides_is_in_an_environment_of_its_own(tmp_path):
+    """Its name tells what is in it, so that the peer's own is not made anew."""
+    (tmp_path / "optuna-torch").mkdir()
+    (tmp_path / "optuna-torch" / "installed").touch()
+    python = tmp_path / "optuna-torch" / "bin" / "python"
+    assert Path(python_of("optuna", tmp_path, "torch==2.13.0")) == python
+
+
 def test_the_committed_tables_are_those_of_the_committed_losses():
     """The page quotes each of them, too."""
     rows = json.loads((RESULTS / "compare.json").read_text())["rows"]

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,21 +12,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from ray import tune
 from ray.train._internal.session import _TrainingResult
 from ray.tune.experiment import Trial
-from ray.tune.schedulers import PopulationBasedTraining
-from ray.tune.schedulers.pb2 import PB2
 
-import hoptim
-from peers.task import CannotPlay, Work, serve
+from peers.ray_space import SPACES
+from peers.task import Work, serve
 
 
 def play(work: Work, arguments: Mapping[str, Any]) -> None:
     """Run a scheduler with its defaults, but synchronous, deciding after each interval, within bounds."""
     random.seed(work.seed)
     np.random.seed(work.seed)  # noqa: NPY002 - Ray draws from the global generators
-    space = _BoundedByGP(work) if arguments["scheduler"] == "PB2" else _Mutated(work)
+    space = SPACES[arguments["scheduler"]](work.problem.space)
     scheduler = space.scheduler(
         time_attr="training_iteration", metric="loss", mode="min", perturbation_interval=1, synch=True,
         log_config=False,
@@ -108,70 +104,6 @@ class _Controller:
     def pause_trial(self, trial: _Trial, should_checkpoint: bool) -> None:
         """Stop a trial whose weights are replaced."""
         trial.status = Trial.PAUSED
-
-
-class _Mutated:
-    """The space of PBT, whose factors ignore bounds: an explore function clips to them."""
-
-    def __init__(self, work: Work) -> None:
-        self.dims = work.problem.space
-
-    def scheduler(self, **settings: Any) -> Any:
-        """Return a PBT scheduler."""
-        mutations = {name: _domain(dim) for name, dim in self.dims.items()}
-        return PopulationBasedTraining(
-            hyperparam_mutations=mutations, custom_explore_fn=self._clip, **settings
-        )
-
-    def encode(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return Ray's configuration."""
-        return dict(params)
-
-    decode = encode
-
-    def _clip(self, config: dict[str, Any]) -> dict[str, Any]:
-        for name, dim in self.dims.items():
-            if isinstance(dim, hoptim.Float | hoptim.Int):
-                config[name] = min(max(config[name], dim.low), dim.high)
-        return config
-
-
-class _BoundedByGP:
-    """The space of PB2: bounded floats, by their logarithm where the space is logarithmic."""
-
-    def __init__(self, work: Work) -> None:
-        self.dims: dict[str, hoptim.Float] = {}
-        for name, dim in work.problem.space.items():
-            if not isinstance(dim, hoptim.Float):
-                raise CannotPlay(f"floats only, {name} is {type(dim).__name__}")
-            self.dims[name] = dim
-
-    def scheduler(self, **settings: Any) -> Any:
-        """Return a PB2 scheduler."""
-        bounds = {
-            name: [self._in(name, dim.low), self._in(name, dim.high)] for name, dim in self.dims.items()
-        }
-        return PB2(hyperparam_bounds=bounds, **settings)
-
-    def encode(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return Ray's configuration."""
-        return {name: self._in(name, value) for name, value in params.items()}
-
-    def decode(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Return hyperparameters, clipped since rounding to 32 bits may leave the bounds."""
-        values = {name: math.exp(u) if self.dims[name].log else float(u) for name, u in config.items()}
-        return {n: min(max(value, self.dims[n].low), self.dims[n].high) for n, value in values.items()}
-
-    def _in(self, name: str, value: float) -> float:
-        return math.log(value) if self.dims[name].log else value
-
-
-def _domain(dim: hoptim.Dimension) -> Any:
-    if isinstance(dim, hoptim.Choice | hoptim.Ordinal):
-        return list(dim.values)
-    end = int(isinstance(dim, hoptim.Int))  # Ray's whole numbers exclude the upper bound
-    names = ("lograndint", "randint") if end else ("loguniform", "uniform")
-    return getattr(tune, names[not dim.log])(dim.low, dim.high + end)  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

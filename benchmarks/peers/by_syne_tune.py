@@ -13,12 +13,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from syne_tune import config_space
 from syne_tune.backend.trial_status import Trial
 from syne_tune.optimizer.scheduler import SchedulerDecision
 from syne_tune.optimizer.schedulers.pbt import PopulationBasedTraining
 
-import hoptim
+from peers.syne_tune_space import domain
 from peers.task import Work, serve
 
 _BEGAN = datetime.datetime(2000, 1, 1)  # a trial wants to know
@@ -28,7 +27,7 @@ def play(work: Work, arguments: Mapping[str, Any]) -> None:
     """Run the scheduler with its defaults, but deciding at each report, as all others do."""
     np.random.seed(work.seed)  # noqa: NPY002 - its searcher draws from the global generator
     scheduler = PopulationBasedTraining(
-        {name: _domain(dim) for name, dim in work.problem.space.items()}, metric="loss", time_attr="step",
+        {name: domain(dim) for name, dim in work.problem.space.items()}, metric="loss", time_attr="step",
         max_t=work.decisions + 1, population_size=work.size, perturbation_interval=1,
         random_seed=work.seed, searcher_kwargs={"points_to_evaluate": work.starts},
     )  # fmt: skip
@@ -63,15 +62,6 @@ class _Backend:
         self.states[number], loss = self.work.train(self.states[number], trial.config)
         decision = self.scheduler.on_trial_result(trial, {"loss": loss, "step": step})
         return bool(decision == SchedulerDecision.CONTINUE)
-
-
-def _domain(dim: hoptim.Dimension) -> Any:
-    if isinstance(dim, hoptim.Choice):
-        return config_space.choice(list(dim.values))
-    if isinstance(dim, hoptim.Ordinal):
-        return config_space.ordinal(list(dim.values))
-    names = ("lograndint", "randint") if isinstance(dim, hoptim.Int) else ("loguniform", "uniform")
-    return getattr(config_space, names[not dim.log])(dim.low, dim.high)  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

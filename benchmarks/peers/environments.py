@@ -18,17 +18,24 @@ ENVIRONMENTS: Mapping[str, tuple[str, ...]] = {  # what is installed; without an
 }
 
 
-def python_of(peer: str, folder: Path | None) -> str:
-    """Return the interpreter that runs an adapter, after making its environment if there is none."""
+def python_of(peer: str, folder: Path | None, *more: str) -> str:
+    """Return the interpreter that runs an adapter, after making its environment if there is none.
+
+    Args:
+        peer: Name in `ENVIRONMENTS`.
+        folder: Folder of the environments; None will do for hoptim's own.
+        more: Requirements beside the peer's, such as "torch==2.13.0", in an environment named after both.
+    """
     if not ENVIRONMENTS[peer]:
         return sys.executable
     if folder is None:
         raise SystemExit(f"{peer} needs an environment of its own: say where with --envs DIR.")
-    place = folder / peer
+    place = folder / "-".join([peer, *(requirement.partition("==")[0] for requirement in more)])
     python = place / "bin" / "python"
     if not (place / "installed").exists():
-        print(f"installing {', '.join(ENVIRONMENTS[peer])} in {place}", file=sys.stderr)
+        packages = [*ENVIRONMENTS[peer], *more]
+        print(f"installing {', '.join(packages)} in {place}", file=sys.stderr)
         venv.create(place, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *ENVIRONMENTS[peer]], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
         (place / "installed").touch()  # at the end, so that an interrupted installation is made anew
     return str(python)

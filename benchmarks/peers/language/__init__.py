@@ -1,0 +1,1 @@
+"""What `benchmarks/language_peers.py` needs: a member to train, an adapter for each package, the table."""
