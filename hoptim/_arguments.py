@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from hoptim._text import said, shown
+from hoptim._text import json_number, said, shown
 from hoptim.errors import ArgumentError
 
 LARGEST_COUNT = 2**63 - 1  # of steps and the like; arrays hold no more
@@ -104,6 +104,17 @@ def plain(value: Any, what: str) -> Any:
         return json.loads(json.dumps(value, allow_nan=False))
     except Exception as error:  # too deep, a circle, or what an object's own code raises
         raise ArgumentError(f"{what} must be plain JSON values: {said(error)}.") from error
+
+
+def json_metric(value: Any) -> Any:
+    """Return a metric for JSON, with `json_number` of all numbers in it.
+
+    Args:
+        value: Plain JSON, except that numbers may not be finite.
+    """
+    if isinstance(value, dict):
+        return {name: json_metric(each) for name, each in value.items()}
+    return [json_metric(each) for each in value] if isinstance(value, list) else json_number(value)
 
 
 def settings_before(kind: type) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 _LONGEST_SHOWN = 200  # characters of a value in a message
 _LONGEST_SAID = 20_000  # characters of a reason; in JSON up to 12 times as many bytes, of a line's 1 MiB
@@ -16,17 +15,6 @@ def json_number(value: float) -> float | str:
         value: A number; a finite one is returned as it is, and so is other JSON.
     """
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def json_metric(value: Any) -> Any:
-    """Return a metric for JSON, with `json_number` of all numbers in it.
-
-    Args:
-        value: Plain JSON, except that numbers may not be finite.
-    """
-    if isinstance(value, dict):
-        return {name: json_metric(each) for name, each in value.items()}
-    return [json_metric(each) for each in value] if isinstance(value, list) else json_number(value)
 
 
 def printable(text: str) -> str:

@@ -97,7 +97,7 @@ def fork(
         checkpoints = {
             record.number: old.store.checkpoints.path(state.saved[record.number].name)
             for record in chosen
-            if record.finite and state.stateful
+            if record.healthy and state.stateful
         }
         new.store.adopt_generation(bring_over(chosen, checkpoints, old, new))
         pin.require()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import zlib
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
@@ -112,19 +112,37 @@ def tell(
     result = number_of(f"Trial {number}: the value", value)
     session = Session.open(path, Options.of(options))
     trial = resume(session, number, token, _id(token, repr(result)))
-    worker = _worker(session, trial)
-    source = None if checkpoint is None else absolute_path(checkpoint)
-    if source is None or session.store.checkpoints.draft_at(source) is not None:
-        trial.tell(value, checkpoint=source, metrics=metrics)
-    else:
-        with explained("look at", source):
-            found = source.exists()
-        if not found:
-            raise CheckpointError(
-                f"Trial {number}: there is no checkpoint at {str(source)!r}. The claim is kept; tell again."
-            )
-        trial.tell(value, save=partial(_copy, source), metrics=metrics)
-    _leave(session, worker)
+    with _leaving(session, trial):
+        trial.tell(value, **_saved(session, number, checkpoint), metrics=metrics)
+
+
+def advance(
+    path: str | os.PathLike[str],
+    number: int,
+    token: int,
+    checkpoint: str | os.PathLike[str] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    **options: Unpack[OptionKeywords],
+) -> None:
+    """End a trial as trained and not valued, as `Trial.advance` does; saying the same again is fine.
+
+    Args:
+        path: Directory of the study.
+        number: Number of the trial.
+        token: Token that `ask` gave.
+        checkpoint: File or folder, as for `tell`.
+        metrics: What else to record, as for `Trial.tell`.
+        **options: Options of this process, as for `Study`; see `Options`.
+
+    Raises:
+        ClaimLost, AlreadyTold, NoCheckpoint, CheckpointError, ArgumentError: Same causes as
+            `Trial.advance`.
+    """
+    number, token = _plain(number, token)
+    session = Session.open(path, Options.of(options))
+    trial = resume(session, number, token, _id(token, "advance"))
+    with _leaving(session, trial):
+        trial.advance(**_saved(session, number, checkpoint), metrics=metrics)
 
 
 def fail(
@@ -151,9 +169,8 @@ def fail(
     number, token = _plain(number, token)
     session = Session.open(path, Options.of(options))
     trial = resume(session, number, token, _id(token, said(why)))
-    worker = _worker(session, trial)
-    trial.fail(why, retry)
-    _leave(session, worker)
+    with _leaving(session, trial):
+        trial.fail(why, retry)
 
 
 def release(
@@ -175,14 +192,27 @@ def release(
     number, token = _plain(number, token)
     session = Session.open(path, Options.of(options))
     claim = session.store.resume_claim(number, token)
-    worker = _worker(session, claim)
-    session.store.release(claim, unused=True)
-    _leave(session, worker)
+    with _leaving(session, claim):
+        session.store.release(claim, unused=True)
 
 
 def _plain(number: int, token: int) -> tuple[int, int]:
     """Return number and token of a claim, of any library, as plain ints."""
     return whole_of("number", number, 0), whole_of("token", token, 0)
+
+
+def _saved(session: Session, number: int, checkpoint: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """Return the arguments of `Trial.tell` for a checkpoint: a draft is moved, anything else is copied."""
+    source = None if checkpoint is None else absolute_path(checkpoint)
+    if source is None or session.store.checkpoints.draft_at(source) is not None:
+        return {"checkpoint": source}
+    with explained("look at", source):
+        found = source.exists()
+    if not found:
+        raise CheckpointError(
+            f"Trial {number}: there is no checkpoint at {str(source)!r}. The claim is kept; tell again."
+        )
+    return {"save": partial(_copy, source)}
 
 
 def _copy(source: Path, to: str) -> None:
@@ -196,8 +226,11 @@ def _worker(session: Session, held: Held) -> str | None:
     return None if found is None else found.worker
 
 
-def _leave(session: Session, worker: str | None) -> None:
-    """Remove the heartbeat of a guest, whose one claim has ended; nobody else would."""
+@contextmanager
+def _leaving(session: Session, held: Held) -> Iterator[None]:
+    """Remove the heartbeat of a guest once the block has ended its one claim; nobody else would."""
+    worker = _worker(session, held)
+    yield
     if worker is not None and session.store.watch is not None:
         session.store.watch.dismiss(worker)
 

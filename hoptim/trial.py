@@ -30,7 +30,7 @@ class FinishedTrial:
         parent: Number of the trial whose weights it continued from, None when fresh.
         params: Hyperparameters asked for.
         seed: Seed that the trial was given.
-        value: Value as told, in the user's sign; NaN when the trial failed.
+        value: Value as told, in the user's sign; NaN when the trial failed, or advanced without a value.
         metrics: What else was told by name, numbers as floats, anything else as JSON.
         checkpoint: Path of its checkpoint, None when it has none or it was dropped.
         attempt: 1 for the first try, one more for each failure before.
@@ -45,6 +45,7 @@ class FinishedTrial:
             exactly the trials that ended before it.
         x: Coordinates of the optimizer, `(d,)`.
         memo: Memo of the optimizer.
+        valued: False when it was trained and not valued, see `Trial.advance`; its `value` is NaN then.
     """
 
     number: int
@@ -68,19 +69,21 @@ class FinishedTrial:
     records: tuple[int, int]
     x: tuple[float, ...] = field(repr=False)
     memo: Any = field(repr=False)
+    valued: bool = True
 
     @property
     def finite(self) -> bool:
-        """Return True if the value is a finite number, so that the trial may be a parent."""
+        """Return True if the value is a finite number, so that any member may continue from the trial."""
         return math.isfinite(self.value)
 
 
 class Outcome(NamedTuple):
-    """Arguments of `tell` besides the value."""
+    """Arguments of `tell` besides the value; `valued` is False for `advance`."""
 
     save: Save | None = None
     checkpoint: str | None = None
     metrics: Mapping[str, Any] | None = None
+    valued: bool = True
 
 
 class Keeper(Protocol):
@@ -99,7 +102,7 @@ class Keeper(Protocol):
         """Return True in a forked child, whose parent has the trial."""
 
     def tell(self, trial: Trial, value: Any, outcome: Outcome) -> None:
-        """End the trial with a value."""
+        """End the trial with a value, or as trained and not valued."""
 
     def fail(self, trial: Trial, why: str, retry: bool) -> None:
         """End the attempt as a failure."""
@@ -204,6 +207,54 @@ class Trial:
             ClaimLost: The trial was given to another worker meanwhile; nothing is recorded.
             AlreadyTold: The trial has ended.
         """
+        outcome = self._given(save, checkpoint, metrics, params)
+        self._in_hand().tell(self, value, outcome)
+
+    def advance(
+        self,
+        save: Save | None = None,
+        checkpoint: str | Path | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
+        """End the trial as trained and not valued, as where a metric is measured every few intervals.
+
+        The member's next trial goes on with these weights and the same hyperparameters, and no decision is
+        made. Up to its next value the member is compared with nobody, and `Study.best` skips it; a
+        decision that it missed is made then. It is durable when this returns.
+
+        Args:
+            save: Function that writes the checkpoint, as for `tell`.
+            checkpoint: `trial.draft`, as for `tell`.
+            metrics: What else to record, as for `tell`.
+            params: Hyperparameters really in force, as for `tell`.
+
+        Raises:
+            NoCheckpoint, CheckpointError, NotApplied, ArgumentError, ClaimLost, AlreadyTold: Same causes
+                as `tell`; `ArgumentError` also in a study of format 1, which knows no such trials.
+
+        >>> import hoptim
+        >>> space = {"x": hoptim.Float(0.0, 1.0)}
+        >>> study = hoptim.Study(None, space=space, size=4, steps=6, mode="min")
+        >>> for trial in study:
+        ...     if trial.step % 3 == 2:
+        ...         trial.tell(trial.params["x"])
+        ...     else:
+        ...         trial.advance()
+        >>> [trial.valued for trial in study.trials if trial.member == 0]
+        [False, False, True, False, False, True]
+        """
+        outcome = self._given(save, checkpoint, metrics, params)
+        self._in_hand().tell(self, None, outcome._replace(valued=False))
+
+    def _given(
+        self,
+        save: Save | None,
+        checkpoint: str | Path | None,
+        metrics: Mapping[str, Any] | None,
+        params: Mapping[str, Any] | None,
+    ) -> Outcome:
+        """Return what `tell` and `advance` were given, checked."""
         if params is not None:
             self._compare(mapping_of(f"Trial {self.number}: params", params))
         if save is not None and not callable(save):
@@ -211,7 +262,7 @@ class Trial:
         path = None if checkpoint is None else str(absolute_path(checkpoint))
         if metrics is not None:
             metrics = mapping_of(f"Trial {self.number}: metrics", metrics)
-        self._in_hand().tell(self, value, Outcome(save, path, metrics))
+        return Outcome(save, path, metrics)
 
     def fail(self, why: str, retry: bool = True) -> None:
         """End this attempt as a failure.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hoptim._text import json_number
+from hoptim._arguments import json_metric
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.journal import FileJournal
 from hoptim.store.shape import StudyShape
@@ -81,7 +81,7 @@ def _drawn(state: State, rng: random.Random) -> Record:
 
 def _proposal(state: State, member: int, rng: random.Random) -> Record:
     parents = [
-        n for n, t in state.finished.items() if t.finite and (not state.stateful or n in state.saved)
+        n for n, t in state.finished.items() if t.healthy and (not state.stateful or n in state.saved)
     ]
     x, k = rng.random(), rng.randrange(1, 10)
     record = {
@@ -105,11 +105,11 @@ def _ending(state: State, trial: TrialRecord, rng: random.Random) -> Record:
         return {"op": "release", **claim} | ({"unused": True} if final else {})
     if way < 0.3:
         return {"op": "reclaim", **claim, "final": final, "died": state.format > 1 and rng.random() < 0.5}
-    value = rng.choice((rng.random(),) * 8 + (math.nan, math.inf))
-    record: Record = {"op": "tell", **claim, "value": json_number(value), "id": f"t{state.n}"}
+    value = rng.choice((rng.random(),) * 8 + (math.nan, math.inf) + (None,) * 3 * (state.format > 1))
+    record: Record = {"op": "tell", **claim, "value": json_metric(value), "id": f"t{state.n}"}
     if rng.random() < 0.5:
         record["metrics"] = {"a": rng.random(), "b": "nan"} | ({"c": [1, "é"]} if state.format > 1 else {})
     stateful = state.stateful if state.stateful is not None else rng.random() < 0.8
-    if stateful and math.isfinite(value):
+    if stateful and (value is None or math.isfinite(value)):
         record |= {"saved": True} if state.format == 1 else named(trial.number, trial.token)
     return record

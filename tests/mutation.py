@@ -145,7 +145,7 @@ MUTANTS = {
         "session/handle.py", [("if saved is None or name != saved.name", "")], "two_tellers",
     ),
     "another value of the same teller is acknowledged": Mutant(
-        "store/endings.py", [("if repr(told) == repr((number(ended[\"value\"], True), metrics(ended, True))):", "if True:")], "two_tellers",
+        "store/endings.py", [("if repr(told) == repr(given):", "if True:")], "two_tellers",
     ),
     "another failure of the same teller is acknowledged": Mutant(
         "store/endings.py", [("if said == why:", "if True:")], "two_tellers",
@@ -195,8 +195,8 @@ MUTANTS = {
     "a checkpoint is published after its tell": Mutant(
         "session/handle.py",
         [("            return self._store.publish(draft)", "            return self._checkpoints.seal(draft, draft.name)"),
-         ('                self.ended = "told"\n                self._withdraw',
-          '                self.ended = "told"\n                if published is not None:\n'
+         ('"advanced"\n                self._withdraw',
+          '"advanced"\n                if published is not None:\n'
           "                    self._checkpoints.publish(Draft.of(published.name))\n                self._withdraw")],
         "faults",
     ),
@@ -206,6 +206,11 @@ MUTANTS = {
           '            self.records[-1]["drops"] = dropped\n            self._owner._checkpoints.drop(self.removed)\n')],
         "faults",
     ),
+    "what has no value is compared": Mutant("session/news.py", [("return not trial.valued and trial.number not in state.gone", "return False")], "advance"),
+    "a lost checkpoint without a value is no failure": Mutant("session/news.py", [(" and trial.number not in state.gone", "")], "advance"),
+    "what has no value has failed": Mutant("store/state.py", [("if trial.valued and not trial.finite:", "if not trial.finite:")], "advance"),
+    "a missed decision is not made": Mutant("optimizers/multifrequency.py", [("done // every > (done - span) // every", "done % every == 0")], "advance"),
+    "a rung is reached at its very interval": Mutant("optimizers/asha.py", [("trained - span < rung <= trained", "rung == trained")], "advance"),
     "no lease is waited for": Mutant("store/liveness.py", [("return now - silence.first >= look.patience", "return now > silence.first")], "liveness"),
     "distant looks count": Mutant("store/liveness.py", [("if now - silence.last > look.lease / BEATS_PER_LEASE:", "if False:")], "liveness"),
     "another boot, machine or namespace is taken for ours": Mutant(

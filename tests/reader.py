@@ -27,11 +27,13 @@ def read(path):
 
 def judge(path, acknowledged):
     """What is wrong with a journal, given (trial, value) of tells that a worker saw acknowledged."""
-    asked, holder, ended, wrong = {}, {}, {}, []
+    asked, holder, ended, last, wrong = {}, {}, {}, {}, []
     for r in read(path):
         trial = r.get("trial")
         if r["op"] == "ask":
-            asked.setdefault(trial, r)
+            before = last.get(asked.setdefault(trial, r)["member"])
+            if "member" in r and before is not None and r["parent"] != before:
+                wrong.append(f"trial {trial} does not go on from trial {before}, which has no value")
             if trial in ended or holder.get(trial) is not None:
                 wrong.append(f"trial {trial} was handed out while held or ended")
             holder[trial] = r["n"]
@@ -41,7 +43,10 @@ def judge(path, acknowledged):
             holder[trial] = None
             if r["op"] == "tell" or r.get("final"):
                 ended[trial] = r.get("value")
+                without = r["op"] == "tell" and r["value"] is None
+                last[asked[trial]["member"]] = trial if without else None
         elif r["op"] == "drop":
+            last = {m: t for m, t in last.items() if t not in r["drops"]}
             wrong.append(f"record {r['n']} says that the checkpoints of trials {r['drops']} are lost")
     places = [(asked[t]["member"], asked[t]["step"]) for t in ended]
     wrong += [f"member and step {p} ended twice" for p, times in Counter(places).items() if times > 1]

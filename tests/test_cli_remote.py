@@ -104,6 +104,29 @@ def test_a_lost_claim_is_status_1(folder, call):
     assert hoptim.load(folder).trials == []
 
 
+def test_a_trial_without_a_value(folder, call):
+    """`tell --advance` ends it as `Trial.advance` does, once or twice, and it is shown without a value."""
+    trial = asked(call)
+    Path(trial["draft"]).write_text("weights")
+    claim = (
+        "tell",
+        trial["number"],
+        "--token",
+        trial["token"],
+        "--advance",
+        "--checkpoint",
+        trial["draft"],
+    )
+    assert [call(*claim)[0] for _ in range(2)] == [0, 0]
+    assert [(t.valued, Path(t.checkpoint).read_text()) for t in hoptim.load(folder).trials] == [
+        (False, "weights")
+    ]
+    status, out, _ = call("export", "--json")
+    assert (status, json.loads(out)["value"]) == (0, None)
+    status, out, _ = call("lineage", "--trial", trial["number"])
+    assert (status, f"Trial {trial['number']}, step 0 of member 0: value none." in out) == (0, True)
+
+
 def test_a_study_that_failed_is_status_1(folder, call):
     """When every member's last trial failed, `ask` says so instead of calling it done."""
     with pytest.raises(hoptim.StudyFailed):
@@ -118,6 +141,7 @@ def test_a_study_that_failed_is_status_1(folder, call):
     "wrong",
     [["ask", "--lease", "0"], ["ask", "--lease", "x"], ["tell", 0, "--token", 1], ["tell", 0, "--value", 1],
      ["tell", 0, "--token", 1, "--value", "low"], ["tell", 99, "--token", 1, "--value", 1],
+     ["tell", 0, "--token", 1, "--value", 1, "--advance"],
      ["tell", 0, "--token", 1, "--value", 1, "--metric", "=1"],
      ["tell", 0, "--token", 1, "--value", 1, "--metric", "a=b"], ["fail", 0, "--token", 1]],
     ids=lambda wrong: " ".join(map(str, wrong)),

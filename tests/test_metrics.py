@@ -44,6 +44,8 @@ def folder(tmp_path):
     ("metric", "recorded"),
     [
         (None, None),
+        (nested(60), nested(60)),
+        ({"big": 10**400}, {"big": 10**400}),
         ("resnet", "resnet"),
         (np.str_("a"), "a"),
         (True, 1.0),
@@ -75,7 +77,9 @@ def test_a_metric_may_be_any_json(folder, caplog, metric, recorded):
         "x" * 70_000,
         np.zeros((300, 300)),
         np.datetime64("2026-01-01"),
+        nested(70),
         nested(2000),
+        10**400,
         Unreadable(),
     ],
 )

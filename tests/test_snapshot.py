@@ -222,7 +222,7 @@ def test_a_snapshot_of_another_study_is_not_used(folder):
 
 def test_a_snapshot_of_another_version_is_not_used(folder, monkeypatch):
     """What a later version writes is not guessed at."""
-    monkeypatch.setattr(snapshot, "_VERSION", 2)
+    monkeypatch.setattr(snapshot, "_VERSION", snapshot._VERSION + 1)
     expect_unused(folder)
 
 

@@ -1,9 +1,9 @@
 """A worker for tests: DIR ACKS [PHASE COUNT]; kills itself with SIGKILL in a phase if told so.
 
-In the environment: SIZE, STEPS and LEASE of the study, ASHA for its last rung if that is to decide, PAUSE
-for the seconds that training takes, ELSEWHERE for a worker that is as one of another host to others, HOLD
-for a folder: while it has a file `1`, the worker stays in its first trial, and so on. Prints 'lost N' for a
-trial that was taken back.
+In the environment: SIZE, STEPS and LEASE of the study, EVERY for the steps from one value to the next, ASHA
+for its last rung if that is to decide, PAUSE for the seconds that training takes, ELSEWHERE for a worker
+that is as one of another host to others, HOLD for a folder: while it has a file `1`, the worker stays in
+its first trial, and so on. Prints 'lost N' for a trial that was taken back.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main() -> None:
         for count, trial in enumerate(made, 1):
             killer.at("train")
             _train(trial, count)
-            value = loss(trial)
+            value: float | None = loss(trial)
             if trial.checkpoint is not None:  # whole and of the parent, or the store lied
                 assert Path(trial.checkpoint).read_text() == f"weights of {trial.parent}"
 
@@ -62,8 +62,10 @@ def main() -> None:
                 killer.at("save")
                 Path(path).write_text(f"weights of {trial.number}")
 
+            if (trial.step + 1) % int(os.environ.get("EVERY", "1")):
+                value = None
             try:
-                trial.tell(value, save=save)
+                trial.advance(save) if value is None else trial.tell(value, save=save)
             except hoptim.ClaimLost:
                 sys.stdout.write(f"lost {trial.number}\n")
                 continue

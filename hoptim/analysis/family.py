@@ -122,7 +122,8 @@ class Family:
     def seen(self, trial: FinishedTrial) -> list[FinishedTrial]:
         """Return the population that a trial was proposed from, by member.
 
-        It holds each member's last trial before the trial's own step that had ended by then.
+        It holds each member's last trial before the trial's own step that had ended by then, if it has a
+        value.
         """
         return [self.trials[each.number] for each in seen(self._members, self._records[trial.number])]
 

@@ -57,7 +57,7 @@ class Standing(NamedTuple):
 def seen(members: Iterable[Sequence[AnyRecorded]], trial: Recorded) -> Iterator[AnyRecorded]:
     """Yield the population that a trial was proposed from, by member.
 
-    It holds each member's last trial before the trial's own step that had ended by then.
+    It holds each member's last trial before the trial's own step that had ended by then, if it has a value.
 
     Args:
         members: Trials of each member, by step; some may be missing.
@@ -66,7 +66,8 @@ def seen(members: Iterable[Sequence[AnyRecorded]], trial: Recorded) -> Iterator[
     for own in members:
         for i in range(before(own, trial.step) - 1, -1, -1):
             if own[i].closed < trial.proposed:
-                yield own[i]
+                if own[i].valued:
+                    yield own[i]
                 break
 
 
@@ -121,7 +122,8 @@ class Populations:
             self._levels = {s: level for s, level in self._levels.items() if s + 1 >= slowest}
             counts = zip(self._members, self._ended, strict=True)
             last = ((own, min(ended, before(own, step + 1))) for own, ended in counts)
-            self._levels[step] = sorted(self._ranked(own[count - 1]) for own, count in last if count)
+            trials = (own[count - 1] for own, count in last if count)
+            self._levels[step] = sorted(self._ranked(trial) for trial in trials if trial.valued)
         return self._levels[step]
 
     def _end(self, trial: Recorded) -> None:
@@ -130,9 +132,10 @@ class Populations:
         self._ended[trial.member] += 1
         for step, level in self._levels.items():
             if step >= trial.step:
-                if at:
-                    del level[bisect_left(level, self._ranked(self._members[trial.member][at - 1]))]
-                insort(level, self._ranked(trial))
+                if at and (last := self._members[trial.member][at - 1]).valued:
+                    del level[bisect_left(level, self._ranked(last))]
+                if trial.valued:
+                    insort(level, self._ranked(trial))
 
     def _rank(self, level: Sequence[_Ranked], trial: Recorded) -> int | None:
         at = bisect_left(level, self._ranked(trial))
@@ -142,4 +145,4 @@ class Populations:
         return *self._key(trial), trial
 
 
-_Ranked = tuple[bool, float, int, Recorded]  # compared by `rank_key`, in which no two are equal
+_Ranked = tuple[int, float, int, Recorded]  # compared by `rank_key`, in which no two are equal

@@ -27,19 +27,23 @@ class Ranked(Protocol):
     def finite(self) -> bool:
         """Tell whether the value is a finite number."""
 
+    @property
+    def valued(self) -> bool:
+        """Tell whether it has a value, if only one that is not finite."""
+
 
 _Trial = TypeVar("_Trial", bound=Ranked)
 
 
 def best_first(trials: Iterable[_Trial], mode: str) -> list[_Trial]:
-    """Sort trials as optimizers rank them: failed ones last, the older of equals first."""
+    """Sort trials as optimizers rank them, older ones first; then those not valued; failed ones last."""
     return sorted(trials, key=rank_key(mode))
 
 
-def rank_key(mode: str) -> Callable[[Ranked], tuple[bool, float, int]]:
+def rank_key(mode: str) -> Callable[[Ranked], tuple[int, float, int]]:
     """Return the function by whose results trials are sorted in `best_first`; no two are equal."""
     sign = sign_of(mode)
-    return lambda t: (not t.finite, sign * t.value if t.finite else 0.0, t.number)
+    return lambda t: (0, sign * t.value, t.number) if t.finite else (1 + t.valued, 0.0, t.number)
 
 
 def best(trials: Iterable[_Trial], mode: str) -> _Trial | None:

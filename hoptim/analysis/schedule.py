@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ class Interval(NamedTuple):
         age: Intervals that the weights had been trained before.
         params: Hyperparameters of the trial.
         seed: Seed of the trial.
-        value: Value that the trial was told.
+        value: Value that the trial was told; NaN if it was trained and not valued.
         trial: Number of the trial in the study.
         member: Member that trained it.
         step: Step of that member, from 0.
@@ -108,8 +109,8 @@ class Schedule(Sequence[Interval]):
     def to_json(self) -> dict[str, Any]:
         """Return the schedule as plain JSON, with names in place of the objects of a mapped `Choice`."""
         intervals = [
-            {**interval._asdict(), "params": self.space.record(interval.params)}
-            for interval in self.intervals
+            {**it._asdict(), "params": self.space.record(it.params), "value": _or_none(it.value)}
+            for it in self.intervals
         ]
         return {"format": _FORMAT, "space": self.space.to_json(), "intervals": intervals}
 
@@ -136,8 +137,7 @@ class Schedule(Sequence[Interval]):
 
     @classmethod
     def _named(cls, intervals: Iterable[Interval], space: Space) -> Schedule:
-        named = [it._replace(params=space.named(space.record(it.params))) for it in intervals]
-        return cls(named, space)
+        return cls([_named(interval, space) for interval in intervals], space)
 
     def to_csv(self) -> str:
         """Return the schedule as CSV with a line for each interval; floats are exact."""
@@ -213,6 +213,16 @@ def _same(recorded: Space, given: Mapping[str, Dimension] | Space | None) -> Spa
     if space != recorded:
         raise ValueError(f"its space is {recorded!r}, given was {space!r}")
     return space
+
+
+def _named(interval: Interval, space: Space) -> Interval:
+    value = math.nan if interval.value is None else interval.value
+    return interval._replace(params=space.named(space.record(interval.params)), value=value)
+
+
+def _or_none(value: float) -> float | None:
+    """Return the value of an interval for JSON, where none is null."""
+    return None if math.isnan(value) else value
 
 
 def _is_csv(path: str | os.PathLike[str]) -> bool:

@@ -65,9 +65,7 @@ def _show(found: Lineage) -> None:
     from hoptim.cli.screen import console, tables
 
     trial, founder, moves = found.trial, found.founder, counted(len(found.exploits), "exploit")
-    click.echo(
-        f"Trial {trial.number}, step {trial.step} of member {trial.member}: value {trial.value:.6g}."
-    )
+    click.echo(f"Trial {trial.number}, step {trial.step} of member {trial.member}: value {_value(trial)}.")
     start = (
         "fresh weights"
         if founder.origin is None
@@ -88,12 +86,16 @@ def _show(found: Lineage) -> None:
 
 
 def _row(trial: FinishedTrial, exploit: Exploit | None) -> list[str]:
-    row = [str(trial.age), str(trial.number), str(trial.member), f"{trial.value:.6g}"]
+    row = [str(trial.age), str(trial.number), str(trial.member), _value(trial)]
     if exploit is None:
         return [*row, _start(trial), ""]
     own, other = exploit.left, exploit.donor
     copied = f"member {other.member}, {exploit.place(other)}"
     return [*row, copied, f"{own.value:.6g}, rank {exploit.standing.left}"]
+
+
+def _value(trial: FinishedTrial) -> str:
+    return f"{trial.value:.6g}" if trial.valued else "none"
 
 
 def _start(trial: FinishedTrial) -> str:

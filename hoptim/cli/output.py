@@ -13,8 +13,9 @@ from typing import Any, TextIO
 
 import click
 
+from hoptim._arguments import json_metric
 from hoptim._files import replace_whole
-from hoptim._text import json_metric, json_number, printable, printable_lines, shortened
+from hoptim._text import json_number, printable, printable_lines, shortened
 from hoptim.space.space import Space
 from hoptim.trial import FinishedTrial
 
@@ -47,8 +48,9 @@ def trial_json(trial: FinishedTrial, space: Space) -> dict[str, Any]:
     """Return a finished trial as plain JSON; a named object is given by its name."""
     own = {key: getattr(trial, key) for key in TRIAL_KEYS}
     numbers = {key: json_number(value) for key, value in own.items() if isinstance(value, float)}
+    none = {} if trial.valued else {"value": None}
     metrics = json_metric(trial.metrics)
-    return {**own, **numbers, "params": space.record(trial.params), "metrics": metrics}
+    return {**own, **numbers, **none, "params": space.record(trial.params), "metrics": metrics}
 
 
 def brief(value: Any) -> str:

@@ -95,8 +95,11 @@ def beat(folder: Path, number: int, token: int, single_host: bool) -> None:
 @options.folder
 @_number
 @_token
+@click.option("--value", type=float, metavar="V", help="Value, not negated; nan is a failure.")
 @click.option(
-    "--value", type=float, required=True, metavar="V", help="Value, not negated; nan is a failure."
+    "--advance",
+    is_flag=True,
+    help="End it as trained and not valued, in place of --value.",
 )
 @click.option(
     "--checkpoint", type=options.PATH, metavar="PATH",
@@ -110,7 +113,8 @@ def tell(
     folder: Path,
     number: int,
     token: int,
-    value: float,
+    value: float | None,
+    advance: bool,
     checkpoint: Path | None,
     metrics: tuple[str, ...],
     single_host: bool,
@@ -121,8 +125,13 @@ def tell(
     """
     from hoptim import remote
 
+    if (value is None) != advance:
+        raise ArgumentError("tell takes either --value V or --advance.")
     numbers = dict(map(_metric, metrics)) or None
-    remote.tell(folder, number, token, value, checkpoint, numbers, single_host=single_host)
+    if value is None:
+        remote.advance(folder, number, token, checkpoint, numbers, single_host=single_host)
+    else:
+        remote.tell(folder, number, token, value, checkpoint, numbers, single_host=single_host)
 
 
 @click.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import click
@@ -43,7 +44,7 @@ def _show(schedule: Schedule) -> None:
         [
             str(it.age),
             str(it.member),
-            f"{it.value:.6g}",
+            "none" if math.isnan(it.value) else f"{it.value:.6g}",
             *map(brief, schedule.space.record(it.params).values()),
         ]
         for it in schedule

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_right
 from heapq import heappop, heappush, heapreplace
 
 from hoptim.optimizers.population import Row
@@ -28,9 +28,10 @@ class Rungs(Summary):
 
     def ended(self, trial: Row) -> None:
         trained, healthy = trial.age + 1, math.isfinite(trial.loss)
-        at = bisect_left(self._trained, trained)  # the rung that was reached, or aimed at by a failure
-        arrived = not healthy or trained in self._trained
-        if arrived and at < len(self._rungs) and not is_forked(trial.parent, trial.age):
+        aimed = bisect_right(self._trained, trained - trial.span)  # the first rung after its last value
+        reached = bisect_right(self._trained, trained) - 1  # the last one that it has passed
+        at = reached if healthy else aimed
+        if aimed <= at < len(self._rungs) and not is_forked(trial.parent, trial.age, trial.span):
             self._rungs[at].add(trial if healthy else None)
 
     def promotable(self) -> Row | None:
@@ -72,9 +73,9 @@ class _Rung:
         return trial if (-loss, -number) >= self._best[0] else None
 
 
-def is_forked(parent: int, age: int) -> bool:
+def is_forked(parent: int, age: int, span: int) -> bool:
     """Tell whether a trial's weights come from another study, by a fork.
 
     They continue without a comparison, because most that reached their rung were left in that study.
     """
-    return parent < 0 and age > 0
+    return parent < 0 and age >= span

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,8 @@ from hoptim._arguments import whole_of
 from hoptim.errors import ArgumentError
 from hoptim.optimizers._rungs import Rungs, is_forked
 from hoptim.optimizers.base import Optimizer, Proposal, View
-from hoptim.optimizers.population import Population
+from hoptim.optimizers.population import Population, Row
+from hoptim.space.space import Space
 
 if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
     from numpy.typing import NDArray
@@ -84,19 +85,23 @@ class ASHA(Optimizer):
             return self._fresh(view.space.draw(rng))
         return self._continued(paused.number, paused.age, np.array(paused.x))
 
+    def proceed(self, trial: Row, space: Space) -> Proposal:
+        made = super().proceed(trial, space)
+        return replace(made, retain=self._pauses(trial.age + 2, trial.span + 1))
+
     def _fresh(self, x: NDArray[np.float64]) -> Proposal:
         return Proposal(None, x, retain=self._pauses(1))
 
     def _continued(self, number: int, age: int, x: NDArray[np.float64]) -> Proposal:
         return Proposal(number, x, retain=self._pauses(age + 2))  # intervals after what is proposed
 
-    def _pauses(self, trained: int) -> bool:
-        """Tell whether a configuration pauses after so many intervals."""
-        return trained in self.rungs[:-1]
+    def _pauses(self, trained: int, span: int = 1) -> bool:
+        """Tell whether a configuration pauses after so many intervals, the last `span` without a value."""
+        return any(trained - span < rung <= trained for rung in self.rungs[:-1])
 
     def _between_rungs(self, population: Population, row: int) -> bool:
         """Tell whether a member's configuration has not reached its next rung."""
-        trained = int(population.age[row]) + 1
-        forked = is_forked(int(population.parent[row]), trained - 1)
-        pauses = self._pauses(trained) and not forked
+        trained, span = int(population.age[row]) + 1, int(population.span[row])
+        forked = is_forked(int(population.parent[row]), trained - 1, span)
+        pauses = self._pauses(trained, span) and not forked
         return bool(population.healthy[row]) and trained < self.max_resource and not pauses

@@ -16,7 +16,7 @@ import numpy as np
 from hoptim._arguments import plain
 from hoptim._text import shown
 from hoptim.errors import ArgumentError, OptimizerError
-from hoptim.optimizers.population import Population
+from hoptim.optimizers.population import Population, Row
 from hoptim.optimizers.summary import Summary
 from hoptim.space.space import Space
 
@@ -55,7 +55,8 @@ class View:
         space: Space of the study.
         size: Number of members in the study; more than `len(population)` at the start.
         population: Latest finished trial of each member up to the asking member's step, so that a late
-            asker is not compared with members that have trained longer.
+            asker is not compared with members that have trained longer. Without those that were trained and
+            not valued.
         start: Known first configurations by member; partial, may be shorter than `size`. Default: none.
         steps: Trials of each member as planned at this ask; a study may be extended later.
     """
@@ -71,7 +72,7 @@ class View:
 
     @cached_property
     def history(self) -> Population:
-        """Return all finished trials in the order of their numbers; built when first read.
+        """Return all finished trials with a value in the order of their numbers; built when first read.
 
         They include later steps than the asking member's: compare trials of the same `age`.
         """
@@ -79,7 +80,7 @@ class View:
 
     @cached_property
     def running(self) -> Population:
-        """Return the trials proposed and not finished; their losses are NaN."""
+        """Return the trials proposed whose value is awaited; their losses are NaN."""
         return self._running()
 
     def summary(self, kind: Callable[..., Kept], *settings: Hashable) -> Kept:
@@ -153,6 +154,12 @@ class Optimizer(ABC):
     no trial is healthy, it starts from a fresh draw that ignores `init`. A baseline with independent
     members starts afresh.
 
+    **Trials without a value.** A member whose trial was trained and not valued, by `Trial.advance`, goes on
+    by `proceed`, which decides nothing; that trial is in no population and not in the history. The next one
+    with a value stands for all since: its `parent` is the last one with a value before, and its `span` says
+    how many intervals they were. What depends on a count of steps or intervals is due at the first value
+    after, as if in the last `span` of them.
+
     **Order.** The order of the population's rows carries no meaning.
     """
 
@@ -171,6 +178,19 @@ class Optimizer(ABC):
         Returns:
             Parent, coordinates `(d,)` and, optionally, memo and exact hyperparameters of the trial.
         """
+
+    def proceed(self, trial: Row, space: Space) -> Proposal:
+        """Return a member's next trial after one that was trained and not valued: no decision is made.
+
+        Args:
+            trial: The one without a value, whose weights are continued; its loss is NaN.
+            space: Space of the study.
+
+        Returns:
+            The same weights, hyperparameters and memo. An optimizer whose hyperparameters are given by the
+            age of the weights returns others.
+        """
+        return Proposal(trial.number, np.array(trial.x, dtype=float), trial.memo)
 
     def describe(self) -> dict[str, Any]:
         """Return name and settings as plain JSON, the optimizer's identity in `study.json`.

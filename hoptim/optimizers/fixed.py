@@ -12,6 +12,7 @@ from hoptim._arguments import plain
 from hoptim._text import shown
 from hoptim.errors import ArgumentError, OptimizerError, SpaceError
 from hoptim.optimizers.base import Optimizer, Proposal, View
+from hoptim.optimizers.population import Row
 from hoptim.space.space import Space
 
 if TYPE_CHECKING:  # numpy.typing takes a millisecond to import
@@ -95,6 +96,9 @@ class Fixed(Optimizer):
         if row is None or not population.healthy[row]:
             return self._at(0, None, view.space)
         return self._at(int(population.age[row]) + 1, int(population.number[row]), view.space)
+
+    def proceed(self, trial: Row, space: Space) -> Proposal:
+        return self._at(trial.age + 1, trial.number, space)
 
     def _at(self, age: int, parent: int | None, space: Space) -> Proposal:
         age = min(age, len(self._params) - 1)

@@ -80,7 +80,8 @@ class MultiFrequency(Optimizer):
             return self._rescue(view, row, groups == groups[row], rng)
         every = self.frequencies[int(groups[row])]
         weights = settings = row
-        if (population.step[row] + 1) % every == 0 and view.may_exploit(row, self.burn_in):
+        done, span = int(population.step[row]) + 1, int(population.span[row])
+        if done // every > (done - span) // every and view.may_exploit(row, self.burn_in):
             ranks = _Quarters.of(population.ranking[groups[population.ranking] == groups[row]])
             if row in ranks.losers:
                 return perturbed(view, row, int(rng.choice(ranks.winners)), self, rng)

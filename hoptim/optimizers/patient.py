@@ -89,8 +89,9 @@ class Patient(Optimizer):
         if row is None:
             return self._decided(view, member, rng, population)
         done = int(population.step[row]) + 1
-        if population.healthy[row] and not self._decides(done, view.steps):
-            return self._continued(view, row, done)
+        since = range(done, done - int(population.span[row]), -1)  # a decision that was missed is due now
+        if population.healthy[row] and not any(self._decides(step, view.steps) for step in since):
+            return self._continued(view, row, since)
         return self._decided(view, member, rng, self._adjusted(view, row, view.steps - done))
 
     def _adjusted(self, view: View, row: int, left: int) -> Population:
@@ -126,12 +127,12 @@ class Patient(Optimizer):
         note = {"begun": 0 if row is None else int(now.step[row]) + 1, "before": before, "early": None}
         return replace(made, memo=_outer(made.memo, note))
 
-    def _continued(self, view: View, row: int, done: int) -> Proposal:
+    def _continued(self, view: View, row: int, since: range) -> Proposal:
         """Return the member's own weights and hyperparameters; note the loss early in a period."""
         population = view.population
         memo = population.memo[row]
         note = _note(memo)
-        if done - note["begun"] == max(1, round(_EARLY * self._period(view.steps))):
+        if note["begun"] + max(1, round(_EARLY * self._period(view.steps))) in since:
             memo = {**memo, _KEY: {**note, "early": float(population.loss[row])}}
         return Proposal(int(population.number[row]), population.x[row], memo)
 

@@ -110,7 +110,7 @@ def _gains(view: View, step: int) -> tuple[Floats, Floats]:
         return np.empty((0, 1)), np.empty(0)
     parent = np.minimum(np.searchsorted(past.number, past.parent), len(past) - 1)
     with np.errstate(over="ignore", invalid="ignore"):
-        gain = past.loss[parent] - past.loss
+        gain = (past.loss[parent] - past.loss) / past.span
     known = (past.number[parent] == past.parent) & (past.step <= step) & np.isfinite(gain)
     rows = np.flatnonzero(known)[-_WINDOW:]
     return _inputs(past.step[rows], past.x[rows][:, view.space.stepped]), _normalised(gain[rows])

@@ -30,6 +30,7 @@ class Row(NamedTuple):
     loss: float
     memo: Any = None
     parent: int = -1
+    span: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,9 @@ class Population:
         x: Internal coordinates `(n, d)`.
         loss: Losses `(n,)`; lower is better in either mode of a study, NaN while running.
         memo: Memos (n) from the proposals, plain JSON; None if a proposal had none.
-        parent: Numbers `(n,)` of the trials whose weights were continued; -1 for fresh weights.
+        parent: Numbers `(n,)` of the trials whose weights were continued; -1 for fresh weights. Trials that
+            were trained and not valued are skipped: it is the last one with a value.
+        span: Intervals `(n,)` trained since the parent: 1, and one more for each that was not valued.
     """
 
     number: Ints
@@ -55,13 +58,14 @@ class Population:
     loss: NDArray[np.float64]
     memo: Sequence[Any]
     parent: Ints
+    span: Ints
 
     @staticmethod
     def empty(d: int = 0) -> Population:
         """Return a population of no trials with d hyperparameters."""
         none = np.empty(0, dtype=np.int64)
         x, loss = np.empty((0, d)), np.empty(0)
-        return Population(none, none, none, none, x, loss, memo=(), parent=none)
+        return Population(none, none, none, none, x, loss, memo=(), parent=none, span=none)
 
     @staticmethod
     def of(rows: Sequence[Row], d: int = 0) -> Population:
@@ -73,10 +77,10 @@ class Population:
         """
         if not rows:
             return Population.empty(d)
-        *counts, x, loss, memo, parents = zip(*rows, strict=True)
-        number, member, step, age, parent = np.array([*counts, parents], dtype=np.int64)
+        *counts, x, loss, memo, parents, spans = zip(*rows, strict=True)
+        number, member, step, age, parent, span = np.array([*counts, parents, spans], dtype=np.int64)
         return Population(
-            number, member, step, age, np.array(x, float), np.array(loss, float), memo, parent
+            number, member, step, age, np.array(x, float), np.array(loss, float), memo, parent, span
         )
 
     def __len__(self) -> int:
@@ -86,10 +90,11 @@ class Population:
         """Return the trials one by one; the inverse of `of`."""
         columns = (self.number, self.member, self.step, self.age, self.x, self.loss)
         lists = (column.tolist() for column in columns)
-        return [Row(*row) for row in zip(*lists, self.memo, self.parent.tolist(), strict=True)]
+        more = self.memo, self.parent.tolist(), self.span.tolist()
+        return [Row(*row) for row in zip(*lists, *more, strict=True)]
 
     def __post_init__(self) -> None:
-        counts = (self.number, self.member, self.step, self.age, self.parent)
+        counts = (self.number, self.member, self.step, self.age, self.parent, self.span)
         for array in (*counts, self.x, self.loss):
             array.setflags(write=False)
 

@@ -11,6 +11,9 @@ class Summary(ABC):
     """What an optimizer needs of all trials, so that an ask of a long study costs what one of a short does.
 
     `View.summary` makes it, and gives it each trial once when it was proposed and once when it has ended.
+    A trial that was trained and not valued is one with those after it up to a value: `begun` is given
+    the first of them, `ended` the last.
+
     Like the history it is a function of the trials alone: the order in which they come carries no
     meaning, and it may be made anew at any time.
     """

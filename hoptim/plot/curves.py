@@ -67,17 +67,18 @@ def has_step_sizes(table: TrialTable) -> bool:
 def draw_values(ax: Any, table: TrialTable) -> None:
     """Draw values by step into axes."""
     y = table.value
-    failed = ~np.isfinite(y)
+    failed = table.failed
     style.steps_axis(ax, table)
     ax.set_ylabel("value")
-    if not failed.all():
+    if np.isfinite(y).any():
         scale = value_scale(table)
         style.value_axis(ax, scale)
         style.draw_lines(ax, table, y, others=scale.clip(y))
         style.draw_summary(ax, *table.best_so_far, "--", label="best so far", drawstyle="steps-post")
         if outside := scale.outside(y):
             side = "above" if table.sign > 0 else "below"
-            ax.set_title(f"{outside} of {len(y)} values lie {side}", fontsize="small", loc="right")
+            values = int(table.valued.sum())
+            ax.set_title(f"{outside} of {values} values lie {side}", fontsize="small", loc="right")
     if failed.any():
         edge = np.full(len(y), 1.0 if table.sign > 0 else 0.0)
         style.mark_failed(ax, table, edge, failed, transform=ax.get_xaxis_transform())

@@ -117,7 +117,7 @@ def draw_highlighted(ax: Any, table: TrialTable, y: Floats, **style: Any) -> Non
             "color": HIGHLIGHT, "linewidth": 2, "markersize": 5, "markevery": [-1], "zorder": 4,
             "label": line_name(table.highlighted, table),
         }  # fmt: skip
-        line = table.line
+        line = table.line[table.valued[table.line] | np.isfinite(y[table.line])]
         ax.plot(table.step[line], y[line], "-o", **{**usual, **style})
 
 
@@ -151,7 +151,7 @@ def add_lines(ax: Any, table: TrialTable, y: Floats, which: Mask, **style: Any) 
 
 def mark_failed(ax: Any, table: TrialTable, y: Floats, which: Mask, **style: Any) -> None:
     """Mark the failed trials of a mask `(n,)` by crosses; the label counts all that failed."""
-    failed = int(np.sum(~np.isfinite(table.value)))
+    failed = int(np.sum(table.failed))
     ax.plot(
         table.step[which], y[which], "x", color=FAILED, markersize=3, zorder=3, clip_on=False,
         label=f"{failed} failed", **style,

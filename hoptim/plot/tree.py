@@ -49,7 +49,7 @@ def draw(ax: Any, table: TrialTable) -> None:
     ax.set_ylim(height + 0.5 + 0.02 * height, -0.5 - 0.02 * height)
     _draw_dead(ax, layout)
     _draw_families(ax, layout)
-    failed = ~np.isfinite(table.value) & layout.shown
+    failed = table.failed & layout.shown
     if failed.any():
         style.mark_failed(ax, table, y, failed)
     _draw_line(ax, table, y)

@@ -81,8 +81,18 @@ class TrialTable:
 
     @cached_property
     def value(self) -> Floats:
-        """Return the values `(n,)` as told; NaN where the trial failed."""
+        """Return the values `(n,)` as told; NaN where the trial failed, or was not valued."""
         return self.column(lambda trial: trial.value)
+
+    @cached_property
+    def valued(self) -> Mask:
+        """Return a mask `(n,)` of trials that have a value, if only one that is not finite."""
+        return np.array([trial.valued for trial in self.trials], dtype=bool)
+
+    @cached_property
+    def failed(self) -> Mask:
+        """Return a mask `(n,)` of trials that failed."""
+        return self.valued & ~np.isfinite(self.value)
 
     @cached_property
     def step_size(self) -> Floats:
@@ -142,7 +152,10 @@ class TrialTable:
             which: Mask `(n,)` of the children, all with a parent.
         """
         ends = np.column_stack([self.step, y])
-        return np.stack([ends[self.parent[which]], ends[which]], axis=1)
+        begin = self.parent[which]
+        while (skipped := ~self.valued[begin] & np.isnan(y[begin]) & (self.parent[begin] >= 0)).any():
+            begin = np.where(skipped, self.parent[begin], begin)  # a line leads past what was not valued
+        return np.stack([ends[begin], ends[which]], axis=1)
 
     @cached_property
     def best_so_far(self) -> tuple[Rows, Floats]:

@@ -16,6 +16,7 @@ class Study {
     this.member = member;
     this.step = step;
     this.value = decoded(data.trials.value);
+    this.valued = data.trials.value.map((value) => value !== null); // others were trained and not valued
     this.index = new Map(number.map((n, i) => [n, i]));
     this.parent = Int32Array.from(parent, (n) => this.index.get(n) ?? -1);
     this.members = Array.from({ length: data.size }, () => []);
@@ -91,6 +92,10 @@ class Study {
       order.forEach(([, , i], k) => (place[i] = (k + 0.5) / order.length));
     }
     return place;
+  }
+
+  hasFailed(i) {
+    return this.valued[i] && !Number.isFinite(this.value[i]);
   }
 
   // The rank among all trials of the same step, 1 for the best; NaN if it failed or not all are shown.

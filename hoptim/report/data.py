@@ -50,7 +50,7 @@ def data_of(study: Study) -> dict[str, Any]:
         "complete": results.done,
         "every": every,
         "finished": len(all_trials),
-        "failed": sum(not trial.finite for trial in all_trials),
+        "failed": sum(trial.valued and not trial.finite for trial in all_trials),
         "copied": _exploits(all_trials),
         "best": None if now is None else now.number,
         "best_ever": None if ever is None else ever.number,
@@ -72,7 +72,7 @@ def _exploits(trials: Sequence[FinishedTrial]) -> int:
 def _columns(trials: Sequence[FinishedTrial]) -> dict[str, list[Any]]:
     names = ("number", "member", "step", "age", "parent", "seed", "attempt", "interruptions")
     columns: dict[str, list[Any]] = {name: [getattr(trial, name) for trial in trials] for name in names}
-    columns["value"] = [json_number(trial.value) for trial in trials]
+    columns["value"] = [json_number(trial.value) if trial.valued else None for trial in trials]
     began = trials[0].asked if trials else 0.0
     columns["asked"] = [round((trial.asked - began) * 1000) for trial in trials]  # ms, as in the journal
     columns["took"] = [round((trial.ended - trial.asked) * 1000) for trial in trials]

@@ -155,7 +155,7 @@ function fillTables(study, selection) {
   });
   schedule.show(study.winnerLine);
   refill();
-  failures.show(study.number.map((_, i) => i).filter((i) => !Number.isFinite(study.value[i])));
+  failures.show(study.number.map((_, i) => i).filter((i) => study.hasFailed(i)));
   setChildren("schedule", schedule.root);
   setChildren("schedule-buttons", ...scheduleButtons(study));
   setChildren("exploits", exploits.root);

@@ -13,23 +13,20 @@ function drawMemberLines(pen) {
   pen.lineJoin = "bevel"; // many round ones take seconds
   for (const own of members) {
     pen.beginPath();
-    this.trace(
-      own.map((i) => [this.x(i), this.y(i)]),
-      pen,
-    );
+    this.trace(this.points(own), pen);
     pen.stroke();
   }
   this.drawFailed(pen);
 }
 
-// Crosses on the lower edge for trials without a finite value.
+// Crosses on the lower edge for failed trials.
 function drawFailed(pen) {
   if (!this.failed) return;
   pen.strokeStyle = `rgba(${GREY}, 1)`;
   pen.lineWidth = 1.5;
   pen.beginPath();
   for (let i = 0; i < this.study.count; i++) {
-    if (Number.isFinite(this.column[i])) continue;
+    if (!this.study.hasFailed(i)) continue;
     const [x, y] = this.place(i);
     pen.moveTo(x - 3, y - 3);
     pen.lineTo(x + 3, y + 3);
@@ -79,7 +76,7 @@ function drawBranches(pen) {
 function valuePlot(study, log) {
   const finite = study.value.filter(Number.isFinite);
   const [low, high] = extremes(finite);
-  const failed = study.count - finite.length;
+  const failed = study.number.filter((_, i) => study.hasFailed(i)).length;
   const better = study.mode === "min" ? "lower is better" : "higher is better";
   const crosses = `; \u00d7 on the lower edge: ${grouped(failed)} without a finite value`;
   return new Plot(study, {

@@ -155,11 +155,14 @@ class Plot {
 
   path(line) {
     const pen = new Pen();
-    this.trace(
-      line.map((i) => [this.x(i), this.y(i)]),
-      pen,
-    );
+    this.trace(this.points(line), pen);
     return pen.text;
+  }
+
+  // The points of a line, which leads past trials that were not valued where they have none.
+  points(line) {
+    const there = line.filter((i) => this.study.valued[i] || Number.isFinite(this.y(i)));
+    return there.map((i) => [this.x(i), this.y(i)]);
   }
 
   drawWinner() {

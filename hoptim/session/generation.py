@@ -37,7 +37,7 @@ def generation_step(session: Session, state: State, at_step: int | None) -> int:
             + (f"the last is {done}." if done >= 0 else "there is none yet.")
         )
     lack = [
-        t.member for t in state.level(at) if state.stateful and t.finite and t.number not in state.saved
+        t.member for t in state.level(at) if state.stateful and t.healthy and t.number not in state.saved
     ]
     if lack:
         when = f"at step {done}" if at < done else "once all members have done the same step"
@@ -84,8 +84,9 @@ def bring_over(
             params=record.params if same_space else now.space.names(x), x=list(x),
             memo=record.memo if same_kind else first.get("memo"),
             retain=first.get("retain", same_optimizer and record.retain),
-            origin=record.number, age=record.age, seed=record.seed, value=record.value,
-            metrics=record.metrics, checkpoint=checkpoints.get(record.number),
+            origin=record.number, age=record.age, seed=record.seed,
+            value=record.value if record.valued else None, metrics=record.metrics,
+            checkpoint=checkpoints.get(record.number),
         )  # fmt: skip
         generation.append(adopted)
     return generation

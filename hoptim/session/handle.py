@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from hoptim.session.hand import Hand
 from hoptim.session.session import Session
 from hoptim.store.claim import Claim
 from hoptim.store.draft import Draft
+from hoptim.store.fields import is_healthy
 from hoptim.store.line_format import Record
 from hoptim.store.published import Published
 from hoptim.trial import Keeper, Outcome, Trial
@@ -96,7 +96,7 @@ class Handle:
         return self._process != os.getpid()
 
     def tell(self, trial: Trial, value: Any, outcome: Outcome) -> None:
-        """End the trial with a value."""
+        """End the trial with a value, or as trained and not valued."""
         self._session.last_told.forget()
         record = self._ending(trial, value, outcome)
         hand = self._hand
@@ -112,7 +112,7 @@ class Handle:
                 except (ClaimLost, AlreadyTold, CheckpointError):
                     self._withdraw(trial)
                     raise
-                self.ended = "told"
+                self.ended = "told" if outcome.valued else "advanced"
                 self._withdraw(trial)
                 self._session.last_told.remember(trial.number)
                 if hand is not None:
@@ -164,8 +164,10 @@ class Handle:
         return self._draft
 
     def _ending(self, trial: Trial, value: Any, outcome: Outcome) -> Record:
-        """Return the fields of the record that ends a trial with a value."""
-        record: Record = {"value": json_number(number_of(f"Trial {trial.number}: the value", value))}
+        """Return the fields of the record that ends a trial."""
+        record: Record = {"value": None}
+        if outcome.valued:
+            record["value"] = json_number(number_of(f"Trial {trial.number}: the value", value))
         if outcome.metrics:
             any_json = self._store.refresh().format > 1
             metrics = self._session.metrics.recorded(trial.number, outcome.metrics, any_json)
@@ -178,8 +180,8 @@ class Handle:
         Returns:
             The checkpoint that the tell must name; None without one, or when the tell is recorded already.
         """
-        draft, value = self._drafted(trial, outcome), float(record["value"])
-        if draft is None or not math.isfinite(value) or self._store.told(trial, record):
+        draft, value = self._drafted(trial, outcome), record["value"]
+        if draft is None or not is_healthy(value) or self._store.told(trial, record):
             return None
         self._store.check_checkpoint(trial, value, saved=True)
         try:
@@ -195,7 +197,7 @@ class Handle:
             raise
 
     def _drafted(self, trial: Trial, outcome: Outcome) -> Draft | None:
-        """Return the draft that a value comes with, None without one."""
+        """Return the draft that a trial ends with, None without one."""
         if outcome.save is not None and outcome.checkpoint is not None:
             raise ArgumentError(f"Trial {trial.number}: give either save or checkpoint, not both.")
         if outcome.save is not None:

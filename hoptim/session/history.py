@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hoptim.optimizers.population import Population
-from hoptim.session.news import News
+from hoptim.session.news import News, row_if_seen
 from hoptim.session.table import Table
 from hoptim.store.state import State
 
@@ -11,7 +11,7 @@ _ROOM = 64  # trials, to begin with
 
 
 class History:
-    """The finished trials of a state in the order of their numbers; only new ones are looked at.
+    """The finished trials with a value, in the order of their numbers; only new ones are looked at.
 
     Args:
         d: Number of hyperparameters.
@@ -26,5 +26,5 @@ class History:
         if self._news.is_other(state):
             self._table = Table(self._d, _ROOM)
         for trial in self._news.ended(state):
-            self._table.put(trial.number, trial)
+            self._table.put(trial.number, row_if_seen(trial, state))
         return self._table.population()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from hoptim.optimizers.population import Population
-from hoptim.session.news import News, row_of
+from hoptim.session.news import News, row_if_seen
 from hoptim.session.table import Table
 from hoptim.store.state import State
 
 
 class Levels:
-    """By step, each member's finished trial with the largest step at most that.
+    """By step, each member's finished trial with the largest step at most that, if it has a value.
 
     A trial that ended is written into its member's row of each level that it belongs to, so that an ask
     costs no look at members whose row is the same as before.
@@ -34,7 +34,7 @@ class Levels:
         if step not in self._tables:
             self._tables[step] = table = Table(self._d, state.size)
             for trial in state.level(step):
-                table.put(trial.member, row_of(trial, state))
+                table.put(trial.member, row_if_seen(trial, state))
         return self._tables[step].population()
 
     def _follow(self, state: State) -> None:
@@ -45,9 +45,10 @@ class Levels:
         for trial in self._news.ended(state):
             if trial.step > self._top:
                 self._begin(trial.step, state)
+            row = row_if_seen(trial, state)
             for step, table in self._tables.items():
                 if trial.step <= step:
-                    table.put(trial.member, trial)
+                    table.put(trial.member, row)
 
     def _begin(self, step: int, state: State) -> None:
         """Begin the level of a step that nobody had finished: it differs in no row from the one below."""

@@ -8,9 +8,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from hoptim._arguments import number_of
-from hoptim._text import json_metric, said, shown
+from hoptim._arguments import json_metric, number_of
+from hoptim._text import json_number, said, shown
 from hoptim.errors import ArgumentError
+from hoptim.store.fields import DEEPEST
 
 log = logging.getLogger("hoptim")
 
@@ -68,8 +69,7 @@ def _number(value: Any) -> float | str | None:
     if getattr(value, "ndim", 0):  # one of a single number would pass for it
         return None
     try:
-        found: float | str = json_metric(number_of("a metric", value))
-        return found
+        return json_number(number_of("a metric", value))
     except ArgumentError:
         return None
 
@@ -82,30 +82,32 @@ def _json(value: Any, any_json: bool) -> tuple[Any, int]:
     """
     if not any_json:
         raise TypeError("a study of format 1 records numbers alone")
-    plain = json_metric(_plain(value))
-    size = len(json.dumps(plain, allow_nan=False))
-    if size > _LONGEST:
+    text = json.dumps(json_metric(_plain(value, 0)), allow_nan=False)
+    if len(text) > _LONGEST:
         raise _too_long()
-    return plain, size
+    plain = json.loads(text)
+    if type(plain) is int:
+        raise ValueError("no float can hold it")
+    return plain, len(text)
 
 
-def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, int, float)):
+def _plain(value: Any, depth: int) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if isinstance(value, str):
-        return str(value)
+    if depth == DEEPEST:
+        raise ValueError(f"it is nested more than {DEEPEST} times")
     if math.prod(getattr(value, "shape", ())) > _LONGEST:  # not to be made a list first
         raise _too_long()
     if isinstance(value, Mapping):
-        return {said(name): _plain(each) for name, each in value.items()}
+        return {said(name): _plain(each, depth + 1) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
         if len(value) > _LONGEST:
             raise _too_long()
-        return [_plain(each) for each in value]
+        return [_plain(each, depth + 1) for each in value]
     if hasattr(value, "tolist"):  # numpy's and torch's, scalars and arrays
         listed = value.tolist()
         if listed is not value:
-            return _plain(listed)
+            return _plain(listed, depth + 1)
     raise TypeError("it is no JSON")
 
 

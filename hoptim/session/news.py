@@ -1,4 +1,4 @@
-"""News: the trials that ended since the last look, as optimizers see them."""
+"""News: the trials that ended since the last look, and how optimizers see them."""
 
 from __future__ import annotations
 
@@ -27,15 +27,31 @@ class News:
         """Take all that have ended as seen."""
         self._seen = len(state.finished)
 
-    def ended(self, state: State) -> list[Row]:
+    def ended(self, state: State) -> list[TrialRecord]:
         """Return the trials that ended since the last call or `skip`, in the order of their ends."""
-        new = [row_of(trial, state) for trial in state.ended_since(self._seen)]
+        new = state.ended_since(self._seen)
         self._seen = len(state.finished)
         return new
+
+
+def proceeds(trial: TrialRecord, state: State) -> bool:
+    """Return whether a finished trial's weights go on with no decision, as it was not valued.
+
+    Optimizers do not see it: to them, it and the trials after it up to the next value are one. If its
+    checkpoint was lost it is a failed one.
+    """
+    return not trial.valued and trial.number not in state.gone
+
+
+def row_if_seen(trial: TrialRecord, state: State) -> Row | None:
+    """Return a finished trial as an optimizer sees it, None if it sees none."""
+    return None if proceeds(trial, state) else row_of(trial, state)
 
 
 def row_of(trial: TrialRecord, state: State) -> Row:
     """Return a trial as an optimizer sees it: a lower loss is better, NaN where nothing may continue it."""
     loss = math.nan if trial.number in state.gone else state.sign * trial.value
-    parent = -1 if trial.parent is None else trial.parent
-    return Row(trial.number, trial.member, trial.step, trial.age, trial.x, loss, trial.memo, parent)
+    since = -1 if trial.since is None else trial.since
+    return Row(
+        trial.number, trial.member, trial.step, trial.age, trial.x, loss, trial.memo, since, trial.span
+    )

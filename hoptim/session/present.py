@@ -44,6 +44,7 @@ class Presenter:
             worker=str(record.worker), asked=record.asked, claimed=record.claimed,
             ended=math.nan if record.ended is None else record.ended, origin=record.origin,
             records=(record.proposed, record.closed), x=tuple(record.x), memo=record.memo,
+            valued=record.valued,
         )  # fmt: skip
 
     def lent(self, claim: Claim, keeper: Keeper, told_last: int | None = None) -> Trial:

@@ -17,7 +17,7 @@ from hoptim.optimizers.base import Optimizer, Proposal, View
 from hoptim.optimizers.population import Population
 from hoptim.session.history import History
 from hoptim.session.levels import Levels
-from hoptim.session.news import row_of
+from hoptim.session.news import proceeds, row_of
 from hoptim.session.summaries import Summaries
 from hoptim.space.space import Space
 from hoptim.store.state import State
@@ -49,18 +49,34 @@ class Proposer:
 
     def __call__(self, state: State, member: int, number: int) -> dict[str, Any]:
         """Return the fields of the record that proposes trial `number` for a member."""
-        population = self._levels(state, len(state.members[member]) - 1)
+        own = state.members[member]
+        if own and proceeds(own[-1], state):
+            return self._proceeding(own[-1], state)
+        population = self._levels(state, len(own) - 1)
         view = View(
             self.space, state.size, population, self.start,
             _history=lambda: self._history(state),
-            _running=lambda: gather(state.open.values(), state, len(self.space)),
+            _running=lambda: gather(running(state), state, len(self.space)),
             steps=state.steps,
             _summary=partial(self._summaries, state),
         )  # fmt: skip
         proposal = self.optimizer.propose(view, member, self._streams(state.seed, number))
         x = self._coordinates(proposal)
         self._check(proposal, state)
-        fields = {"parent": proposal.parent, "params": self._params(proposal, x), "x": x}
+        return self._fields(proposal, x, self._params(proposal, x))
+
+    def _proceeding(self, last: TrialRecord, state: State) -> dict[str, Any]:
+        """Return the fields of a member's next trial after one that was not valued: no decision is made."""
+        proposal = self.optimizer.proceed(row_of(last, state), self.space)
+        x = self._coordinates(proposal)
+        if proposal.parent != last.number:
+            self._refuse(f"trial {last.number} has no value and goes on, found parent {proposal.parent}")
+        same = proposal.params is None and x == last.x  # decoding could miss the last bit
+        proposal.retain |= last.retain
+        return self._fields(proposal, x, last.params if same else self._params(proposal, x))
+
+    def _fields(self, proposal: Proposal, x: list[float], params: dict[str, Any]) -> dict[str, Any]:
+        fields = {"parent": proposal.parent, "params": params, "x": x}
         if proposal.memo is not None:
             fields["memo"] = _memo(proposal.memo, self.optimizer)
         if proposal.retain:
@@ -122,6 +138,12 @@ def _memo(memo: Any, optimizer: Optimizer) -> Any:
     ):
         return dict(memo)
     return plain(memo, f"The memo of {optimizer!r}")
+
+
+def running(state: State) -> list[TrialRecord]:
+    """Return the trials whose value is awaited: open ones, and ended ones that go on without a value."""
+    ended = (own[-1] for member, own in enumerate(state.members) if own and member not in state.open)
+    return [*state.open.values(), *(trial for trial in ended if proceeds(trial, state))]
 
 
 def gather(trials: Iterable[TrialRecord], state: State, d: int) -> Population:

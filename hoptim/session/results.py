@@ -77,7 +77,9 @@ class Results:
         """
         first = best(self._latest, self.mode)
         if first is None:
-            raise NoResult(f"{self._name} has no trial with a finite value among its members' latest.")
+            advanced = any(not trial.valued for trial in self._latest)
+            more = ": some advanced without a value. Read best_ever, or wait for one." if advanced else "."
+            raise NoResult(f"{self._name} has no trial with a finite value among its members' latest{more}")
         return self._show(first)
 
     @property
@@ -122,7 +124,7 @@ class Results:
             ArgumentError: No such trial has ended, or it failed.
         """
         line = self.lineage(trial).line
-        if not line[-1].finite:
+        if line[-1].valued and not line[-1].finite:
             raise ArgumentError(f"Trial {line[-1].number} failed, so there is nothing to train again.")
         before: Sequence[Interval] = ()
         space, origin = self._config.space, line[0].origin

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from hoptim.optimizers.summary import Summary
-from hoptim.session.news import News, row_of
+from hoptim.session.news import News, proceeds, row_of
 from hoptim.store.state import State
 
 
@@ -37,11 +37,14 @@ class _Followed:
         if self._news.is_other(state):
             self._summary, self._begun = self._kind(*self._settings), 0
         for trial in self._news.ended(state):
-            if trial.number >= self._begun:
-                self._summary.begun(trial)
-            self._summary.ended(trial)
+            row = row_of(trial, state)
+            if trial.number >= self._begun and trial.span == 1:  # else one that goes on was begun
+                self._summary.begun(row)
+            if not proceeds(trial, state):
+                self._summary.ended(row)
         for number in range(self._begun, state.count):
-            if (running := state.open.numbered(number)) is not None:
+            running = state.open.numbered(number)
+            if running is not None and running.span == 1:
                 self._summary.begun(row_of(running, state))
         self._begun = state.count
         return self._summary

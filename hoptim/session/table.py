@@ -23,24 +23,24 @@ class Table:
     """
 
     def __init__(self, d: int, room: int) -> None:
-        kinds: list[Any] = [*4 * [np.int64], (float, (d,)), float, np.int64]  # of a Row without its memo
+        kinds: list[Any] = [*4 * [np.int64], (float, (d,)), float, np.int64, np.int64]  # a Row's but memo
         self._columns = [np.zeros(room, dtype=kind) for kind in kinds]
         self._memo: list[Any] = [None] * room
         self._there = np.zeros(room, dtype=bool)
         self._end = 0
         self._population: Population | None = None  # as last given out, before the rows below
-        self._new: dict[int, Row] = {}
+        self._new: dict[int, Row | None] = {}
 
-    def put(self, row: int, trial: Row) -> None:
-        """Write a trial into a row; the arrays are changed once somebody wants them."""
+    def put(self, row: int, trial: Row | None) -> None:
+        """Write a trial into a row, or empty it; the arrays are changed once somebody wants them."""
         self._new[row] = trial
 
     def _write(self, row: int, trial: Row) -> None:
         while row >= len(self._there):
             self._there, *self._columns = map(_doubled, (self._there, *self._columns))
             self._memo += [None] * len(self._memo)
-        *values, self._memo[row], parent = trial
-        for column, value in zip(self._columns, (*values, parent), strict=True):
+        *values, self._memo[row], parent, span = trial
+        for column, value in zip(self._columns, (*values, parent, span), strict=True):
             column[row] = value
         self._there[row] = True
         self._end = max(self._end, row + 1)
@@ -51,14 +51,17 @@ class Table:
         if before is not None and not self._new:
             return before
         for row, trial in self._new.items():
-            self._write(row, trial)
+            if trial is not None:
+                self._write(row, trial)
+            elif row < self._end:
+                self._there[row] = False
         there, memo = self._there[: self._end], self._memo[: self._end]
         full = bool(there.all())
         if not full:
             memo = list(compress(memo, there.tolist()))
         parts = [c[: self._end].copy() if full else c[: self._end][there] for c in self._columns]
-        number, member, step, age, x, loss, parent = parts
-        made = Population(number, member, step, age, x, loss, memo, parent)
+        number, member, step, age, x, loss, parent, span = parts
+        made = Population(number, member, step, age, x, loss, memo, parent, span)
         if full and before is not None and len(before) == len(made):
             made.derive_from(before, self._new)
         self._population, self._new = made, {}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hoptim._text import json_metric, json_number
+from hoptim._arguments import json_metric
 from hoptim.errors import ArgumentError
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.draft import Draft
@@ -28,7 +28,7 @@ class AdoptedTrial:
         origin: Number of the trial in the other study.
         age: Age of the trial in the other study.
         seed: Seed of the trial in the other study.
-        value: Value that was told; NaN if the trial failed.
+        value: Value that was told; NaN if the trial failed, None if it was trained and not valued.
         metrics: Metrics that were told.
         checkpoint: Path of the checkpoint in the other study; None without one.
     """
@@ -40,7 +40,7 @@ class AdoptedTrial:
     origin: int
     age: int
     seed: int
-    value: float
+    value: float | None
     metrics: Mapping[str, Any] | None
     checkpoint: str | None
 
@@ -61,7 +61,7 @@ class AdoptedTrial:
             token: Record number of the ask.
             published: Its checkpoint in this study, None without one.
         """
-        fields: Record = {"trial": member, "token": token, "value": json_number(self.value)}
+        fields: Record = {"trial": member, "token": token, "value": json_metric(self.value)}
         if self.metrics:
             fields["metrics"] = {name: json_metric(metric) for name, metric in self.metrics.items()}
         return fields | ({} if published is None else {"checkpoint": published.record()})

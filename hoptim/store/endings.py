@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
-from hoptim.errors import AlreadyTold, CheckpointError, ClaimLost, NoCheckpoint
+from hoptim.errors import AlreadyTold, ArgumentError, CheckpointError, ClaimLost, NoCheckpoint
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.claim import Held
 from hoptim.store.draft import Draft
-from hoptim.store.fields import metrics, number
+from hoptim.store.fields import is_healthy, metrics, number
 from hoptim.store.line_format import Record
 from hoptim.store.state import State
 from hoptim.store.transactions import Transaction
@@ -16,24 +16,25 @@ from hoptim.store.trial_record import TrialRecord
 
 
 def record_tell(transaction: Transaction, claim: Held, ended: Record, checkpoints: Checkpoints) -> bool:
-    """Record a value, if it is not recorded already; return whether it was new.
+    """Record the end of a trial that was trained, if it is not yet; return whether it was new.
 
     Args:
         transaction: Takes the record.
         claim: Trial and token.
-        ended: Fields of the record: id, value, and metrics and checkpoint where there are.
+        ended: Fields of the record: id, value (None without one), and metrics and checkpoint where there
+            are.
         checkpoints: Files of the checkpoints; in a study of format 1 they are published here.
 
     Raises:
         ClaimLost: The claim is no longer valid.
         AlreadyTold: The trial was told otherwise.
-        NoCheckpoint, CheckpointError: See `require_checkpoint`.
+        NoCheckpoint, CheckpointError, ArgumentError: See `require_checkpoint`.
     """
     state = transaction.state
     if is_told(state, claim, ended):
         return False
     require_valid(state, claim)
-    require_checkpoint(state, claim, float(ended["value"]), "checkpoint" in ended)
+    require_checkpoint(state, claim, ended["value"], "checkpoint" in ended)
     fields = dict(ended)
     if state.format == 1 and (published := fields.pop("checkpoint", None)) is not None:
         draft = Draft.of(published["name"])
@@ -58,12 +59,12 @@ def is_told(state: State, claim: Held, ended: Record) -> bool:
     known = state.finished.get(claim.number)
     if known is None or known.id != ended["id"]:
         return False
-    told = (known.value, known.metrics) if known.failed is None else None
-    # As texts, since nan is not equal to itself.
-    if repr(told) == repr((number(ended["value"], True), metrics(ended, True))):
+    told = (known.valued, known.value, known.metrics) if known.failed is None else None
+    given = (ended["value"] is not None, number(ended["value"], True), metrics(ended, True))
+    if repr(told) == repr(given):  # as texts, since nan is not equal to itself
         return True
     raise AlreadyTold(
-        f"Trial {claim.number} has been told already, with value {known.value} and metrics "
+        f"Trial {claim.number} has been told already, {_with(known)} and metrics "
         f"{dict(known.metrics or {})}, which is not what this tell says; nothing was recorded."
         if known.failed is None
         else f"Trial {claim.number} has failed already: {known.failed}. Nothing was recorded."
@@ -113,20 +114,26 @@ def require_valid(state: State, claim: Held) -> TrialRecord:
     )
 
 
-def require_checkpoint(state: State, claim: Held, value: float, saved: bool) -> None:
-    """Raise unless a finite value comes with a checkpoint just when the study has them.
+def require_checkpoint(state: State, claim: Held, value: Any, saved: bool) -> None:
+    """Raise unless a trial that did not fail ends with a checkpoint just when the study has them.
 
     Args:
         state: State before the tell.
         claim: Trial and token.
-        value: Value that would end it.
+        value: Value that would end it, as it is recorded; None without one.
         saved: True if a checkpoint comes with it.
     """
-    if state.stateful is None or not math.isfinite(value) or state.stateful == saved:
+    if value is None and state.format == 1:
+        raise ArgumentError(
+            f"Trial {claim.number} cannot advance without a value: an earlier version of hoptim made this "
+            "study, which has no record for that. The claim is kept: tell a value, or go on in a fork, "
+            "hoptim.fork(path, new_path)."
+        )
+    if state.stateful is None or not is_healthy(value) or state.stateful == saved:
         return
     if state.stateful:
         raise NoCheckpoint(
-            f"Trial {claim.number} was told a value without a checkpoint, but this study's trials "
+            f"Trial {claim.number} was {_ended(value)} without a checkpoint, but this study's trials "
             "have checkpoints, and others could not continue from it. The claim is kept: tell "
             "again with save=... or checkpoint=trial.draft."
         )
@@ -135,3 +142,11 @@ def require_checkpoint(state: State, claim: Held, value: float, saved: bool) -> 
         "without one, so its trials have none. The claim is kept: tell without it, or begin a "
         "new study whose every tell saves."
     )
+
+
+def _with(known: TrialRecord) -> str:
+    return f"with value {known.value}" if known.valued else "without a value"
+
+
+def _ended(value: Any) -> str:
+    return "advanced" if value is None else "told a value"

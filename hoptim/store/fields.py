@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Any
 
+DEEPEST = 64  # objects and lists in one another in a metric
 _LAST_SECOND = 253_370_764_800  # of the year 9999, in UTC at least
 _MOST_CHOICES = 2**24
 _NUMBERS = (float, int)
@@ -56,6 +57,15 @@ def number(value: Any, or_none: bool) -> float:
     return math.nan if value is None and or_none else float(value)
 
 
+def is_healthy(value: Any) -> bool:
+    """Return whether a trial ends with weights that may be continued: with a finite value, or with none.
+
+    Args:
+        value: Value as it is recorded.
+    """
+    return value is None or math.isfinite(float(value))
+
+
 def metrics(record: Mapping[str, Any], any_json: bool) -> dict[str, Any]:
     """Return the metrics of a tell, with numbers that are not finite as such.
 
@@ -72,15 +82,17 @@ def metrics(record: Mapping[str, Any], any_json: bool) -> dict[str, Any]:
 
 
 def _metric(value: Any) -> Any:
-    return float(value) if type(value) is int else _with_numbers(value)
+    return float(value) if type(value) is int else _with_numbers(value, 0)
 
 
-def _with_numbers(value: Any) -> Any:
+def _with_numbers(value: Any, depth: int) -> Any:
     """Return JSON with the numbers that it has no word for."""
+    if depth > DEEPEST:
+        raise ValueError(f"a metric is nested more than {DEEPEST} times")
     if type(value) is dict:
-        return {name: _with_numbers(each) for name, each in value.items()}
+        return {name: _with_numbers(each, depth + 1) for name, each in value.items()}
     if type(value) is list:
-        return [_with_numbers(each) for each in value]
+        return [_with_numbers(each, depth + 1) for each in value]
     return float(value) if value in ("nan", "inf", "-inf") else value
 
 

@@ -72,14 +72,14 @@ class References:
                 self._doubt(parent)
 
     def save(self, trial: TrialRecord, record: Mapping[str, Any], format: int) -> None:
-        """Note a trial's checkpoint; the first finite value says whether trials have them.
+        """Note a trial's checkpoint; the first trial that did not fail says whether trials have them.
 
         Args:
             trial: Trial that has ended.
             record: Record of its tell.
             format: Format of the study; tells of format 1 name no checkpoint.
         """
-        if not trial.finite and record["value"] is not None:
+        if trial.valued and not trial.finite:
             return
         old = format == 1
         if self.stateful is None:

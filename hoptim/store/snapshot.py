@@ -31,7 +31,7 @@ log = logging.getLogger("hoptim")
 
 EVERY = 1000  # records between two snapshots, at least
 SHARE = 4  # and at least so many for each trial that is written, so that appends bear little of it
-_VERSION = 1
+_VERSION = 2
 _LONGEST = 1 << 28  # bytes
 _WRONG = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 

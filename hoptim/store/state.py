@@ -217,6 +217,7 @@ class State:
     def _tell(self, record: Record) -> None:
         trial = self._claimed(record)
         trial.value = number(record["value"], or_none=self.format > 1)
+        trial.valued = record["value"] is not None
         trial.metrics = metrics(record, any_json=self.format > 1)
         self._end(trial, record)
         self._references.save(trial, record, self.format)
@@ -228,7 +229,7 @@ class State:
     def _end(self, trial: TrialRecord, record: Record, failed: str | None = None) -> None:
         trial.ended, trial.closed, trial.failed = self.time, self.n, failed
         trial.id = record.get("id", "")
-        if not trial.finite:
+        if trial.valued and not trial.finite:
             self.counts.failed += 1
         if failed is not None:
             self.counts.attempts += 1

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from hoptim.errors import ArgumentError
 from hoptim.options import Options
@@ -134,8 +135,8 @@ class Store:
             require_valid(self.state, claim)
             return False
 
-    def check_checkpoint(self, claim: Held, value: float, saved: bool) -> None:
-        """Raise unless a finite value comes with a checkpoint just when the study has them."""
+    def check_checkpoint(self, claim: Held, value: Any, saved: bool) -> None:
+        """Raise unless a trial that did not fail ends with a checkpoint just when the study has them."""
         require_checkpoint(self.state, claim, value, saved)
 
     def publish(self, draft: Draft) -> Published:
@@ -172,11 +173,12 @@ class Store:
     def tell(
         self, claim: Held, ended: Record, then: Propose | None, keep: Keep | None = None
     ) -> Claim | None:
-        """End a claim with a value.
+        """End a claim with a value, or as trained and not valued.
 
         Args:
             claim: Trial and token.
-            ended: Fields of the record: id, value, and metrics and checkpoint where there are.
+            ended: Fields of the record: id, value (None without one), and metrics and checkpoint where
+                there are.
             then: Proposes the trial that is claimed in the same append. Default: None, which claims none.
             keep: Function that tells whether a finished trial's checkpoint must stay. Default: None,
                 which drops whatever is no longer referenced.

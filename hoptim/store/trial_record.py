@@ -40,9 +40,12 @@ class TrialRecord:
         ended: Time of its end, seconds since 1970; None while it is open.
         closed: Number of the record that ended it; -1 while it is open.
         id: Identifier of the record that ended it, or its last attempt.
-        value: Value that was told; NaN when it failed for good.
+        value: Value that was told; NaN when it failed for good, or was trained and not valued.
         metrics: Metrics that were told.
         failed: Reason why it failed for good.
+        valued: False when it was trained and not valued.
+        since: The last trial with a value that its weights come from; None without one.
+        span: Intervals that it ends since then: itself, and those before it that were not valued.
     """
 
     number: int
@@ -72,6 +75,9 @@ class TrialRecord:
     value: float = math.nan
     metrics: Mapping[str, Any] | None = None
     failed: str | None = None
+    valued: bool = True
+    since: int | None = None
+    span: int = 1
 
     @classmethod
     def proposed_by(
@@ -94,8 +100,10 @@ class TrialRecord:
         trial = cls(
             number, record["member"], step, record["parent"], record["params"], record["x"],
             record.get("memo"), age, trial_seed(seed, number), time, n, founder,
-            truth(record.get("retain", False)),
+            truth(record.get("retain", False)), since=record["parent"],
         )  # fmt: skip
+        if parent is not None and not parent.valued:
+            trial.since, trial.span = parent.since, parent.span + 1
         if parent is None and "origin" in record:  # of the study that this one was forked from
             trial.origin, trial.age = whole(record["origin"]), whole(record["age"])
             trial.seed = whole(record["seed"])
@@ -110,3 +118,8 @@ class TrialRecord:
     def finite(self) -> bool:
         """Return whether the value is a finite number, so that the trial may be a parent."""
         return math.isfinite(self.value)
+
+    @property
+    def healthy(self) -> bool:
+        """Return whether it has not failed: its weights may be continued, be it with a value or without."""
+        return self.finite or not self.valued

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from hoptim._text import json_metric, json_number
+from hoptim._arguments import json_metric
+from hoptim._text import json_number
 from hoptim.store.fields import metrics, moment, truth, whole, worker_name
 from hoptim.store.trial_record import TrialRecord
 
@@ -65,5 +66,6 @@ FIELDS: dict[str, Callable[[Any], Any]] = {  # of `TrialRecord`, in its order
     "founder": whole, "retain": truth, "origin": _or_none(whole), "claimed": moment, "token": whole,
     "worker": _or_none(worker_name), "interruptions": whole, "losses": whole, "deaths": whole,
     "reasons": _reasons, "ended": _or_none(moment), "closed": whole, "id": _text, "value": _value,
-    "metrics": _or_none(_metrics), "failed": _or_none(_text),
+    "metrics": _or_none(_metrics), "failed": _or_none(_text), "valued": truth, "since": _or_none(whole),
+    "span": whole,
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -113,18 +113,37 @@ class RankTrial(Trial):
         Raises:
             TrialError: The trial failed on another rank.
         """
+        tell = super().tell
+        self._end_together(lambda: tell(value, save, checkpoint, metrics, params), "told", params)
+
+    def advance(
+        self,
+        save: Save | None = None,
+        checkpoint: str | Path | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
+        """End the trial as `Trial.advance` does, on all ranks together.
+
+        Raises:
+            TrialError: The trial failed on another rank.
+        """
+        advance = super().advance
+        self._end_together(lambda: advance(save, checkpoint, metrics, params), "advanced", params)
+
+    def _end_together(self, end: Callable[[], None], how: str, params: Mapping[str, Any] | None) -> None:
+        """End the trial on all ranks, of which rank 0 records it."""
         ranks = self._ranks
         if ranks is None:
-            return super().tell(value, save, checkpoint, metrics, params)
+            return end()
         if params is not None:
             self.check(**params)
         if self.ended is not None:
             raise AlreadyTold(f"Trial {self.number} has been {self.ended} already.")
         self._meet(ranks)
-        tell = super().tell
         try:
-            ranks.lead(lambda: tell(value, save, checkpoint, metrics))
-            self._end("told")
+            ranks.lead(end)
+            self._end(how)
         except (AlreadyTold, ClaimLost) as error:
             self._end("told" if isinstance(error, AlreadyTold) else "lost to another worker")
             raise

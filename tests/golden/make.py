@@ -1,6 +1,6 @@
 """Makes the studies in a folder beside it, and what hoptim showed of them, with a hoptim of their format.
 
-    PYTHONPATH=<a clone of that hoptim> python tests/golden/make.py
+    PYTHONPATH=<a clone of that hoptim> python tests/golden/make.py [NAME ...]
 
 It uses public names only. A journal holds times and random names, so no two runs make the same bytes.
 """
@@ -12,6 +12,7 @@ import math
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -119,8 +120,21 @@ def eventful(folder: Path) -> hoptim.Study:
     return made
 
 
+def unvalued(folder: Path) -> hoptim.Study:
+    """Trials without a value, some of them the members' latest, and metrics that are no numbers."""
+    made = hoptim.Study(folder, space=NUMBERS, size=4, steps=8, mode="max", seed=6)
+    metrics = {"note": "x", "counts": [1, None, math.inf], "none": None, "by class": {"a": 0.5}}
+    while len(made.trials) < 26:
+        trial = asked(made)
+        if trial.step % 3 == 2:
+            trial.tell(value(trial), save=saving(trial.number), metrics=metrics)
+        else:
+            trial.advance(save=saving(trial.number), metrics=metrics)
+    return made
+
+
 STUDIES: dict[str, Callable[[Path], hoptim.Study]] = {
-    made.__name__: made for made in (stateful, forked, stateless, asha, patient, eventful)
+    made.__name__: made for made in (stateful, forked, stateless, asha, patient, eventful, unvalued)
 }
 
 
@@ -213,20 +227,21 @@ def as_json(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Make them all anew."""
+    """Make those that are named anew, else all."""
     os.uname = lambda: os.uname_result(("Linux", "golden", "", "", ""))  # journals name the host
-    expected = {}
+    file, names = HERE / "expected.json", sys.argv[1:] or list(STUDIES)
+    expected = json.loads(file.read_text()) if sys.argv[1:] else {}
     with tempfile.TemporaryDirectory() as temporary:
-        for name, make in STUDIES.items():
+        for name in names:
             folder = Path(temporary, name)
-            study = make(folder)
+            study = STUDIES[name](folder)
             assert not study.check().findings, study.check()
             ignored = shutil.ignore_patterns(*LEFT_OUT)
             shutil.rmtree(HERE / name, ignore_errors=True)
             shutil.copytree(folder, HERE / name, ignore=ignored)
             expected[name] = shown(study)
     lines = (f"{json.dumps(name)}:{json.dumps(e, separators=(',', ':'))}" for name, e in expected.items())
-    (HERE / "expected.json").write_text("{" + ",\n".join(lines) + "}\n")
+    file.write_text("{" + ",\n".join(lines) + "}\n")
 
 
 if __name__ == "__main__":

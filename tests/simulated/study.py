@@ -149,7 +149,7 @@ class Simulation:
             with suppress(hoptim.ClaimLost):
                 trial.fail("the simulation said so", retry=way < 0.05)
         else:
-            self._tell(trial, math.nan if way < 0.1 else self.rng.random())
+            self._tell(trial, math.nan if way < 0.1 else None if way < 0.35 else self.rng.random())
 
     def _continue(self, process: Process, trial: hoptim.Trial) -> None:
         """Take the parent's weights, from memory or from its checkpoint."""
@@ -193,12 +193,15 @@ class Simulation:
         except Injected as error:
             raise TrainingFailed from error
 
-    def _tell(self, trial: hoptim.Trial, value: float) -> None:
-        """Tell; after an error mostly again."""
-        failed = math.isnan(value)
+    def _tell(self, trial: hoptim.Trial, value: float | None) -> None:
+        """Tell, or advance without a value; after an error mostly again."""
+        failed = value is not None and math.isnan(value)
         while True:
             try:
-                trial.tell(value, save=None if failed else lambda path: save(path, trial.number))
+                if value is None:
+                    trial.advance(lambda path: save(path, trial.number))
+                else:
+                    trial.tell(value, save=None if failed else lambda path: save(path, trial.number))
             except hoptim.ClaimLost:
                 return
             except (hoptim.StoreError, hoptim.LockTimeout, TrainingFailed) as error:
