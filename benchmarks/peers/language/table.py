@@ -17,6 +17,8 @@ PARTS = ("validation", "test")
 _COSTS = ("wall s", "trained s", "overhead s", "MB", "intervals")
 _NOTE = f"""Perplexities are means over the runs, in brackets standard deviations; then the mean difference
 from the run of {REFERENCE} with the same seed, with its 95 % confidence interval (Student's t).
+Such runs share first hyperparameters, first weights and the seeds of dropout; the order in which workers
+report, on which all else depends, differs from run to run.
 Medians of a run: wall, seconds from the start of its first process to the end of its last; trained,
 seconds of the processor in training and validation, by all processes together; overhead, wall less
 trained divided by the cores; MB, what is kept at the end; intervals, those that were trained."""
