@@ -7,7 +7,7 @@ Results are written after each run, and runs that are in the results are not run
     python benchmarks/language_peers.py --envs DIR
     python benchmarks/language_peers.py --only hoptim      # hoptim's need no DIR
 
-Results: `benchmarks/results/language_peers.json`, `language_peers.txt`. `docs/studies.md` quotes the table.
+Results: `language_peers.json` and `.txt` in `benchmarks/results`; ten seeds were not run yet.
 """
 
 from __future__ import annotations
