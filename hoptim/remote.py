@@ -104,7 +104,7 @@ def tell(
         token: Token that `ask` gave.
         value: Value, as for `Trial.tell`.
         checkpoint: File or folder; the draft that `ask` named is moved, anything else is copied.
-        metrics: What else to record, as for `Trial.tell`.
+        metrics: Further things to record, as for `Trial.tell`.
         **options: Options of this process, as for `Study`; see `Options`.
 
     Raises:
@@ -133,7 +133,7 @@ def advance(
         number: Number of the trial.
         token: Token that `ask` gave.
         checkpoint: File or folder, as for `tell`.
-        metrics: What else to record, as for `Trial.tell`.
+        metrics: Further things to record, as for `Trial.tell`.
         **options: Options of this process, as for `Study`; see `Options`.
 
     Raises:

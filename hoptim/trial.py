@@ -33,7 +33,7 @@ class FinishedTrial:
         params: Hyperparameters asked for.
         seed: Seed that the trial was given.
         value: Value as told, in the user's sign; NaN when the trial failed, or advanced without a value.
-        metrics: What else was told by name, numbers as floats, anything else as JSON.
+        metrics: Metrics as told, by name: numbers as floats, anything else as JSON.
         checkpoint: Path of its checkpoint, None when it has none or it was dropped.
         attempt: 1 for the first try, one more for each failure before.
         interruptions: Claims that were released or lost with their worker.
@@ -214,8 +214,8 @@ class Trial:
                 written when it returns: an asynchronous saver has to wait first, as what a thread still
                 writes would be published half.
             checkpoint: `trial.draft`, when the checkpoint was written there already, all of it.
-            metrics: What else to record, by name: numbers, and other JSON of at most 64 KiB, such as None,
-                text, lists and arrays. What is none is left out, with one warning.
+            metrics: Further things to record, by name: numbers, and other JSON of at most 64 KiB, such as
+                None, text, lists and arrays. What is none is left out, with one warning.
             params: Hyperparameters really in force, any subset; compared as by `check`.
 
         Raises:
@@ -248,7 +248,7 @@ class Trial:
         Args:
             save: Function that writes the checkpoint, as for `tell`.
             checkpoint: `trial.draft`, as for `tell`.
-            metrics: What else to record, as for `tell`.
+            metrics: Further things to record, as for `tell`.
             params: Hyperparameters really in force, as for `tell`.
 
         Raises:
