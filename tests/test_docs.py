@@ -169,7 +169,9 @@ def test_the_repository_names_no_machine():
     assert named == []
 
 
-@pytest.mark.parametrize("name", ["language", "language_baselines", "language_lr", "images", "dropout"])
+@pytest.mark.parametrize(
+    "name", ["language", "language_baselines", "language_lr", "language_pb2", "images", "dropout"]
+)
 def test_the_tables_of_the_studies_are_the_committed_result(name):
     """What the page quotes of a study's results are lines of its committed output."""
     text = (ROOT / "benchmarks" / "results" / f"{name}.txt").read_text()
