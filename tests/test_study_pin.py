@@ -157,3 +157,12 @@ def test_who_may_not_write_is_told_how_to_copy(tmp_path, monkeypatch, cause):
         pass
     assert ("hoptim export-checkpoint DIR --best -o FOLDER" in str(caught.value)) == (cause != errno.ENOSPC)
     assert caught.value.errno == cause
+
+
+def test_a_dropped_trial_without_a_value_has_not_failed(tmp_path):
+    """Asked for its checkpoint, the error says that it is gone, not that the trial failed."""
+    made = study(tmp_path / "s", size=1, steps=3)
+    for trial in made:
+        trial.advance(save=saving(str(trial.params)))
+    with pytest.raises(hoptim.CheckpointError, match="Trial 0 has no checkpoint any more"), made.pin(0):
+        pass

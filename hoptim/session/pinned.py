@@ -76,7 +76,7 @@ def _chosen(session: Session, state: State, trial: FinishedTrial | int | None) -
         return found.number
     if not state.stateful:
         why = "has no checkpoint, like all of this study, whose trials are told without"
-    elif not found.finite:
+    elif not found.healthy:
         why = "has no checkpoint, since it failed"
     else:
         why = (
