@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import hoptim
 from hoptim.store import hot_state, line_format, snapshot, study_file
 from hoptim.store.shape import StudyShape
@@ -116,9 +118,14 @@ def described(state: State) -> dict[str, str]:
     return {name: repr(value) for name, value in found.items()}
 
 
-def snapshot_often(records: int) -> None:
+def snapshot_often(patch: pytest.MonkeyPatch, records: int) -> None:
     """Let this process write a snapshot every so many records, with as little in it as there may be."""
-    snapshot.EVERY, snapshot.SHARE, hot_state.LATEST = records, 0, 1
+    for module, name, value in (
+        (snapshot, "EVERY", records),
+        (snapshot, "SHARE", 0),
+        (hot_state, "LATEST", 1),
+    ):
+        patch.setattr(module, name, value)
 
 
 def append(path: Path | str, record: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import filelock  # noqa: F401 - before the fork, so that no worker has to import it
+import pytest
 
 import hoptim
 from hoptim.store.liveness import Watch
@@ -113,7 +114,7 @@ def opened(folder: Path, options: argparse.Namespace, keep: Window) -> hoptim.St
 
 def work(folder: Path, note: Notes, options: argparse.Namespace) -> None:
     """Train until all is done, noting what was acknowledged and what was lost."""
-    snapshot_often(50)
+    snapshot_often(pytest.MonkeyPatch(), 50)
     window = Window()
     made = opened(folder, options, window)
     rng = random.Random(os.getpid())

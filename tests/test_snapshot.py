@@ -22,16 +22,14 @@ from hoptim.store.state import State
 from hoptim.store.trial_record import TrialRecord
 from hoptim.store.trial_row import FIELDS
 from tests import driven
-from tests.builders import advance, described, records, stripped, study, train
+from tests.builders import advance, described, records, snapshot_often, stripped, study, train
 from tests.wild import change
 
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch):
     """Snapshots after each append, with as little in them as there may be."""
-    monkeypatch.setattr(snapshot, "EVERY", 1)
-    monkeypatch.setattr(snapshot, "SHARE", 0)
-    monkeypatch.setattr(hot_state, "LATEST", 1)
+    snapshot_often(monkeypatch, 1)
 
 
 @pytest.fixture
@@ -48,9 +46,7 @@ def unread(monkeypatch):
 def trained(tmp_path_factory):
     """A study that was trained to its end, with the snapshot that one of its last appends left."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(snapshot, "EVERY", 1)
-        patch.setattr(snapshot, "SHARE", 0)
-        patch.setattr(hot_state, "LATEST", 1)
+        snapshot_often(patch, 1)
         made = train(study(tmp_path_factory.mktemp("trained") / "s", steps=8), saves=True)
     return Path(made.path)
 

@@ -258,7 +258,7 @@ def test_a_clock_that_goes_back_takes_no_time_away(seconds):
 
 def test_a_snapshot_carries_the_stop_and_the_effort(tmp_path, monkeypatch):
     """A process that begins with a snapshot knows who stopped the study, and what was met before."""
-    builders.snapshot_often(1)
+    builders.snapshot_often(monkeypatch, 1)
     rule = hoptim.Stop(trials=3)
     train(study(tmp_path / "s", stop=rule))
     assert (tmp_path / "s" / "snapshot.json").exists()

@@ -207,9 +207,7 @@ def test_trials_in_hand_together_are_not_judged(where, order):
 
 def test_a_snapshot_keeps_the_count(tmp_path, monkeypatch):
     """A process that opens a long study counts what was told before the snapshot."""
-    for module, name in (("snapshot", "EVERY"), ("snapshot", "SHARE"), ("hot_state", "LATEST")):
-        monkeypatch.setattr(f"hoptim.store.{module}.{name}", 1)
-    snapshot_often(4)
+    snapshot_often(monkeypatch, 4)
     for trial in (made := study(tmp_path / "s", size=2, steps=8)):
         tell(trial)
     assert (tmp_path / "s" / "snapshot.json").exists()

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hoptim.store import shutdown
 from tests import reader
 from tests.builders import snapshot_often
@@ -102,7 +104,7 @@ def watch(diary: Diary) -> None:
     """Note what Python would only print, end what hangs, and let such short journals have snapshots."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(_HANGS)
-    snapshot_often(2)
+    snapshot_often(pytest.MonkeyPatch(), 2)
 
     def note(ignored: Any) -> None:
         diary.note("wrong", f"ignored: {ignored.exc_value!r}")
