@@ -190,7 +190,7 @@ MUTANTS = {
     ),
     "strict publishes before it refuses": Mutant("session/unread.py", [("            if self._strict:\n", "            if False:\n")], "unread"),
     "trials in hand together are judged": Mutant("session/unread.py", [("trial.token != self._alone", "False")], "unread"),
-    "a field that a forked child reads counts as unread": Mutant("_reads.py", [("mmap(-1, len(_FIELDS))", "bytearray(len(_FIELDS))")], "unread"),
+    "a field that a forked child reads counts as unread": Mutant("_reads.py", [("mmap(-1, _AT_ONCE * len(_FIELDS))", "bytearray(_AT_ONCE * len(_FIELDS))")], "unread"),
     "a trial that was pickled is judged": Mutant("trial.py", [("        _reads.end(self)  # a copy may be read elsewhere\n", "")], "unread"),
     "printing a trial is reading it": Mutant("trial.py", [("{vars(self)[f.name]!r}", "{getattr(self, f.name)!r}")], "unread"),
     "a fork is not synced": Mutant("store/study_draft.py", [("            sync(self.folder)\n", ""), ("                settle(ORIGIN, fd, \"The fork\")\n", "                pass\n")], "fork_safety"),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import hoptim
-from hoptim import remote
+from hoptim import _reads, remote
 from tests.builders import records, saving, snapshot_often, study
 
 CHECKPOINT = (
@@ -172,6 +172,29 @@ def test_what_counts_as_reading(where, look):
     read = look(trial)
     trial.tell(0.5, save=saving("x"))
     assert unread(made) == {name: int(name not in read) for name in ("checkpoint", "params")}
+
+
+class Holder:
+    """What reads are noted of."""
+
+
+def test_reads_of_many_trials_and_processes_are_kept_apart():
+    """One that is in hand with many others has a record of its own, which a forked child's trials leave."""
+    first, *others = held = [Holder() for _ in range(3 * _reads._AT_ONCE // 2)]
+    for each in held:
+        _reads.begin(each)
+    for each in others:
+        _reads.note(each, "params")
+    pid = os.fork()
+    if pid == 0:
+        for each in [Holder() for _ in held]:
+            _reads.begin(each)
+            _reads.note(each, "checkpoint")
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    _reads.begin(late := Holder())
+    assert [_reads.unread(each) for each in (first, late)] == [["checkpoint", "params"]] * 2
+    assert {tuple(_reads.unread(each)) for each in others} == {("checkpoint",)}
 
 
 def test_a_trial_that_was_pickled_is_not_judged(tmp_path):
