@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 _FIELDS = ("checkpoint", "params")
 _RECORD = "_reads"  # name within the trial; absent where it is not known what was read
-_AT_ONCE = 64  # records that are made together, since a page takes longer than all the rest of a trial
+_AT_ONCE = 64  # records that are made together: a page for each took a third of a decision in memory
 _unused: list[memoryview] = []
 os.register_at_fork(after_in_child=_unused.clear)  # its parent will use them for other trials
 
