@@ -100,7 +100,7 @@ def faults(at: int, call: Call, every_byte: bool) -> Iterator[Fault]:
 
 
 def sample(calls: Sequence[Call], known: set[tuple[str, str]]) -> Iterator[Fault]:
-    """A kill and another fault for each new kind of call, and another one for every 97th of all.
+    """A kill or another fault, by turns, for each new kind of call, and another one for every 97th of all.
 
     Args:
         calls: Those of a scenario.
@@ -109,9 +109,9 @@ def sample(calls: Sequence[Call], known: set[tuple[str, str]]) -> Iterator[Fault
     for at, call in enumerate(calls):
         kind = (call.name, re.sub(r"^.*/here|(?<=-)[0-9a-f]{8}\b|\d[\w.-]*", "", call.path))
         others = [fault for fault in faults(at, call, every_byte=False) if fault.kind != "before"]
-        if kind not in known and not call.path.startswith("/proc/"):
+        if kind not in known and len(known) % 2 and not call.path.startswith("/proc/"):
             yield Fault(at, "before")
-        if kind not in known or at % 97 == 0:
+        elif kind not in known or at % 97 == 0:
             yield others[at * 7 % len(others)]
         known.add(kind)
 

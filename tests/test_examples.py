@@ -23,7 +23,7 @@ import hoptim
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
-SMALL = ["--workers", "2", "--members", "4", "--steps", "10", "--repeats", "1"]
+SMALL = ["--workers", "2", "--members", "4", "--steps", "6", "--repeats", "1"]
 NETWORK = {"lr": 0.1, "momentum": 0.9, "l2": 1e-4, "shift": 0.5, "batch": 32}
 
 
@@ -75,7 +75,7 @@ def digits_under_way(folder: Path) -> tuple[subprocess.Popen[str], int]:
     while len(told := records(folder / "pbt-0", "tell")) < 5:
         assert time.monotonic() < deadline, "Five trials were not done within 30 s."
         time.sleep(0.005)
-    assert len(told) < 4 * 10
+    assert len(told) < 4 * 6
     return process, int(records(folder / "pbt-0", "ask")[-1]["worker"].split(".")[-2])
 
 
@@ -115,7 +115,7 @@ def test_digits_goes_on_after_all_of_it_was_killed(tmp_path):
     end(process, -signal.SIGKILL)
     end(start("digits", tmp_path, *SMALL, "--workers", 1))
     for study in ("pbt-0", "random-0"):
-        assert_each_step_told_once(tmp_path / study, members=4, steps=10)
+        assert_each_step_told_once(tmp_path / study, members=4, steps=6)
 
 
 def test_digits_is_finished_by_the_other_worker_when_one_is_killed(tmp_path):
@@ -124,7 +124,7 @@ def test_digits_is_finished_by_the_other_worker_when_one_is_killed(tmp_path):
     os.kill(worker, signal.SIGKILL)
     assert f"1 of 2 workers died: [{worker}]" in end(process)
     for study in ("pbt-0", "random-0"):
-        assert_each_step_told_once(tmp_path / study, members=4, steps=10)
+        assert_each_step_told_once(tmp_path / study, members=4, steps=6)
 
 
 def test_digits_says_so_when_no_worker_is_left(example, monkeypatch):

@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import functools
 import graphlib
 import importlib
 import inspect
@@ -112,6 +113,7 @@ def seen(name: str) -> set[str]:
     return {[*part, "__init__"][1] for part in parts if part[0] == "hoptim"} - {room(name)}
 
 
+@functools.cache  # each file is asked for once for every other of its room
 def private_names(name: str, context: type[ast.expr_context]) -> set[str]:
     """Attributes with one leading underscore that a file reads, or defines in any way."""
     found = set()

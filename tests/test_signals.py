@@ -98,28 +98,28 @@ def interrupted_at(folder: Path, n: int, every: bool, late: bool = False) -> boo
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # in a loop's clean-up
-@pytest.mark.parametrize(("step", "every"), [(29, False), (397, True)])
+@pytest.mark.parametrize(("step", "every"), [(61, False), (797, True)])
 def test_ctrl_c_at_any_point_loses_nothing(tmp_path, step, every):
     """Wherever Ctrl-C arrives, the lock is free afterwards and the same study object goes on."""
     points = itertools.count(0, step)
     tried = 0
     while interrupted_at(tmp_path / str(tried), next(points), every):
         tried += 1
-    assert tried > 30  # Python 3.12 takes fewer steps than 3.11
+    assert tried > 15  # Python 3.12 takes fewer steps than 3.11
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_handler_that_was_set_later_waits_too(tmp_path):
     """As asyncio and notebooks set theirs: it loses nothing either, and is still there afterwards."""
     before, tried = signal.getsignal(signal.SIGINT), 0
-    points = itertools.count(11, 31)
+    points = itertools.count(11, 71)
     try:
         while interrupted_at(tmp_path / str(tried), next(points), False, late=True):
             assert "<lambda>" in repr(signal.getsignal(signal.SIGINT))
             tried += 1
     finally:
         signal.signal(signal.SIGINT, before)
-    assert tried > 50
+    assert tried > 20
 
 
 @pytest.mark.slow
