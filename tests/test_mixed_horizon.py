@@ -74,6 +74,17 @@ def test_other_greedy_members_take_from_the_best_of_all_after_each_step(member, 
         assert x[0] != 0.1 * (best + 1)
 
 
+def test_equals_of_the_best_are_parents_too():
+    """An equal steps from its own hyperparameters, others are spread over the equals; the first stays."""
+    losses = [2.0, 1.0, 3.0, 1.0, 2.0, 1.0, 2.0, 1.0]  # best: 1, 3, 5, 7, of which 3 is greedy
+    assert [asked(losses, member)[0] for member in GREEDY] == [1, 3, 5]
+    assert asked([1.0] * 8, 0) == own(0)
+    found = [asked([1.0] * 8, 6, seed=seed) for seed in range(40)]
+    assert {parent for parent, _ in found} == {6}
+    assert np.mean([x[0] for _, x in found]) == pytest.approx(0.7, abs=0.05)  # its own, not the first's 0.1
+    assert len({x[0] for _, x in found}) == 40
+
+
 @pytest.mark.parametrize("member", PATIENT)
 def test_patient_members_wait_for_the_end_of_a_period(member):
     """Whatever the others do."""

@@ -65,7 +65,11 @@ class MixedHorizon(Optimizer):
 
 @dataclass(frozen=True)
 class _Elitist(ROMUL):
-    """The (1 + lambda) evolution strategy with ROMUL's steps: all but the best are children of the best."""
+    """The (1 + lambda) evolution strategy with ROMUL's steps: all but the best are children of the best.
+
+    Equals of the best are parents too, each its own and one of all others', so that a coarse loss does not
+    leave one member's weights alone.
+    """
 
     rate: float = math.log(1.5)
 
@@ -77,7 +81,9 @@ class _Elitist(ROMUL):
         best = population.ranking.item(0)
         if row == best or (population.healthy[row] and not view.may_exploit(row, self.burn_in)):
             return Proposal(population.number.item(row), population.x[row], population.memo[row])
-        return stepped(view, row, best, self, rng)
+        equals = np.flatnonzero(population.loss == population.loss.item(best))
+        donor = row if row in equals else equals.item(member % len(equals))
+        return stepped(view, row, donor, self, rng)
 
 
 _GREEDY = Patient(_Elitist(), decisions=sys.maxsize)  # a decision after each trial
