@@ -218,7 +218,7 @@ ENTRIES: dict[str, Entry] = {
     "fork": once(hoptim.fork, ..., "new"), "fork(new_path)": once(hoptim.fork, "good", ...),
     **{
         f"fork({name}=)": once(hoptim.fork, "good", "new", **{name: ...})
-        for name in ("at_step", "space", "optimizer", "size", "steps", "seed")
+        for name in ("at_step", "space", "optimizer", "size", "steps", "seed", "mode", "values")
     },
     "remote.ask": once(hoptim.remote.ask, ..., timeout=0),
     "remote.ask(lease=)": once(hoptim.remote.ask, "asked", lease=..., timeout=0),
