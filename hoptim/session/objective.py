@@ -36,7 +36,7 @@ class Objective(NamedTuple):
 
         Args:
             mode: "min" or "max"; None for that of the old study.
-            values: As `hoptim.fork` takes it.
+            values: Argument of `hoptim.fork` of that name.
             old_mode: Mode of the old study.
 
         Raises:
@@ -48,7 +48,7 @@ class Objective(NamedTuple):
             raise ArgumentError(
                 f"The old study's values, of mode {old_mode!r}, cannot be compared with those of mode "
                 f"{mode!r}. Say what becomes of them: hoptim.fork(..., mode={mode!r}, values='drop') "
-                "begins without any, and values=lambda trial: trial.metrics['accuracy'] takes a metric instead."
+                "begins without any, and values=lambda trial: trial.metrics['accuracy'] takes a metric."
             )
         dropped = isinstance(values, str) and values == "drop"
         if not (values is None or dropped or callable(values)):

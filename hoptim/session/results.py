@@ -21,7 +21,7 @@ from hoptim.analysis.progress import diversity, early_collapse, rate
 from hoptim.analysis.ranking import best
 from hoptim.analysis.schedule import Interval, Schedule
 from hoptim.errors import ArgumentError, NoResult
-from hoptim.session.prehistory import prehistory
+from hoptim.session.prehistory import comparable
 from hoptim.session.present import Presenter
 from hoptim.session.study_config import StudyConfig
 from hoptim.stopping import Stopped
@@ -165,7 +165,8 @@ class Results:
         space = self._config.space
         old = None if line[0].origin is None else self._before()
         if old is not None and old._config.space == space:
-            before, line = prehistory(line[0], self, old), line[1:]
+            reached = old.schedule(line[0].origin).intervals
+            before, line = comparable(reached, line[0], self.family, old.family), line[1:]
         own = [Interval(t.age, t.params, t.seed, t.value, t.number, t.member, t.step) for t in line]
         return Schedule([*before, *own], space)
 
