@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from hoptim.session.propose import Proposer
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
 from tests import reader
-from tests.builders import loss, records, saving, study
+from tests.builders import advance, loss, records, saving, study
+from tests.golden.make import FORMATS
 from tests.test_advance import OPTIMIZERS
 
 
@@ -92,6 +94,37 @@ def test_values_may_be_given_anew(old, tmp_path):
     assert go_on(new).done
     assert reader.judge(tmp_path / "new" / "journal.jsonl", told(new))[0] == []
     assert os.listdir(Path(old.path) / "pins") == []
+
+
+def test_what_a_function_reads_is_not_dropped_meanwhile(tmp_path):
+    """While it measures, others train on and drop checkpoints, but none of the generation's."""
+    made = study(tmp_path / "old", size=3, steps=9)
+    advance(made)
+
+    def values(trial):
+        advance(made)
+        return float(Path(trial.checkpoint).read_text())
+
+    new = fork(made.path, tmp_path / "new", values=values, size=2, steps=2)
+    assert [(t.origin, t.value, Path(t.checkpoint).read_text()) for t in new.trials] == [
+        (0, 0.0, "0"), (1, 1.0, "1")
+    ]  # fmt: skip
+    advance(made)
+    dropped = {number for record in records(made.path) for number in record.get("drops", ())}
+    assert {0, 1, 2} - {made.best_ever.number} <= dropped
+    assert len(new.origin.trials) == 3
+
+
+@pytest.mark.parametrize("values", ["drop", lambda trial: float(trial.number)], ids=["dropped", "given"])
+def test_studies_of_format_1_are_forked_to_another_objective(tmp_path, values):
+    """Their journals have no word for a trial without a value; those of their forks do."""
+    folder = shutil.copytree(FORMATS[1] / "stateful", tmp_path / "old")
+    new = fork(folder, tmp_path / "new", values=values, steps=2)
+    assert {t.valued for t in new.trials} == {values != "drop"}
+    for trial in new:
+        assert trial.checkpoint is not None
+        trial.tell(0.5, saving("w"))
+    assert new.check().findings == ()
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])
