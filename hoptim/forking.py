@@ -10,7 +10,8 @@ from hoptim._arguments import MOST_MEMBERS, whole_of
 from hoptim._paths import study_folder
 from hoptim.optimizers.base import Optimizer
 from hoptim.options import OptionKeywords, Options
-from hoptim.session.generation import bring_over, choose_members, generation_step
+from hoptim.session.generation import bring_over, generation_step
+from hoptim.session.objective import Objective, Values
 from hoptim.session.session import Session
 from hoptim.session.study_config import StudyArguments
 from hoptim.space.space import Space
@@ -30,6 +31,8 @@ def fork(
     size: int | None = None,
     steps: int | None = None,
     seed: int | None = None,
+    mode: str | None = None,
+    values: Values | None = None,
     **options: Unpack[OptionKeywords],
 ) -> Study:
     """Begin a new study with a generation of another one; what is not given stays as it was.
@@ -52,6 +55,12 @@ def fork(
             Default: the old number.
         steps: Trials of each member, the one it begins with included. Default: as far as the old study.
         seed: Seed of the new study. Default: the old one's plus 1, so that nothing is drawn twice.
+        mode: "min" or "max". Another one than before needs `values`. Default: the old one.
+        values: Values of that generation under another objective. "drop" for none: each member goes on as
+            after `trial.advance`, and is compared once its next trial is told. Or a function that is
+            called with each of its trials that did not fail, a `FinishedTrial` with its checkpoint, and
+            returns the value; the study is not locked meanwhile, and NaN marks the trial as failed.
+            Default: None, for the same objective and the values as told.
         **options: Options of this process for both studies, as for `Study`; see `Options`.
 
     Returns:
@@ -59,7 +68,8 @@ def fork(
 
     Raises:
         ArgumentError: No study in `path`, something in `new_path`, a generation that is not there or
-            whose checkpoints were dropped, or a setting that cannot work.
+            whose checkpoints were dropped, a setting that cannot work, another mode without `values`, or
+            a function that returns no number.
 
     >>> import hoptim, tempfile
     >>> folder = tempfile.mkdtemp()
@@ -72,13 +82,13 @@ def fork(
     """
     chosen_options = Options.of(options)
     old, target = Session.open(path, chosen_options), study_folder(new_path)
-    chosen: list[TrialRecord] = []
+    objective = Objective.of(mode, values, old.config.mode)
+    generation: list[TrialRecord] = []
     members = old.config.size if size is None else whole_of("size", size, 1, MOST_MEMBERS)
 
     def choose(state: State) -> list[int]:
-        generation = state.level(generation_step(old, state, at_step))
-        chosen[:] = choose_members(generation, members, old.config.mode)
-        return [record.number for record in chosen if record.number in state.saved]
+        generation[:] = state.level(generation_step(old, state, at_step))
+        return [record.number for record in generation if record.number in state.saved]
 
     choose(old.store.refresh())  # what is long past is read before the lock is held
     with old.store.pin(choose) as pin, StudyDraft(target, old.store.journal) as draft:
@@ -86,19 +96,20 @@ def fork(
         arguments = StudyArguments(
             space=old.config.space if space is None else space,
             optimizer=old.config.optimizer if optimizer is None else optimizer,
-            size=len(chosen),
-            mode=old.config.mode,
+            size=members,
+            mode=objective.mode,
             seed=old.config.seed + 1 if seed is None else seed,
             start=None,
         )
         rest = max(state.steps - generation_step(old, state, at_step), 1)
         new = Session.create(draft.folder, arguments, rest if steps is None else steps, chosen_options)
+        chosen = objective.choose(generation, members, old)
         checkpoints = {
             record.number: old.store.checkpoints.path(state.saved[record.number].name)
             for record in chosen
             if record.healthy and state.stateful
         }
-        new.store.adopt_generation(bring_over(chosen, checkpoints, old, new))
+        new.store.adopt_generation(bring_over(chosen, checkpoints, old, new, objective.is_other))
         pin.require()
         draft.commit()
     return load(target, space=new.config.space, optimizer=new.config.optimizer, **options)

@@ -47,7 +47,8 @@ class FinishedTrial:
             exactly the trials that ended before it.
         x: Coordinates of the optimizer, `(d,)`.
         memo: Memo of the optimizer.
-        valued: False when it was trained and not valued, see `Trial.advance`; its `value` is NaN then.
+        valued: False when it was trained and not valued, see `Trial.advance`, or `fork` dropped its value;
+            its `value` is NaN then.
     """
 
     number: int

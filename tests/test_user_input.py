@@ -171,6 +171,11 @@ def once(function: Callable[..., object], *arguments: Any, **named: Any) -> Entr
     return entry
 
 
+def revalued(values: Any) -> hoptim.Study:
+    """Fork a study with anything in place of its values, but for what raises errors of its own."""
+    return hoptim.fork("good", f"new-{next(COUNT)}", values=values)
+
+
 NUMBERS, LISTED = (hoptim.Float, hoptim.Int), (hoptim.Choice, hoptim.Ordinal)
 OPTIMIZERS = (
     hoptim.ROMUL, hoptim.TruncationSelection, hoptim.Initiator, hoptim.Patient, hoptim.MultiFrequency,
@@ -218,8 +223,10 @@ ENTRIES: dict[str, Entry] = {
     "fork": once(hoptim.fork, ..., "new"), "fork(new_path)": once(hoptim.fork, "good", ...),
     **{
         f"fork({name}=)": once(hoptim.fork, "good", "new", **{name: ...})
-        for name in ("at_step", "space", "optimizer", "size", "steps", "seed")
+        for name in ("at_step", "space", "optimizer", "size", "steps", "seed", "mode")
     },
+    "fork(values=)": lambda value: None if callable(value) else revalued(value),
+    "fork(values=) returns": lambda value: revalued(lambda trial: value),
     "remote.ask": once(hoptim.remote.ask, ..., timeout=0),
     "remote.ask(lease=)": once(hoptim.remote.ask, "asked", lease=..., timeout=0),
     "remote.beat(number)": once(hoptim.remote.beat, "good", ..., 1),

@@ -37,8 +37,8 @@ def fork(
 ) -> None:  # fmt: skip
     """Make a study in NEW that begins with a generation of DIR.
 
-    Settings that are not given stay as they were, and DIR is not changed. Another space or optimizer needs
-    hoptim.fork in Python.
+    Settings that are not given stay as they were, and DIR is not changed. Another space, optimizer or
+    objective needs hoptim.fork in Python.
     """
     study = hoptim.fork(
         folder, new, at_step=at_step, size=size, steps=steps, seed=seed, single_host=single_host

@@ -62,7 +62,11 @@ def choose_members(generation: Sequence[TrialRecord], size: int, mode: str) -> l
 
 
 def bring_over(
-    chosen: Sequence[TrialRecord], checkpoints: Mapping[int, str], old: Session, new: Session
+    chosen: Sequence[TrialRecord],
+    checkpoints: Mapping[int, str],
+    old: Session,
+    new: Session,
+    revalued: bool,
 ) -> list[AdoptedTrial]:
     """Return the first generation of a fork.
 
@@ -71,11 +75,13 @@ def bring_over(
         checkpoints: Paths of their checkpoints by number; none for a trial without.
         old: Session on the old study.
         new: Session on the fork, which has no trials yet.
+        revalued: True if values mean something else in the fork; the optimizer then begins without what it
+            remembers, which may hold some of the old ones.
     """
     before, now = old.config, new.config
     same_space, recorded = _searched(now.space) == _searched(before.space), now.optimizer.describe()
-    same_optimizer = recorded == before.optimizer.describe()
-    same_kind = _kinds(recorded) == _kinds(before.optimizer.describe())
+    same_optimizer = not revalued and recorded == before.optimizer.describe()
+    same_kind = not revalued and _kinds(recorded) == _kinds(before.optimizer.describe())
     generation = []
     for member, record in enumerate(chosen):
         x = record.x if same_space else _coordinates(record.params, now.space, [now.seed, member])

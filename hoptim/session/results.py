@@ -21,6 +21,7 @@ from hoptim.analysis.progress import diversity, early_collapse, rate
 from hoptim.analysis.ranking import best
 from hoptim.analysis.schedule import Interval, Schedule
 from hoptim.errors import ArgumentError, NoResult
+from hoptim.session.prehistory import comparable
 from hoptim.session.present import Presenter
 from hoptim.session.study_config import StudyConfig
 from hoptim.stopping import Stopped
@@ -147,7 +148,8 @@ class Results:
         """Return what a trial's weights were really trained with, by age, through every exploit.
 
         In a fork with another space it begins with the generation that was brought into it; what came
-        before is `study.origin.schedule(...)`.
+        before is `study.origin.schedule(...)`. In one with another objective, what came before has no
+        values.
 
         Args:
             trial: Finished trial or its number. Default: `best`.
@@ -160,9 +162,11 @@ class Results:
         if line[-1].valued and not line[-1].finite:
             raise ArgumentError(f"Trial {line[-1].number} failed, so there is nothing to train again.")
         before: Sequence[Interval] = ()
-        space, origin = self._config.space, line[0].origin
-        if origin is not None and (old := self._before()) is not None and old._config.space == space:
-            before, line = old.schedule(origin).intervals, line[1:]
+        space = self._config.space
+        old = None if line[0].origin is None else self._before()
+        if old is not None and old._config.space == space:
+            reached = old.schedule(line[0].origin).intervals
+            before, line = comparable(reached, line[0], self.family, old.family), line[1:]
         own = [Interval(t.age, t.params, t.seed, t.value, t.number, t.member, t.step) for t in line]
         return Schedule([*before, *own], space)
 
@@ -252,10 +256,10 @@ class Results:
         return list(self._state.finished.values())[: self._finished]
 
     def _values(self, record: TrialRecord, most: int) -> tuple[float, ...]:
-        """Return the latest values of a trial's lineage, its own last."""
+        """Return the latest values of a trial's lineage, its own last; trials that have none are passed."""
         values = [record.value]
-        while len(values) < most and record.parent is not None:
-            record = self._state.finished[record.parent]
+        while len(values) < most and record.since is not None:
+            record = self._state.finished[record.since]
             values.append(record.value)
         return tuple(reversed(values))
 
