@@ -28,6 +28,7 @@ class Conditions:
             for on, values in when.items():
                 _check(name, on, values, dimensions)
         self._order = _ordered(self._when) if self._when else ()
+        self._dims = dimensions
         deciding = {on for when in self._when.values() for on in when}
         self._deciding = [(n, i, dim) for i, (n, dim) in enumerate(dimensions.items()) if n in deciding]
 
@@ -44,21 +45,18 @@ class Conditions:
         Raises:
             SpaceError: A value that a condition asks for lies outside its dimension.
         """
-        given = (each for each in self._deciding if each[0] in values)
-        return self._without({name: of(name, dim.record, values[name]) for name, _, dim in given})
+        found: set[str] = set()
+        for name in self._order:
+            if not all(
+                on not in found and on in values and of(on, self._dims[on].record, values[on]) in allowed
+                for on, allowed in self._when[name].items()
+            ):
+                found.add(name)
+        return found
 
     def inactive_at(self, x: Sequence[float]) -> Set[str]:
         """Return the names of the dimensions that are not active at coordinates `(d,)`."""
-        return self._without({name: dim.name(x[i]) for name, i, dim in self._deciding})
-
-    def _without(self, known: Mapping[str, Scalar]) -> Set[str]:
-        """Return the names of what is not active, by what is recorded of those that decide it."""
-        found: set[str] = set()
-        for name in self._order:
-            parts = self._when[name].items()
-            if any(on in found or on not in known or known[on] not in values for on, values in parts):
-                found.add(name)
-        return found
+        return self.inactive({name: dim.name(x[i]) for name, i, dim in self._deciding})
 
     def refuse(self, names: Set[str]) -> None:
         """Raise `SpaceError` if there are names: values were given for what is not active."""
