@@ -94,7 +94,7 @@ def dimensions(draw: st.DrawFn) -> dict[str, Dimension]:
     for i in range(draw(st.integers(2, 7))):
         name = draw(st.sampled_from(["", "a.", "b.c."])) + str(i)
         when = None
-        if choices and draw(st.integers(0, 3)):
+        if choices and draw(st.integers(0, 3)) > 0:
             on = draw(st.lists(st.sampled_from(choices), min_size=1, max_size=2, unique=True))
             values = st.lists(st.sampled_from(["x", 1, None]), min_size=1, max_size=2, unique=True)
             when = {each: draw(values | st.sampled_from(["x", 1, None])) for each in on}
