@@ -20,7 +20,7 @@ from hoptim.optimizers.base import Optimizer, View
 from hoptim.report.data import data_of
 from hoptim.space.dimension import Dimension
 from tests import reader
-from tests.builders import recompute, records
+from tests.builders import append, recompute, records
 from tests.golden.make import killed_with_a_trial
 
 RELU = object()
@@ -350,10 +350,13 @@ def test_a_study_is_reopened_with_the_same_conditions(tmp_path):
 
 
 def test_a_record_that_lacks_what_is_active_is_damage(tmp_path):
-    """It is not shown as a trial without it."""
-    made = Space(SPACE)
-    with pytest.raises(KeyError):
-        made.named({"optimizer": "sgd", "lr": 0.1})
+    """It is not shown as a trial without it, though records may lack what is not active."""
+    study(tmp_path)
+    asked = {"op": "ask", "trial": 0, "member": 0, "step": 0, "parent": None, "worker": "w"}
+    append(tmp_path, {**asked, "params": {"optimizer": "sgd", "lr": 0.1}, "x": [0.0] * 5})
+    append(tmp_path, {"op": "tell", "trial": 0, "token": 1, "value": 0.5, "id": "e" * 12})
+    with pytest.raises(hoptim.StudyDamaged, match=r"Trial 0 is recorded.*'sgd.momentum'"):
+        _ = hoptim.load(tmp_path).trials[0].params
 
 
 def test_check_takes_what_is_there():

@@ -83,6 +83,11 @@ class Space:
         """Return the mask `(d,)` of dimensions that are active at coordinates `(d,)`.
 
         The others are in no `params`; they keep the coordinate of the trial's parent.
+
+        >>> from hoptim import Choice, Float
+        >>> space = Space({"opt": Choice(["sgd", "adam"]), "m": Float(0.0, 1.0, when={"opt": "sgd"})})
+        >>> space.active([1.0, 0.5]), space.decode([1.0, 0.5])
+        (array([ True, False]), {'opt': 'adam'})
         """
         inactive = self._conditions.inactive_at(_floats(x))
         return np.array([name not in inactive for name in self.dimensions])
