@@ -37,7 +37,8 @@ def require_in_force(number: int, asked: Mapping[str, Any], found: Mapping[str, 
             wrong.append(f"{name} is {shown(value)}, asked for {shown(wanted)}")
     if unknown:
         raise ArgumentError(
-            f"Trial {number}: {shown(unknown)} are no hyperparameters; it has {list(asked)}."
+            f"Trial {number}: {shown(unknown)} are no hyperparameters; it has {list(asked)}. One with a "
+            "condition (when=) is there only while that holds."
         )
     if wrong:
         raise NotApplied(

@@ -81,7 +81,8 @@ def recompute(path: Path | str) -> int:
     study = hoptim.load(path)
     found = study_file.read(Path(path))
     assert found is not None
-    state = State(StudyShape(study.size, found.steps, study.seed, study._session.config.sign))
+    names = list(study.space.dimensions)
+    state = State(StudyShape(study.size, found.steps, study.seed, study._session.config.sign, names))
     proposals = 0
     for record in records(path):
         if record["op"] == "ask" and "member" in record:

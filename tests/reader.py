@@ -58,5 +58,37 @@ def judge(path, acknowledged):
     return wrong, sorted(places)
 
 
+def judge_params(folder):
+    """What is wrong with the hyperparameters of a study's trials, given its space with conditions."""
+    space = dict(leaves(json.loads((Path(folder) / "study.json").read_text())["identity"]["space"]))
+    asked, wrong = {}, []
+    for r in read(Path(folder) / "journal.jsonl"):
+        if r["op"] != "ask" or "params" not in r:
+            continue
+        asked[r["trial"]], params = r, r["params"]
+
+        def applies(name, params=params):
+            when = space[name].get("when") or {}
+            return all(applies(on) and params.get(on) in values for on, values in when.items())
+
+        if set(params) != {name for name in space if applies(name)}:
+            wrong.append(f"trial {r['trial']} has {sorted(params)}")
+        if "origin" not in r and r["parent"] is not None:
+            kept = [u for name, u in zip(space, r["x"], strict=True) if not applies(name)]
+            before = asked[r["parent"]]["x"]
+            if kept != [u for name, u in zip(space, before, strict=True) if not applies(name)]:
+                wrong.append(f"trial {r['trial']} moves what is not active")
+    return wrong
+
+
+def leaves(node, name=""):
+    """Names and settings of the dimensions of a space in study.json, in the order of coordinates."""
+    if isinstance(node, dict) and name and isinstance(node.get("type"), str):
+        yield from [(name, node)] if node["type"] != "Constant" else []
+        return
+    for key, inner in node.items() if isinstance(node, dict) else enumerate(node):
+        yield from leaves(inner, f"{name}.{key}" if name else str(key))
+
+
 if __name__ == "__main__":
     print(judge(sys.argv[1], [])[0] or "nothing wrong")

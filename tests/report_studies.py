@@ -62,6 +62,24 @@ def hostile(path: Path | None = None) -> hoptim.Study:
     return study
 
 
+def conditional(path: Path | None = None) -> hoptim.Study:
+    """A study whose winner has changed its optimizer, and with it the hyperparameters that it has."""
+    space: dict[str, Any] = {
+        "optimizer": hoptim.Choice(["sgd", "adam"]),
+        "momentum": hoptim.Float(0.0, 0.9, when={"optimizer": "sgd"}),
+        "adam": {
+            "beta": hoptim.Ordinal([0.9, 0.99, 0.999], when={"optimizer": "adam"}),
+            "warmup": hoptim.Int(1, 9, when={"optimizer": "adam"}),
+        },
+    }
+    optimizer = hoptim.TruncationSelection(0.5, resample=0.5)
+    study = hoptim.Study(path, space=space, optimizer=optimizer, size=4, steps=12, mode="min")
+    for trial in study:  # the best optimizer is now this one, now that
+        best = "sgd" if trial.step // 4 % 2 else "adam"
+        trial.tell((trial.params["optimizer"] != best) + (trial.seed % 7) / 10)
+    return study
+
+
 def large(size: int = 64, steps: int = 500, **changes: Any) -> hoptim.Study:
     """A study of many trials."""
     space = {name: SPACE[name] for name in ("lr", "dropout", "batch", "activation", "width")}

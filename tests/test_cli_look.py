@@ -21,6 +21,7 @@ from hoptim.__main__ import main
 from hoptim.cli import export
 from hoptim.cli import status as looks
 from hoptim.store.locking import lock, mounts
+from tests import report_studies
 from tests.builders import loss, saving, study, train
 
 
@@ -148,6 +149,21 @@ def test_a_schedule_is_the_studys(done, said, tmp_path):
         assert (tmp_path / name).read_text() == text
     first = json.loads(said("schedule", done.path, "--trial", "0", "--json"))
     assert [interval["trial"] for interval in first["intervals"]] == [0]
+
+
+def test_a_schedule_has_a_gap(said, tmp_path):
+    """What is not active is an empty cell, under the name of its own column."""
+    study = report_studies.conditional(tmp_path / "s")
+    head, *rows = said("schedule", study.path).splitlines()
+    assert head.split()[3:] == list(study.space.dimensions)
+    for row, interval in zip(rows, study.schedule(), strict=True):
+        params = study.space.flat(interval.params)
+        assert len(row.split()) == 3 + len(params)
+        place = head.index("momentum")
+        assert (row[place : place + 8].strip() == "") == ("momentum" not in params)
+    assert "momentum" in said("export", study.path).splitlines()[0]
+    assert ("momentum" in said("best", study.path)) == ("momentum" in study.best.params)
+    assert json.loads(said("best", study.path, "--json"))["params"] == study.space.plain(study.best.params)
 
 
 def test_a_lineage_is_the_studys(done, said):

@@ -195,6 +195,19 @@ def test_the_lines_for_a_shell_are_data(tmp_path, capsys):
     assert sorted(os.listdir(tmp_path)) == [folder.name]
 
 
+def test_what_is_not_active_is_empty_in_a_shell(tmp_path, capsys):
+    """A loop does not go on with the value of the trial before."""
+    space = {
+        "opt": hoptim.Choice(["sgd", "adam"]), "momentum": hoptim.Float(0.5, 0.9, when={"opt": "sgd"}),
+    }  # fmt: skip
+    study(tmp_path, space=space, start=[{"opt": "adam"}, {"opt": "sgd"}])
+    for empty in (True, False):
+        assert main(["ask", str(tmp_path), "--shell"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert ("param_momentum=''" in lines) == empty
+        assert any(line.startswith("param_momentum=") for line in lines)
+
+
 @pytest.mark.parametrize("form", [[], ["--shell"]], ids=["JSON", "shell"])
 @pytest.mark.parametrize("to", [">/dev/full", ">&-", "an unread pipe"])
 def test_a_trial_that_cannot_be_printed_is_handed_back(folder, form, to):

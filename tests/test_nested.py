@@ -67,6 +67,12 @@ def test_params_have_the_shape_of_the_space(space):
 
 
 @SPACES
+def test_a_study_is_found_whole(space, tmp_path):
+    """`check` reads the names of records as those of the space, whatever its shape."""
+    assert train(study(tmp_path / "s", space=space)).check().findings == ()
+
+
+@SPACES
 def test_a_space_round_trips(space, tmp_path):
     """Coordinates, records and JSON of a space lead back to the same hyperparameters."""
     made = Space(space)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import hoptim
-from tests import builders
+from tests import builders, report_studies
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 plot = pytest.importorskip("hoptim.plot")
@@ -87,6 +87,25 @@ def draw(figure):
 def study():
     """A finished study with every kind of dimension."""
     return trained(noisy, steps=20)
+
+
+def test_a_line_has_a_gap_where_a_hyperparameter_is_not_active():
+    """Its panel shows the trials in which it was there; one that never was has an empty panel."""
+    study = report_studies.conditional()
+    axes = {ax.get_title(): ax for ax in draw(plot.hyperparameters(study)).axes}
+    line = study.lineage().line
+    steps, y = highlighted(axes["momentum"])
+    assert steps.tolist() == [trial.step for trial in line]
+    assert np.isnan(y).tolist() == [trial.params["optimizer"] == "adam" for trial in line]
+    assert 0 < np.isnan(y).sum() < len(y)
+    assert np.isnan(highlighted(axes["adam.beta"])[1]).tolist() == (~np.isnan(y)).tolist()
+    space = {
+        **study.space.dimensions,
+        "optimizer": hoptim.Choice(["sgd", "adam"], init="sgd", inherit=True),
+    }
+    never = trained(lambda trial: trial.seed % 7, space=space, size=3, steps=2)
+    assert draw(plot.hyperparameters(never)).axes[2].get_title() == "adam.beta"
+    assert draw(plot.overview(never))
 
 
 @pytest.mark.parametrize("name", SPACE)

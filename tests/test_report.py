@@ -23,6 +23,7 @@ FOLDER = ROOT / "hoptim" / "report"
 STUDIES = {
     "mixed": report_studies.mixed,
     "hostile": report_studies.hostile,
+    "conditional": report_studies.conditional,
     "one trial": lambda: report_studies.mixed(size=1, steps=1),
     "none finished": builders.study,
 }
@@ -93,6 +94,7 @@ def embedded(data, i):
     params = {
         p["name"]: p["choices"][p["column"][i]] if "choices" in p else json.dumps(p["column"][i])
         for p in data["params"]
+        if p["column"][i] is not None
     }
     value = number(columns["value"][i])
     return {**fixed, "value": value, "sigma": sigma, "metrics": metrics, "params": params}

@@ -117,6 +117,7 @@ def all_failed(path):
 STUDIES = {
     "mixed": report_studies.mixed,
     "hostile": report_studies.hostile,
+    "conditional": report_studies.conditional,
     "stateful": lambda path: builders.train(builders.study(path), saves=True),
     "one trial": lambda path: report_studies.mixed(path, size=1, steps=1),
     "one member": lambda path: report_studies.mixed(path, size=1, steps=9),
@@ -312,7 +313,11 @@ def downloaded(page, button):
         return offer.value.suggested_filename, file.read()
 
 
-@pytest.mark.parametrize("make", [report_studies.mixed, report_studies.hostile], ids=["mixed", "hostile"])
+@pytest.mark.parametrize(
+    "make",
+    [report_studies.mixed, report_studies.hostile, report_studies.conditional],
+    ids=["mixed", "hostile", "conditional"],
+)
 def test_downloads_are_the_winners_schedule_exactly(browser, tmp_path, make):
     """JSON and CSV hold every interval with every digit, and asking for them asks no network."""
     opened = Opened(browser, make(), tmp_path / "report.html")
@@ -333,7 +338,7 @@ def test_downloads_are_the_winners_schedule_exactly(browser, tmp_path, make):
     for row, values, params in zip(rows, fixed, recorded, strict=True):
         assert row[:6] == [repr(v) if not isinstance(v, float) else row[i] for i, v in enumerate(values)]
         assert float(row[2]) == values[2]
-        assert [same_as(cell) for cell in row[6:]] == list(params.values())
+        assert [same_as(cell) for cell in row[6:]] == [params.get(name) for name in study.space.dimensions]
     if "value" in study.space.dimensions:
         assert {"NaN", "1", 2**60} <= {params["value"] for params in recorded}  # what is easy to mistake
     assert opened.said == []

@@ -109,19 +109,23 @@ class Schedule(Sequence[Interval]):
 
     @_html.quiet
     def _repr_html_(self) -> str:
-        values = [interval.value for interval in self]
+        values, flat = zip(*((it.value, self.space.flat(it.params)) for it in self), strict=True)
         rows = [("value", values[0], values[-1], _html.curve(values))]
         for name, dim in self.space.dimensions.items():
-            of = self.series(name)
-            rows.append((name, of[0], of[-1], _html.curve(map(dim.encode, of))))  # in its own scale
+            first, last = (params.get(name, _html.Html()) for params in (flat[0], flat[-1]))
+            scaled = (dim.encode(params[name]) if name in params else math.nan for params in flat)
+            rows.append((name, first, last, _html.curve(scaled)))  # in its own scale
         table = _html.table(("by age", "first", "last", ""), rows)
         return _html.page(f"Schedule of {counted(len(self), 'interval')}", {}, table)
 
     def series(self, name: str) -> list[Any]:
-        """Return one hyperparameter by age; what is within a dict or list has a dotted name."""
+        """Return one hyperparameter by age; what is within a dict or list has a dotted name.
+
+        It is None where it was not active (`when`).
+        """
         self.space.check_names([name])
         constants, flat = self.space.constants, self.space.flat
-        return [{**constants, **flat(interval.params)}[name] for interval in self.intervals]
+        return [{**constants, **flat(interval.params)}.get(name) for interval in self.intervals]
 
     def to_pandas(self) -> DataFrame:
         """Return the schedule as a DataFrame: a row for each interval, hyperparameters in `params.NAME`.
@@ -166,9 +170,12 @@ class Schedule(Sequence[Interval]):
         return cls([_named(interval, space) for interval in intervals], space)
 
     def to_csv(self) -> str:
-        """Return the schedule as CSV with a line for each interval; floats are exact."""
+        """Return the schedule as CSV with a line for each interval; floats are exact.
+
+        What was not active (`when`) is null.
+        """
         rows = (
-            [getattr(it, name) for name in _FIXED] + [params[name] for name in self.space.dimensions]
+            [getattr(it, name) for name in _FIXED] + [params.get(name) for name in self.space.dimensions]
             for it in self.intervals
             for params in [self.space.record(it.params)]
         )
@@ -256,4 +263,5 @@ def _is_csv(path: str | os.PathLike[str]) -> bool:
 
 def _interval(row: Sequence[Any], space: Space) -> Interval:
     fixed = dict(zip(_FIXED, row, strict=False))
-    return Interval(params=dict(zip(space.dimensions, row[len(_FIXED) :], strict=True)), **fixed)
+    found = dict(zip(space.dimensions, row[len(_FIXED) :], strict=True))
+    return Interval(params=space.named(found), **fixed)

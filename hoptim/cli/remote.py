@@ -47,8 +47,9 @@ def ask(
     """Claim the next trial and print it as a line of JSON.
 
     With --shell the fields are trial_number, trial_token, trial_checkpoint and so on, and the
-    hyperparameters param_NAME, with _ for each character that is no letter or digit. Exit status: 0 a
-    trial; 3 all is done, or the run has stopped; 4 nothing was due in time.
+    hyperparameters param_NAME, with _ for each character that is no letter or digit; one that is not
+    active is empty. Exit status: 0 a trial; 3 all is done, or the run has stopped; 4 nothing was due in
+    time.
     """
     from hoptim import remote
 
@@ -66,7 +67,8 @@ def ask(
         ctx.exit(_ALL_DONE)
     try:
         if space is not None:
-            params = space.record(trial["params"]) | space.constants
+            absent = dict.fromkeys(space.dimensions)  # set to nothing, lest the last trial's stay
+            params = absent | space.record(trial["params"]) | space.constants
             print_exact("\n".join(_assignments(trial, params, names)))
         else:
             print_line(trial)

@@ -45,9 +45,10 @@ def _show(schedule: Schedule) -> None:
             str(it.age),
             str(it.member),
             "none" if math.isnan(it.value) else f"{it.value:.6g}",
-            *map(brief, schedule.space.record(it.params).values()),
+            *(brief(params[name]) if name in params else "" for name in names),
         ]
         for it in schedule
+        for params in [schedule.space.record(it.params)]
     ]
     for table in tables(["age", "member", "value", *names], rows, 3, screen.width):
         screen.print(table)

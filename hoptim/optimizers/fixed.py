@@ -49,7 +49,7 @@ class Fixed(Optimizer):
         schedule: One mapping of all hyperparameters, for plain training; a sequence of them, by age in
             intervals; or a `hoptim.Schedule`. The last entry holds beyond the end. An object behind a name
             of a `Choice` is given by its name. In a nested space, names are nested or dotted, and
-            constants may be left out.
+            constants may be left out. What is not active (`when`) is left out.
 
     Raises:
         ArgumentError: `schedule` is none of these, or a value is no JSON scalar.
@@ -77,13 +77,16 @@ class Fixed(Optimizer):
         return self.schedule  # type: ignore[return-value] # as __post_init__ left it
 
     def check_space(self, space: Space) -> None:
-        first = self._coordinates(0, space)
-        for age in range(1, len(self._params)):
-            if (self._coordinates(age, space) != first)[space.inherited].any():
+        before = np.full(len(space), np.nan)  # of the last age at which it was active
+        for age in range(len(self._params)):
+            x = self._coordinates(age, space)
+            active = space.active(x)
+            if (active & space.inherited & ~np.isnan(before) & (x != before)).any():
                 raise OptimizerError(
                     "Fixed: hyperparameters with inherit=True belong to the weights and cannot change, "
-                    f"but at age {age} they differ from those at age 0."
+                    f"but at age {age} they differ from those before."
                 )
+            before = np.where(active, x, before)
 
     def _coordinates(self, age: int, space: Space) -> NDArray[np.float64]:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,11 +61,19 @@ def draw(figure: Any, table: TrialTable, space: hoptim.Space) -> list[Any]:
     for i, (name, dim) in enumerate(space.dimensions.items()):
         ax = figure.add_subplot(places[divmod(i, columns)])
         ax.set_title(shortened(name, 2 * _LETTERS), parse_math=False, fontsize="medium")
-        _draw_panel(ax, table, ordinates([params[name] for params in flat], dim), dim)
+        _draw_panel(ax, table, _column(name, dim, flat), dim)
         if i + columns < len(space):
             ax.set_xlabel("")  # said by the panel below
         axes.append(ax)
     return axes
+
+
+def _column(name: str, dim: hoptim.Dimension, flat: Sequence[Mapping[str, Any]]) -> Floats:
+    """Return the ordinate of each trial `(n,)`; NaN where the hyperparameter was not active."""
+    active = np.array([name in params for params in flat], dtype=bool)
+    y = np.full(len(flat), np.nan)
+    y[active] = ordinates([params[name] for params in flat if name in params], dim)
+    return y
 
 
 def ordinates(values: Sequence[Any], dim: hoptim.Dimension) -> Floats:
@@ -92,7 +100,9 @@ def _draw_panel(ax: Any, table: TrialTable, y: Floats, dim: hoptim.Dimension) ->
 
 def _draw_numbers(ax: Any, table: TrialTable, y: Floats, dim: hoptim.Float | hoptim.Int) -> None:
     whole = isinstance(dim, hoptim.Int)
-    scale = scale_of(y, log=dim.log, margin=0.3 if whole else 0.0)
+    there = y[np.isfinite(y)]
+    shown = there if len(there) else np.array([dim.low, dim.high], dtype=float)  # it was never active
+    scale = scale_of(shown, log=dim.log, margin=0.3 if whole else 0.0)
     style.value_axis(ax, scale, whole=whole)
     for bound in (dim.low, dim.high):
         if scale.low <= bound <= scale.high:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def data_of(study: Study) -> dict[str, Any]:
         "best": None if now is None else now.number,
         "best_ever": None if ever is None else ever.number,
         "space": json.dumps(study.space.to_json()),  # as text: whole numbers may be beyond JavaScript's
-        "params": [_param(name, dim, [p[name] for p in flat]) for name, dim in dimensions.items()],
+        "params": [_param(name, dim, flat) for name, dim in dimensions.items()],
         "metrics": _metrics(trials),
         "failures": [{"trial": t.number, "why": _cut(t.failed)} for t in trials if t.failed is not None],
         "trials": _columns(trials),
@@ -83,15 +83,19 @@ def _columns(trials: Sequence[FinishedTrial]) -> dict[str, list[Any]]:
     return columns
 
 
-def _param(name: str, dim: Dimension, values: Sequence[Any]) -> dict[str, Any]:
-    """Return one hyperparameter: its dimension, and a column of numbers or of indices into `choices`."""
+def _param(name: str, dim: Dimension, flat: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return one hyperparameter: its dimension, and a column of numbers or of indices into `choices`.
+
+    The column has null where it was not active.
+    """
     settings = dim.to_json()
-    column = [dim.record(value) for value in values]
+    column = [dim.record(params[name]) if name in params else None for params in flat]
     shown: dict[str, Any] = {"name": name, "type": settings["type"], "inherit": dim.inherit}
     if "values" in settings:
         index = {value: i for i, value in enumerate(settings["values"])}
         choices = [json.dumps(value) for value in settings["values"]]
-        return shown | {"choices": choices, "column": [index[value] for value in column]}
+        indices = [index[v] if name in params else None for v, params in zip(column, flat, strict=True)]
+        return shown | {"choices": choices, "column": indices}
     return shown | {key: settings[key] for key in ("low", "high", "log")} | {"column": column}
 
 

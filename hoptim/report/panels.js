@@ -45,6 +45,7 @@ function drawDashes(pen) {
   );
   pen.fillStyle = `rgba(${GREY}, 0.6)`;
   for (let i = 0; i < this.study.count; i++) {
+    if (!Number.isFinite(this.y(i))) continue; // it was not active
     const [x, y] = this.place(i);
     pen.fillRect(x - width / 2, y - height / 2, width, height);
   }
@@ -120,7 +121,8 @@ function wantsLog(study) {
 }
 
 function paramPlot(study, param) {
-  const shared = { title: param.name, label: shortened(param.name, 24), column: param.column, height: 230 };
+  const column = decoded(param.column);
+  const shared = { title: param.name, label: shortened(param.name, 24), column, height: 230 };
   const inherited = param.inherit ? ", goes with the weights" : "";
   if (param.choices) {
     const names = param.choices.map(choiceText);

@@ -70,7 +70,8 @@ function tooltipOf(study, i) {
   const rank = study.rank(i);
   const place = Number.isNaN(rank) ? "" : ` (rank ${rank} of ${study.byStep[study.step[i]].length})`;
   const pairs = [["value", readable(study.value[i]) + place]];
-  pairs.push(...study.params.map((param) => [param.name, paramText(param, i)]));
+  const active = study.params.filter((param) => isActive(param, i));
+  pairs.push(...active.map((param) => [param.name, paramText(param, i)]));
   if (study.trials.sigma) pairs.push(["step size", readable(study.trials.sigma[i] ?? NaN)]);
   for (const metric of study.metrics) {
     if (metric.column[i] !== null)

@@ -2,14 +2,21 @@
 
 const FIXED = ["age", "seed", "value", "trial", "member", "step"]; // columns to the left of the params
 
+// True if a hyperparameter was active in a trial.
+function isActive(param, i) {
+  return param.column[i] !== null;
+}
+
 // The JSON text of a hyperparameter's value.
 function paramJson(param, i) {
+  if (!isActive(param, i)) return "null";
   if (param.choices) return param.choices[param.column[i]];
   return param.type === "Int" ? String(param.column[i]) : exactFloat(param.column[i]);
 }
 
-// A hyperparameter's value as readable text; a string as it is.
+// A hyperparameter's value as readable text; a string as it is, and none where it was not active.
 function paramText(param, i) {
+  if (!isActive(param, i)) return "";
   return param.choices ? choiceText(param.choices[param.column[i]]) : readable(param.column[i]);
 }
 
@@ -32,7 +39,8 @@ function fixedJson(study, i) {
 
 function scheduleJson(study, line) {
   const intervals = line.map((i) => {
-    const params = study.params.map((p) => `${JSON.stringify(p.name)}: ${paramJson(p, i)}`);
+    const active = study.params.filter((p) => isActive(p, i));
+    const params = active.map((p) => `${JSON.stringify(p.name)}: ${paramJson(p, i)}`);
     const fixed = fixedJson(study, i).map((text, k) => `"${FIXED[k]}": ${text}`);
     return `  {${fixed.join(", ")}, "params": {${params.join(", ")}}}`;
   });

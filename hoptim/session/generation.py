@@ -84,7 +84,11 @@ def bring_over(
     same_kind = not revalued and _kinds(recorded) == _kinds(before.optimizer.describe())
     generation = []
     for member, record in enumerate(chosen):
-        x = record.x if same_space else _coordinates(record.params, now.space, [now.seed, member])
+        x = (
+            record.x
+            if same_space
+            else _coordinates(_known(record, before.space), now.space, [now.seed, member])
+        )
         first = {} if same_optimizer else new.propose(new.store.state, member, member)
         adopted = AdoptedTrial(
             params=record.params if same_space else now.space.names(x), x=list(x),
@@ -107,6 +111,12 @@ def _kinds(described: Mapping[str, Any]) -> list[str]:
     """Return the name of an optimizer and of what it is wrapped around: who can read whose memos."""
     within = described.get("optimizer")
     return [described["name"], *(_kinds(within) if isinstance(within, Mapping) else ())]
+
+
+def _known(record: TrialRecord, space: Space) -> dict[str, Any]:
+    """Return a trial's values by name, those too that are not active and come back when they are."""
+    pairs = zip(space.dimensions.items(), record.x, strict=True)
+    return {name: dim.name(u) for (name, dim), u in pairs} | record.params
 
 
 def _coordinates(params: Mapping[str, Any], space: Space, seed: Sequence[int]) -> list[float]:

@@ -63,7 +63,9 @@ class Proposer:
         proposal = self.optimizer.propose(view, member, self._streams(state.seed, number))
         x = self._coordinates(proposal)
         self._check(proposal, state)
-        return self._fields(proposal, x, self._params(proposal, x))
+        params = self._params(proposal, x)
+        parent = None if proposal.parent is None else state.finished[proposal.parent]
+        return self._fields(proposal, self._carried(x, parent), params)
 
     def _proceeding(self, last: TrialRecord, state: State) -> dict[str, Any]:
         """Return the fields of a member's next trial after one that was not valued: no decision is made."""
@@ -73,7 +75,8 @@ class Proposer:
             self._refuse(f"trial {last.number} has no value and goes on, found parent {proposal.parent}")
         same = proposal.params is None and x == last.x  # decoding could miss the last bit
         proposal.retain |= last.retain
-        return self._fields(proposal, x, last.params if same else self._params(proposal, x))
+        params = last.params if same else self._params(proposal, x)
+        return self._fields(proposal, self._carried(x, last), params)
 
     def _fields(self, proposal: Proposal, x: list[float], params: dict[str, Any]) -> dict[str, Any]:
         fields = {"parent": proposal.parent, "params": params, "x": x}
@@ -99,6 +102,13 @@ class Proposer:
             self._refuse(f"x must be an array {shape} of floats within the bounds, found {shown(x)}")
         return coordinates
 
+    def _carried(self, x: list[float], parent: TrialRecord | None) -> list[float]:
+        """Return coordinates with the parent's for hyperparameters that are not active: these stay."""
+        if parent is None or not self.space.conditional:
+            return x
+        active = self.space.active(x).tolist()
+        return [u if moves else kept for u, moves, kept in zip(x, active, parent.x, strict=True)]
+
     def _params(self, proposal: Proposal, x: list[float]) -> dict[str, Any]:
         if proposal.params is None:
             return self.space.names(x)
@@ -106,9 +116,9 @@ class Proposer:
             given, stands_for = self.space.record(proposal.params), self.space.encode(proposal.params)
         except SpaceError as error:
             self._refuse(f"its params do not fit the space: {error}")
-        if stands_for.tolist() != x:
+        if (stands_for != np.array(x))[self.space.active(stands_for)].any():
             self._refuse(f"x must be the coordinates of its params, {stands_for.tolist()}, found {x}")
-        return {name: given[name] for name in self.space.dimensions}
+        return {name: given[name] for name in self.space.dimensions if name in given}
 
     def _check(self, proposal: Proposal, state: State) -> None:
         parent = proposal.parent

@@ -98,7 +98,7 @@ class StudyConfig(NamedTuple):
         if len(entries) > size:
             raise ArgumentError(f"start has {len(entries)} entries for {size} members.")
         optimizer.check_space(space)
-        first = [space.record(entry) for entry in entries]
+        first = [space.record_start(entry) for entry in entries]
         if start is None and recorded is not None:
             first = recorded.get("start", [])
         return cls(space, optimizer, size, mode, seed, first)

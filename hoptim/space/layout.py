@@ -47,6 +47,9 @@ class Layout:
         if isinstance(node, (list, tuple)):
             if node and all(isinstance(python_of(item), _SCALARS) for item in node):
                 raise _listed_values(name, node)
+            for i, item in enumerate(node):
+                if isinstance(item, Dimension) and item.when is not None:
+                    raise _in_a_list(_below(name, str(i)))
             items = [self._grow(item, _below(name, str(i)), depth + 1) for i, item in enumerate(node)]
             return tuple(items) if isinstance(node, tuple) else items
         if name in self.dimensions or name in self.constants:
@@ -109,7 +112,10 @@ class Layout:
             )
 
     def nested(self, flat: Mapping[str, Any]) -> dict[str, Any]:
-        """Return hyperparameters by dotted name in the dicts and lists of the space, with the constants."""
+        """Return hyperparameters by dotted name in the dicts and lists of the space, with the constants.
+
+        Those that are left out are left out of their dict, which stays, if only empty.
+        """
         if self._simple:
             return dict(flat)
         filled: dict[str, Any] = _filled(self._names, {**self.constants, **flat})
@@ -197,16 +203,24 @@ def _listed_values(name: str, values: Sequence[Any]) -> SpaceError:
     )
 
 
+def _in_a_list(name: str) -> SpaceError:
+    return SpaceError(
+        f"Hyperparameter {shown(name)} has a condition (when=) and lies in a list, in which a position "
+        "cannot be left out. Put it into a dict, in place of the list or within it."
+    )
+
+
 def _children(node: Any) -> dict[str, Any]:
     return node if isinstance(node, dict) else {str(i): item for i, item in enumerate(node)}
 
 
 def _filled(node: Any, leaves: Mapping[str, Any], tuples: type = tuple) -> Any:
-    """Return a tree with what its leaves name."""
+    """Return a tree with what its leaves name; what is left out of `leaves` is left out of its dict."""
     if isinstance(node, str):
         return leaves[node]
     if isinstance(node, dict):
-        return {key: _filled(inner, leaves, tuples) for key, inner in node.items()}
+        there = {key: inner for key, inner in node.items() if not isinstance(inner, str) or inner in leaves}
+        return {key: _filled(inner, leaves, tuples) for key, inner in there.items()}
     return (tuples if isinstance(node, tuple) else list)(_filled(inner, leaves, tuples) for inner in node)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from hoptim._arguments import python_of
 from hoptim._text import shown
-from hoptim.space.dimension import Dimension, Scalar
+from hoptim.space.dimension import Dimension, Scalar, When
 
 
 class _NotGiven(Enum):
@@ -46,7 +46,7 @@ class _Listed(Dimension):
         object.__setattr__(self, "_objects", objects)
         if self.init is _NotGiven.NOT_GIVEN and not self._holds_none:
             object.__setattr__(self, "init", None)
-        self._check_init()
+        self._check_rest()
 
     def _check_names(self, names: list[Any]) -> None:
         if not names:
@@ -113,6 +113,8 @@ class Choice(_Listed):
         init: Value of every member's first trial; None is one where it is among the values. Default: not
             given, drawn.
         inherit: True to draw it once and inherit it unchanged with the weights. Default: False.
+        when: Values of other hyperparameters, each a `Choice`, for which this one is active: a value or a
+            list of values by name. Default: None, always.
 
     Raises:
         SpaceError: `values` are empty, not distinct or no JSON scalars, or `init` is not among them.
@@ -127,6 +129,7 @@ class Choice(_Listed):
     values: Any
     init: Any = _NotGiven.NOT_GIVEN
     inherit: bool = False
+    when: When = None
     ordered = False
 
     def encode(self, value: Any) -> float:
@@ -155,6 +158,8 @@ class Ordinal(_Listed):
         init: Value of every member's first trial; None is one where it is among the values. Default: not
             given, drawn.
         inherit: True to draw it once and inherit it unchanged with the weights. Default: False.
+        when: Values of other hyperparameters, each a `Choice`, for which this one is active: a value or a
+            list of values by name. Default: None, always.
 
     Raises:
         SpaceError: The reasons of `Choice`.
@@ -166,6 +171,7 @@ class Ordinal(_Listed):
     values: Any
     init: Any = _NotGiven.NOT_GIVEN
     inherit: bool = False
+    when: When = None
 
     def encode(self, value: Any) -> float:
         return (self._index(value) + 0.5) / len(self._names)

@@ -9,7 +9,7 @@ from typing import Any
 from hoptim._arguments import number_of
 from hoptim._text import shown
 from hoptim.errors import ArgumentError, SpaceError
-from hoptim.space.dimension import Dimension, Scalar
+from hoptim.space.dimension import Dimension, Scalar, When
 
 _LARGEST_INT = 2**40  # beyond it two neighbours may have the same logarithmic coordinate
 
@@ -42,7 +42,7 @@ class _Numeric(Dimension):
         object.__setattr__(self, "_start", start)
         object.__setattr__(self, "_stop", stop)
         object.__setattr__(self, "_length", stop - start)
-        self._check_init()
+        self._check_rest()
 
     def _place(self, value: float) -> float:
         u = ((math.log(value) if self.log else value) - self._start) / self._length
@@ -73,6 +73,8 @@ class Float(_Numeric):
         log: True to draw and step in the logarithm, as for learning rates. Default: False.
         init: Value of every member's first trial. Default: None, drawn.
         inherit: True to draw it once and inherit it unchanged with the weights. Default: False.
+        when: Values of other hyperparameters, each a `Choice`, for which this one is active: a value or a
+            list of values by name. Default: None, always.
 
     Raises:
         SpaceError: low >= high, a bound is not finite, log=True with low <= 0, or init is out of bounds.
@@ -86,6 +88,7 @@ class Float(_Numeric):
     log: bool = False
     init: float | None = None
     inherit: bool = False
+    when: When = None
 
     def __post_init__(self) -> None:
         self._prepare(float, margin=0)
@@ -116,6 +119,8 @@ class Int(_Numeric):
         log: True to draw and step in the logarithm, as for batch sizes. Default: False.
         init: Value of every member's first trial. Default: None, drawn.
         inherit: True to draw it once and inherit it unchanged with the weights. Default: False.
+        when: Values of other hyperparameters, each a `Choice`, for which this one is active: a value or a
+            list of values by name. Default: None, always.
 
     Raises:
         SpaceError: A bound is not a whole number, or the reasons of `Float`.
@@ -129,6 +134,7 @@ class Int(_Numeric):
     log: bool = False
     init: int | None = None
     inherit: bool = False
+    when: When = None
 
     def __post_init__(self) -> None:
         self._prepare(int, margin=0.5)

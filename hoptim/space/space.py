@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from hoptim._text import shown
 from hoptim.errors import SpaceError
-from hoptim.space.dimension import Dimension
+from hoptim.space.conditions import Conditions
+from hoptim.space.dimension import Dimension, of
 from hoptim.space.layout import Layout, read_layout
 from hoptim.space.listed import Choice, Ordinal
 from hoptim.space.numeric import Float, Int
@@ -35,7 +36,8 @@ class Space:
 
     Raises:
         SpaceError: There is no dimension, a name is not a string, two dotted names are the same, or a
-            value is neither a dimension nor a constant.
+            value is neither a dimension nor a constant. A condition `when` names no `Choice` of the space
+            or none of its values, or conditions form a circle.
 
     >>> from hoptim import Float, Int
     >>> space = Space({"opt": {"lr": Float(0.0, 1.0)}, "width": Int(1, 4), "epochs": 5})
@@ -59,6 +61,7 @@ class Space:
                 f"{shown(dimensions)}."
             )
         self._dims = list(self.dimensions.values())
+        self._conditions = Conditions(self.dimensions)
 
     def __len__(self) -> int:
         return len(self._dims)
@@ -70,6 +73,24 @@ class Space:
 
     def __repr__(self) -> str:
         return f"Space({self._layout.tree!r})"
+
+    @property
+    def conditional(self) -> bool:
+        """Tell whether a dimension has a condition `when`."""
+        return bool(self._conditions)
+
+    def active(self, x: ArrayLike) -> NDArray[np.bool_]:
+        """Return the mask `(d,)` of dimensions that are active at coordinates `(d,)`.
+
+        The others are in no `params`; they keep the coordinate of the trial's parent.
+
+        >>> from hoptim import Choice, Float
+        >>> space = Space({"opt": Choice(["sgd", "adam"]), "m": Float(0.0, 1.0, when={"opt": "sgd"})})
+        >>> space.active([1.0, 0.5]), space.decode([1.0, 0.5])
+        (array([ True, False]), {'opt': 'adam'})
+        """
+        inactive = self._conditions.inactive_at(_floats(x))
+        return np.array([name not in inactive for name in self.dimensions])
 
     @cached_property
     def inherited(self) -> NDArray[np.bool_]:
@@ -114,7 +135,7 @@ class Space:
             flat = self.flat(given)
             for i, (name, dim) in enumerate(self.dimensions.items()):
                 if name in flat:
-                    x[i] = _of(name, dim.encode, flat[name])
+                    x[i] = of(name, dim.encode, flat[name])
         return x
 
     def contains(self, x: Sequence[float]) -> bool:
@@ -131,17 +152,24 @@ class Space:
         return [1.0 if dim.ordered else dim.draw(1 - 2**-53) for dim in self._dims]
 
     def encode(self, params: Mapping[str, Any]) -> Coordinates:
-        """Return the coordinates `(d,)` of a full set of hyperparameters.
+        """Return the coordinates `(d,)` of a full set of hyperparameters, those that are active.
+
+        One that is not has the coordinate of its `init`, else of the middle of its range.
 
         Raises:
-            SpaceError: A name is missing or unknown, or a value lies outside its dimension.
+            SpaceError: A name is missing or unknown, or a value lies outside its dimension or is given for
+                a hyperparameter that is not active.
         """
         flat = self.flat(params)
-        if missing := self.dimensions.keys() - flat.keys():
+        inactive = self._conditions.inactive(flat)
+        if missing := self.dimensions.keys() - flat.keys() - inactive:
             raise SpaceError(
                 f"Hyperparameters lack {sorted(missing)}; the space has {list(self.dimensions)}."
             )
-        return np.array([_of(n, dim.encode, flat[n]) for n, dim in self.dimensions.items()])
+        self._conditions.refuse(flat.keys() & inactive)
+        return np.array(
+            [of(n, d.encode, flat[n]) if n in flat else d.resting for n, d in self.dimensions.items()]
+        )
 
     def flat(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return hyperparameters, all or some, by dotted name and without the constants.
@@ -175,20 +203,40 @@ class Space:
         Raises:
             SpaceError: A name is unknown, or a value lies outside its dimension.
         """
-        return {n: _of(n, self.dimensions[n].record, value) for n, value in self.flat(params).items()}
+        return {n: of(n, self.dimensions[n].record, value) for n, value in self.flat(params).items()}
+
+    def record_start(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a known first configuration, all or some hyperparameters, as `record` does.
+
+        Raises:
+            SpaceError: The reasons of `record`, or a value is given for a hyperparameter that is not active
+                with what is given for others, else their `init`.
+        """
+        recorded = self.record(params)
+        begun = {name: dim.init for name, dim in self.dimensions.items() if dim.has_init}
+        self._conditions.refuse(recorded.keys() & self._conditions.inactive(begun | recorded))
+        return recorded
 
     def decode(self, x: ArrayLike) -> dict[str, Any]:
-        """Return the hyperparameters of coordinates `(d,)`: `float`, `int` or the user's own values."""
-        found = {n: d.decode(u) for (n, d), u in zip(self.dimensions.items(), _floats(x), strict=True)}
-        return self.nested(found)
+        """Return the active hyperparameters of coordinates `(d,)`: numbers or the user's own values."""
+        return self.nested({name: dim.decode(u) for name, dim, u in self._active_at(x)})
 
     def names(self, x: ArrayLike) -> dict[str, Any]:
-        """Return the hyperparameters of coordinates `(d,)` by dotted name as JSON scalars."""
-        return {n: d.name(u) for (n, d), u in zip(self.dimensions.items(), _floats(x), strict=True)}
+        """Return the active hyperparameters of coordinates `(d,)` by dotted name as JSON scalars."""
+        return {name: dim.name(u) for name, dim, u in self._active_at(x)}
+
+    def _active_at(self, x: ArrayLike) -> list[tuple[str, Dimension, float]]:
+        """Return name, dimension and coordinate of what is active at coordinates `(d,)`."""
+        u = _floats(x)
+        inactive = self._conditions.inactive_at(u)
+        pairs = zip(self.dimensions.items(), u, strict=True)
+        return [(name, dim, each) for (name, dim), each in pairs if name not in inactive]
 
     def named(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the hyperparameters that JSON scalars by dotted name record."""
-        return self.nested({name: dim.named(params[name]) for name, dim in self.dimensions.items()})
+        """Return the active hyperparameters that JSON scalars by dotted name record."""
+        inactive = self._conditions.inactive(params)
+        dimensions = self.dimensions.items()
+        return self.nested({n: d.named(params[n]) for n, d in dimensions if n not in inactive})
 
     def perturb(
         self, x: ArrayLike, factors: tuple[float, float], resample: float, rng: np.random.Generator
@@ -244,14 +292,6 @@ class Space:
 
 
 _KINDS: tuple[type[Dimension], ...] = (Float, Int, Choice, Ordinal)
-
-
-def _of(name: str, call: Callable[[Any], Any], value: Any) -> Any:
-    """Call a dimension's method; an error names the dimension."""
-    try:
-        return call(value)
-    except SpaceError as error:
-        raise SpaceError(f"Hyperparameter {shown(name)}: {error}") from None
 
 
 def _floats(x: ArrayLike) -> list[float]:

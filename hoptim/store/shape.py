@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +24,20 @@ class StudyShape:
     seed: int
     sign: int
     names: Collection[str] | None = None
+
+
+def names_of(space: Any, name: str = "") -> Iterator[str]:
+    """Yield the names of the hyperparameters of a space in study.json, in the order of coordinates.
+
+    Args:
+        space: Space, or a part of it: a leaf is an object with a `type`, and no constant.
+        name: Dotted name of the part. Default: "", all.
+    """
+    if not isinstance(space, (dict, list)):
+        return
+    if isinstance(space, dict) and name and isinstance(space.get("type"), str):
+        if space["type"] != "Constant":
+            yield name
+        return
+    for key, inner in space.items() if isinstance(space, dict) else enumerate(space):
+        yield from names_of(inner, f"{name}.{key}" if name else str(key))

@@ -133,8 +133,27 @@ def unvalued(folder: Path) -> hoptim.Study:
     return made
 
 
+def conditional(folder: Path) -> hoptim.Study:
+    """Hyperparameters that are there only for some values of others, within dicts too."""
+    space: dict[str, Any] = {
+        "optimizer": hoptim.Choice(["sgd", "adam"]),
+        "sgd": {"momentum": hoptim.Float(0.0, 0.99, when={"optimizer": "sgd"})},
+        "beta": hoptim.Float(0.5, 0.999, init=0.9, when={"optimizer": ["adam"], "amsgrad": True}),
+        "amsgrad": hoptim.Choice([False, True], when={"optimizer": "adam"}),
+        "lr": hoptim.Float(1e-4, 1.0, log=True),
+    }
+    start: list[dict[str, Any]] = [{"optimizer": "adam", "amsgrad": True}, {"optimizer": "sgd"}]
+    made = hoptim.Study(
+        folder, space=space, optimizer=hoptim.ROMUL(resample_choice=0.5), size=5, steps=6, mode="min",
+        seed=7, start=start,
+    )  # fmt: skip
+    train(made, saves=True, until=23)
+    return made
+
+
 STUDIES: dict[str, Callable[[Path], hoptim.Study]] = {
-    made.__name__: made for made in (stateful, forked, stateless, asha, patient, eventful, unvalued)
+    made.__name__: made
+    for made in (stateful, forked, stateless, asha, patient, eventful, unvalued, conditional)
 }
 
 
@@ -160,7 +179,7 @@ def asked(study: hoptim.Study) -> hoptim.Trial:
 
 def value(trial: hoptim.Trial) -> float:
     """A number that hyperparameters, age and seed make."""
-    numbers = [each for each in trial.params.values() if not isinstance(each, str)]
+    numbers = [each for each in trial.params.values() if isinstance(each, (int, float))]
     return sum(math.log1p(each) for each in numbers) / (1 + trial.age) + trial.seed % 7 / 10
 
 

@@ -16,7 +16,7 @@ from hoptim.store.check.report import CUT, Finding, Place
 from hoptim.store.cursor import PORTION, Cursor
 from hoptim.store.layout import JOURNAL
 from hoptim.store.line_format import Record
-from hoptim.store.shape import StudyShape
+from hoptim.store.shape import StudyShape, names_of
 from hoptim.store.state import State
 from hoptim.store.study_file import StudyFile
 from hoptim.store.tail import LONGEST_TAIL, fits_an_append
@@ -158,7 +158,8 @@ def _fresh(settings: StudyFile | None) -> State:
         return State(StudyShape(0, 0, 0, 1))
     identity = settings.identity
     sign = sign_of(identity["mode"])
-    return State(StudyShape(identity["size"], settings.steps, identity["seed"], sign, identity["space"]))
+    names = tuple(names_of(identity["space"]))
+    return State(StudyShape(identity["size"], settings.steps, identity["seed"], sign, names))
 
 
 def read_from(path: Path, begin: int = 0, most: int = sys.maxsize) -> bytes:
