@@ -25,7 +25,8 @@ class MixedHorizon(Optimizer):
 
     * **Greedy**, 3 of 8 members: after each trial all of them continue the best of *all* members, itself
       with the same hyperparameters, the others a self-adapted step from these. This is the (1 + lambda)
-      evolution strategy with ROMUL's steps, whose sizes adapt faster (rate log(1.5)).
+      evolution strategy with ROMUL's steps, whose sizes adapt faster (rate log(1.5)). Who is as good as
+      the best goes on with its own weights, and the others are spread over all these.
     * **Patient**, the others: `Patient(decisions=8)` among themselves. They never take from a greedy member
       while one of them is healthy, so that short-sighted hyperparameters do not spread to them.
 
@@ -41,12 +42,11 @@ class MixedHorizon(Optimizer):
         Initiator        2.51  0.90  1.18 / 0.60
         ROMUL            2.93  0.93  1.44 / 0.29
         MultiFrequency   0.74  0.35  0.92 / 0.39
-        Patient          0.76  0.27  0.81 / 0.28
-        MixedHorizon     0.65  0.07  0.58 / 0.15
+        Patient          0.76  0.28  0.81 / 0.28
+        MixedHorizon     0.24  0.03  0.58 / 0.15
 
-    Where it does harm: on a coarse loss (0.65 on a plateau), probably since all greedy members copy the
-    first one that improves; on a function with many local minima (0.58), as they descend the same one; on
-    a value that moves (0.17), which only 3 of 8 members follow, and more so with 8 members in all
+    Where it does harm: on a function with many local minima (0.58), as all greedy members descend the same
+    one; on a value that moves (0.17), which only 3 of 8 members follow, and more so with 8 members in all
     (0.41, 5 runs); where greed is right in a short run: with 20 trials of each member, its networks on
     images have 1.3 points more errors than ROMUL's (docs/studies.md). A member alone is greedy and never
     changes. It needs to know where the run ends, as `Patient` does; with fewer than 12 trials all members

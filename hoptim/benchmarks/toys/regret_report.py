@@ -16,7 +16,8 @@ from hoptim.benchmarks.toys.testbeds import KEPT_ASIDE
 _NOTE = """(score - best method's) / (random search's - best method's), of mean scores: the final loss, or
 its log10 (log). Differences within two standard errors count as 0. Above 1 is worse than random search,
 which trains each member with its first hyperparameters to the end. MixedHorizon was chosen on the first
-testbeds; those kept aside were written before that and not run until it was finished."""
+testbeds; those kept aside were written before that and not run until it was finished, but for what it
+does with equals: that came later, of the plateau."""
 
 
 def run(options: RegretOptions, progress: Progress | None = None) -> BenchmarkResult:
