@@ -243,6 +243,14 @@ class Results:
         return rate([record.ended for record in self._lately if record.ended is not None])
 
     @property
+    def remaining(self) -> float | None:
+        """Return the seconds to the end at that rate, None where unknown."""
+        left = 0 if self.stopped else self.size * self.steps - self.finished
+        if self.done:
+            return 0.0
+        return left / self.rate if self.rate and self.running and left else None
+
+    @property
     def collapsed(self) -> str | None:
         """Return a sentence if one founder took all in the first steps, else None."""
         return None if self._stateful is False else early_collapse(self._sole, self.size, self.steps)
