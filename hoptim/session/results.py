@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import cached_property
-from itertools import islice
+from itertools import islice, takewhile
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -72,6 +72,19 @@ class Results:
     def trials(self) -> tuple[FinishedTrial, ...]:
         """Return all finished trials in the order of their numbers."""
         return tuple(self.family.trials.values())
+
+    def since(self, record: int) -> list[FinishedTrial]:
+        """Return the trials that ended at or behind a record of the journal, in the order of their ends.
+
+        With `records` of an earlier `Results` these are the trials that ended since.
+
+        Args:
+            record: Number of the record, from 0.
+        """
+        more = len(self._state.finished) - self._finished  # ended after this view
+        last_first = islice(reversed(self._state.finished.values()), more, None)
+        found = [*takewhile(lambda trial: trial.closed >= record, last_first)]
+        return list(map(self._show, reversed(found)))
 
     @property
     def latest(self) -> list[FinishedTrial]:
