@@ -249,7 +249,7 @@ def test_it_ends_when_the_study_has_stopped(tmp_path):
 
 
 def test_a_winner_that_stays_is_told_once(tmp_path):
-    """A study that was stopped, resumed and stopped again, with the same best trial, has one winner's line."""
+    """A study that was stopped, resumed and stopped again with the same best has one winner's line."""
     one, recorder = made(tmp_path / "s", size=2, steps=3), Recorder(tmp_path / "log")
     for value in (0.0, 1.0):
         one.ask().tell(value)
