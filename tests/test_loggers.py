@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import warnings
 from contextlib import suppress
 from itertools import chain, pairwise
 from pathlib import Path
@@ -19,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hoptim
-from hoptim.loggers import TensorBoardLogger, follow, place
+from hoptim.loggers import MLflowLogger, TensorBoardLogger, follow, place
 from hoptim.loggers.follower import Follower
 from tests.builders import ROOT, study, train, wait_until
 
@@ -330,12 +331,15 @@ def test_reading_only_what_is_new(tmp_path):
     assert [t.number for t in one.results().since(0)] == order
 
 
-def test_without_tensorboard_the_extra_is_named(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("logger", "extra"), [(TensorBoardLogger, "tensorboard"), (MLflowLogger, "mlflow")]
+)
+def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch, logger, extra):
     """The error says what to install."""
-    for name in ("tensorboard", "tensorboard.compat.proto.event_pb2"):
+    for name in ("tensorboard", "tensorboard.compat.proto.event_pb2", "mlflow", "mlflow.entities"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(hoptim.MissingExtra, match=r"'\.\[tensorboard\]'"):
-        TensorBoardLogger(tmp_path)
+    with pytest.raises(hoptim.MissingExtra, match=rf"'\.\[{extra}\]'"):
+        logger(tmp_path)
 
 
 # -- the real package ----------------------------------------------------------------------------
@@ -451,3 +455,69 @@ def test_the_command_is_killed_again_and_again(tmp_path, tensorboard):
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{tmp_path / 'log'}\n", "")
     assert shown(tmp_path / "log") == wanted(one)
     assert json.loads(file.read_text())["record"] == one.results().records
+
+
+@pytest.fixture
+def mlflow(monkeypatch):
+    """The package, or the test is skipped; it reports to nobody."""
+    for name in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
+        monkeypatch.setenv(name, "true")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with warnings.catch_warnings(action="ignore"):
+        return pytest.importorskip("mlflow", reason="needs hoptim[mlflow]")
+
+
+def stored(folder: Path, mlflow) -> dict[tuple[str, str], list[tuple[int, object]]]:
+    """By run and name, the steps and values in MLflow's database; texts have no step but in their name."""
+    client = mlflow.tracking.MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    [experiment] = client.search_experiments(filter_string="name = 's'")
+    found: dict[tuple[str, str], list[tuple[int, object]]] = {}
+    for one in client.search_runs([experiment.experiment_id]):
+        name = one.data.tags["hoptim.run"]
+        assert (one.info.run_name, one.info.status) == (name, "FINISHED")
+        for metric in one.data.metrics:
+            history = client.get_metric_history(one.info.run_id, metric)
+            found[name, metric] = sorted((each.step, each.value) for each in history)
+        for tag, text in sorted(one.data.tags.items()):
+            if not tag.startswith(("hoptim.", "mlflow.")):
+                found.setdefault((name, tag[:-7]), []).append((int(tag[-6:]), text))
+    return found
+
+
+@pytest.mark.filterwarnings("ignore")  # of its database's package
+def test_mlflow_has_what_was_told(tmp_path, mlflow, monkeypatch):
+    """After a kill between the batch and the place, in a second run, each point is there once."""
+    one = made(tmp_path / "s")
+    tell_some(one, 5)
+    with Follower(one, MLflowLogger(tmp_path / "log")) as follower:
+        follower.look()
+    tell_some(one, 6)
+
+    def kill(*args):
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(place, "replace_whole", kill)
+        follow(one, MLflowLogger(tmp_path / "log"))
+    finish(one)
+    for _ in range(2):
+        follow(one, MLflowLogger(tmp_path / "log"))
+        assert stored(tmp_path / "log", mlflow) == wanted(one)
+    (tmp_path / "log" / "mlflow.db").unlink()
+    with pytest.raises(hoptim.ArgumentError, match=r"The run 'member/\d\d' is not in the experiment 's'"):
+        follow(one, MLflowLogger(tmp_path / "log", uri=f"sqlite:///{tmp_path}/other.db"))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mlflow_takes_any_name(tmp_path, mlflow):
+    """Names that it does not allow are changed, long texts are cut; a refusal is an error in words."""
+    one = study(tmp_path / "s", space={"<b>x": hoptim.Float(0.0, 1.0)}, size=1, steps=1)
+    one.ask().tell(0.5, metrics={"|" * 300: 1.0, "note": "n" * 9000})
+    follow(one, MLflowLogger(tmp_path / "log"))
+    found = stored(tmp_path / "log", mlflow)
+    assert {name for run, name in found if run == "member/00"} == {
+        "value", "params/_b_x", f"metrics/{'_' * 232}", "metrics/note",
+    }  # fmt: skip
+    logger = MLflowLogger(tmp_path / "other", uri="nowhere://x")
+    with pytest.raises(hoptim.StoreError, match="refused"):
+        follow(one, logger)

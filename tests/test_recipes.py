@@ -121,6 +121,28 @@ def test_tensorboard_logger_writes_all_members_and_the_winner(tmp_path):
         assert set(map(len, found.values())) == {5}
 
 
+@pytest.mark.filterwarnings("ignore")  # of its database's package
+def test_mlflow_has_all_members_and_the_winner(tmp_path, monkeypatch):
+    """The function of the recipe logs a study whole, and nothing more when it is called again."""
+    needs("mlflow")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    from mlflow.tracking import MlflowClient
+
+    names = {"__name__": "recipe"}
+    exec(blocks("mlflow")[0], names)
+    made = study(tmp_path / "study")
+    for trial in made:
+        trial.tell(trial.params["x"])
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/curves/mlflow.db")
+    for _ in range(2):
+        names["log"](made.path, tmp_path / "curves")
+        runs = client.search_runs([client.get_experiment_by_name("study").experiment_id])
+        winner = f"winner/trial-{made.best.number}"
+        assert {one.info.run_name for one in runs} == {*(f"member/{m:02}" for m in range(4)), winner}
+        assert {len(client.get_metric_history(one.info.run_id, "value")) for one in runs} == {5}
+
+
 def test_tensorboard_curves_never_go_back_in_time(tmp_path):
     """In every run steps grow; members have each of their trials; lineages lead to each latest weights."""
     needs("torch", "tensorboard")

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @options.folder
-@click.option("--to", "tool", type=click.Choice(["tensorboard"]), required=True, help="Tool to log to.")
+@click.option(
+    "--to", "tool", type=click.Choice(["tensorboard", "mlflow"]), required=True, help="Tool to log to."
+)
 @click.option(
     "-o", "--output", type=options.FOLDER, metavar="FOLDER",
     help="Folder for the curves, and for how far they go. Default: the name of DIR and the tool.",
@@ -47,4 +49,10 @@ def _tensorboard(folder: Path) -> Logger:
     return TensorBoardLogger(folder)
 
 
-_LOGGERS: dict[str, Callable[[Path], Logger]] = {"tensorboard": _tensorboard}
+def _mlflow(folder: Path) -> Logger:
+    from hoptim.loggers import MLflowLogger
+
+    return MLflowLogger(folder)
+
+
+_LOGGERS: dict[str, Callable[[Path], Logger]] = {"tensorboard": _tensorboard, "mlflow": _mlflow}
