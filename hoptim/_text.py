@@ -1,4 +1,4 @@
-"""Values as text: numbers in JSON, names on a terminal, counts in a sentence."""
+"""Values as text: numbers in JSON, names on a terminal, counts and lengths of time in a sentence."""
 
 from __future__ import annotations
 
@@ -92,3 +92,16 @@ def counted(count: int, what: str) -> str:
         what: Their name in the singular; its plural takes an s.
     """
     return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in its two largest units, such as 3 h 05 min."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if hours < 1:
+        return f"{minutes} min {whole % 60:02} s"
+    if days < 1:
+        return f"{hours} h {minutes % 60:02} min"
+    return f"{days} d {hours % 24:02} h"

@@ -30,6 +30,7 @@ class OptionKeywords(TypedDict, total=False):
     strict: bool
     callbacks: Sequence[Any]
     stop: Stop | None
+    progress: bool
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,9 @@ class Options:
             process. An exception in one is logged, and the study goes on. Default: none.
         stop: Conditions under which the study stops, for all its workers, as `Stop` documents them.
             Default: None, which trains to the end.
+        progress: Show on one line of the terminal how far the study is, its best value, the time left, and
+            for whom the loop waits, while this process loops over it. Nothing is shown where standard
+            error is no terminal, as in a pipe or a notebook. Default: False.
 
     Raises:
         ArgumentError: A value that cannot work.
@@ -89,12 +93,13 @@ class Options:
     strict: bool = False
     callbacks: Sequence[Any] = ()
     stop: Stop | None = None
+    progress: bool = False
 
     def __post_init__(self) -> None:
         lows = {"lead": 0, "max_attempts": 1, "max_interruptions": 1, "max_deaths": 1}
         for name, low in lows.items():
             object.__setattr__(self, name, whole_of(name, getattr(self, name), low))
-        for name in ("synchronous", "single_host", "strict"):
+        for name in ("synchronous", "single_host", "strict", "progress"):
             object.__setattr__(self, name, truth_of(name, getattr(self, name)))
         for name, value in (("lease", self.lease), ("lock_timeout", self.lock_timeout)):
             if (value is not None or name == "lease") and not 0 < number_of(name, value) < 1e7:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -57,8 +58,8 @@ class Study:
             Default: the recorded ones when reopened, else none.
         resume: Record that a study which has stopped goes on. Default: False, which leaves it stopped.
         **options: Options of this process: `lead`, `synchronous`, `keep`, `max_attempts`,
-            `max_interruptions`, `max_deaths`, `lease`, `lock_timeout`, `single_host`, `strict`, `callbacks`
-            and `stop`, as `Options` documents them.
+            `max_interruptions`, `max_deaths`, `lease`, `lock_timeout`, `single_host`, `strict`,
+            `callbacks`, `stop` and `progress`, as `Options` documents them.
 
     Raises:
         ArgumentError: An argument cannot work.
@@ -111,7 +112,8 @@ class Study:
     def __reduce__(self) -> tuple[Any, ...]:
         if self.path is None:
             raise ArgumentError("A study in memory cannot be sent to another process; give it a directory.")
-        return _Reopened, (self.path, self.options, self.space, self.optimizer)
+        options = replace(self.options, progress=False)  # one line for all processes, of this one
+        return _Reopened, (self.path, options, self.space, self.optimizer)
 
     # -- what it is ------------------------------------------------------------------------------
 
@@ -386,6 +388,18 @@ class Study:
             True if the workers held trials, even if other workers took them back before.
         """
         return self._session.store.record_deaths(start)
+
+    def show_progress(self) -> None:
+        """Draw the line of `progress=True` if it is time, for a launcher that trains nothing itself.
+
+        A loop over the study does so of its own, and that of a pickled study never does: a launcher that
+        sends it to its workers shows one line for all.
+        """
+        self._loop.line.show()
+
+    def end_progress(self) -> None:
+        """Draw the line of `progress=True` for the last time and go to the next, if it was ever drawn."""
+        self._loop.line.end()
 
     def keeper(self) -> Keeper:
         """Return the study's side of a `Trial` that another process of the same job claimed.

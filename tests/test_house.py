@@ -58,8 +58,9 @@ MAY_SEE = {  # room, a folder or a file at the top: the rooms that it may import
     "plot": FACE | GROUND | {"analysis"},
     "report": FACE | GROUND | {"_files", "analysis"},
     "torch": FACE | {"_reads"},
+    "loggers": FACE | GROUND | {"_files", "analysis", "session"},
     "cli": FACE | GROUND | {
-        "_files", "space", "analysis", "store", "forking", "remote", "launch", "plot", "report",
+        "_files", "space", "analysis", "store", "forking", "remote", "launch", "plot", "report", "loggers",
     },
     "benchmarks": {"__init__", "plot"},
     "__main__": {"cli", "errors"},

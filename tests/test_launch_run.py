@@ -323,3 +323,58 @@ def test_a_script_without_its_guard_is_told_so(tmp_path):
     assert "before it began to train" in ran.stderr
     assert "hoptim.run was called while a worker imported the script" in ran.stderr
     assert "`if __name__ == '__main__':`" in ran.stderr
+
+
+NOTEBOOK = """
+import sys
+from functools import partial
+import hoptim
+
+class Rule:
+    def told(self, trial): ...
+
+def train(study): ...
+
+def own(study, rule): ...
+
+study = hoptim.Study(sys.argv[1], space={"x": hoptim.Float(0.0, 1.0)}, size=8, steps=1, mode="min", WITH)
+hoptim.run(CALL, study, workers=8)
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "options", "name"),
+    [
+        ("train", "", "train"),
+        ("partial(own, rule=Rule())", "", "own, Rule"),
+        ("launched.train", "callbacks=[Rule()]", "Rule"),
+    ],
+)
+@pytest.mark.parametrize("prompt", [["-c"], ["-"]])
+def test_what_a_notebook_defines_is_said_before_anything_starts(tmp_path, prompt, call, options, name):
+    """A function in no file, as in a notebook's cell, is one error with what to do, not one a worker."""
+    code = "from tests import launched\n" + NOTEBOOK.replace("CALL", call).replace("WITH", options)
+    words, text = ([*prompt, code], "") if prompt == ["-c"] else (prompt, code)
+    ran = subprocess.run(
+        [sys.executable, *words, str(tmp_path)], env={**os.environ, "PYTHONPATH": str(ROOT)}, input=text,
+        capture_output=True, text=True, check=False, timeout=launched.LIMIT,
+    )  # fmt: skip
+    assert ran.returncode == 1
+    assert ran.stderr.count("Traceback") == 1
+    assert f"ArgumentError: {name} cannot be sent to a worker" in ran.stderr.splitlines()[-1]
+    assert "%%writefile" in ran.stderr
+    assert [record["op"] for record in records(tmp_path)] == ["create"]
+    assert not (tmp_path / "workers").exists() or not list((tmp_path / "workers").iterdir())
+
+
+def test_what_is_in_a_file_is_sent_from_a_prompt(tmp_path):
+    """A notebook that imports its function from a file launches it."""
+    code = (
+        "import sys, hoptim\nfrom pathlib import Path\nfrom tests import launched\n"
+        "print(hoptim.run(launched.train, launched.made(Path(sys.argv[1])), workers=2).done)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False, timeout=launched.LIMIT,
+    )  # fmt: skip
+    assert (ran.stdout, ran.stderr) == ("True\n", "")

@@ -105,11 +105,49 @@ def exploiting(path):
     return made
 
 
+def test_tensorboard_logger_writes_all_members_and_the_winner(tmp_path):
+    """The function of the recipe logs a study whole, and nothing more when it is called again."""
+    needs("tensorboard")
+    names = {"__name__": "recipe"}
+    exec(blocks("tensorboard")[0], names)
+    made = study(tmp_path / "study")
+    for trial in made:
+        trial.tell(trial.params["x"])
+    for _ in range(2):
+        names["log"](made.path, tmp_path / "curves")
+        found = points(tmp_path / "curves")
+        winner = f"winner/trial-{made.best.number}"
+        assert found.keys() == {*(f"member/{member:02}" for member in range(4)), winner}
+        assert set(map(len, found.values())) == {5}
+
+
+@pytest.mark.filterwarnings("ignore")  # of its database's package
+def test_mlflow_has_all_members_and_the_winner(tmp_path, monkeypatch):
+    """The function of the recipe logs a study whole, and nothing more when it is called again."""
+    needs("mlflow")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    from mlflow.tracking import MlflowClient
+
+    names = {"__name__": "recipe"}
+    exec(blocks("mlflow")[0], names)
+    made = study(tmp_path / "study")
+    for trial in made:
+        trial.tell(trial.params["x"])
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/curves/mlflow.db")
+    for _ in range(2):
+        names["log"](made.path, tmp_path / "curves")
+        runs = client.search_runs([client.get_experiment_by_name("study").experiment_id])
+        winner = f"winner/trial-{made.best.number}"
+        assert {one.info.run_name for one in runs} == {*(f"member/{m:02}" for m in range(4)), winner}
+        assert {len(client.get_metric_history(one.info.run_id, "value")) for one in runs} == {5}
+
+
 def test_tensorboard_curves_never_go_back_in_time(tmp_path):
     """In every run steps grow; members have each of their trials; lineages lead to each latest weights."""
     needs("torch", "tensorboard")
     names = {"__name__": "recipe"}
-    exec(blocks("tensorboard")[0], names)
+    exec(blocks("tensorboard")[1], names)
     made = exploiting(tmp_path / "study")
     ages = [[t.age for t in made.trials if t.member == m] for m in range(6)]
     assert any(b <= a for each in ages for a, b in pairwise(each)), "all weights only got older"

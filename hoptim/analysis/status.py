@@ -8,6 +8,7 @@ from typing import Any
 
 from hoptim import _html
 from hoptim._text import counted
+from hoptim.analysis.headline import result, share
 from hoptim.space.space import Space
 from hoptim.stopping import Stopped
 from hoptim.trial import FinishedTrial
@@ -120,10 +121,10 @@ class Status:
         facts = {
             "study": self.path or "in memory",
             "optimizer": self.optimizer,
-            "progress": f"{self.finished} of {counted(total, 'trial')}, mode {self.mode}",
+            "progress": f"{share(self)}, mode {self.mode}",
             "members": self.size,
             "": _html.bar(self.finished, total),
-            "best": None if self.best is None else f"{self.best.value:.6g} in trial {self.best.number}",
+            "best": result(self.best),
             "failures": f"{counted(self.failed, 'trial')}, {counted(self.attempts, 'attempt')}",
             "founders left": len(self.founders),
         }

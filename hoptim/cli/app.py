@@ -22,6 +22,7 @@ from hoptim.cli.fork import fork
 from hoptim.cli.launch import run
 from hoptim.cli.lineage import lineage
 from hoptim.cli.listing import ls
+from hoptim.cli.log import log
 from hoptim.cli.output import discard, discarded_if_failing, open_closed_streams, print_error
 from hoptim.cli.picture import plot, report
 from hoptim.cli.remote import ask, beat, fail, tell
@@ -32,7 +33,7 @@ from hoptim.errors import ArgumentError, HoptimError, MissingExtra
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Look at a run": (
-        ls, status, watch, best, schedule, lineage, plot, report, export, export_checkpoint,
+        ls, status, watch, best, schedule, lineage, plot, report, export, export_checkpoint, log,
     ),
     "Train": (run, stop, resume, fork),
     "Train from a shell or another language": (ask, beat, tell, fail),

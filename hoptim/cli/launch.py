@@ -52,14 +52,15 @@ def run(
     """Start a command several times here, and keep it running.
 
     Each worker finds DIR in HOPTIM_STUDY and its number in HOPTIM_WORKER, and its output goes to
-    DIR/logs, behind a line with COMMAND and its arguments. Ctrl-C is passed on, so that trials are
+    DIR/logs, behind a line with COMMAND and its arguments. A terminal shows on one line how far the
+    study is. Ctrl-C is passed on, so that trials are
     handed back; a second one kills. Exit status: 0 all ended well; 1 some worker was given up; 130
     after Ctrl-C.
     """
     from hoptim.launch.command import run_command
 
     summary = run_command(
-        folder, command, workers, restarts, max_deaths=max_deaths, single_host=single_host
+        folder, command, workers, restarts, max_deaths=max_deaths, single_host=single_host, progress=True
     )
     if as_json:
         workers_json = [{**asdict(worker), "log": str(worker.log)} for worker in summary.workers]

@@ -10,11 +10,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from hoptim._text import counted, printable
+from hoptim._text import counted, duration, printable
+from hoptim.analysis.headline import headline, pace, result, share
 from hoptim.analysis.status import Running, Status
 from hoptim.cli.output import stopped_line
-from hoptim.cli.screen import duration, size, tables
-from hoptim.trial import FinishedTrial
+from hoptim.cli.screen import size, tables
 
 _MOST_FOUNDERS = 6
 _LINES = 18  # that a status takes besides the trials under way
@@ -49,10 +49,8 @@ def overview(status: Status, screen: Console, height: int | None = None) -> Rend
 
 def summary(status: Status) -> str:
     """Return a status on one line."""
-    best = "no result yet" if status.best is None else f"best {status.best.value:.6g}"
-    parts = [_progress(status), best, f"{len(status.running)} under way", *_pace(status)]
-    more = [counted(len(status.warnings), "warning")] if status.warnings else []
-    return f"{time.strftime('%H:%M:%S', time.localtime(status.at))}  {', '.join([*parts, *more])}"
+    more = f", {counted(len(status.warnings), 'warning')}" if status.warnings else ""
+    return f"{time.strftime('%H:%M:%S', time.localtime(status.at))}  {headline(status, status.best)}{more}"
 
 
 def _facts(status: Status, screen: Console) -> Iterator[tuple[str, RenderableType]]:
@@ -61,17 +59,17 @@ def _facts(status: Status, screen: Console) -> Iterator[tuple[str, RenderableTyp
         f"{printable(str(status.path))}, {printable(status.optimizer)}, {status.size} members, "
         f"mode {status.mode}",
     )
-    yield "progress", f"{_progress(status)}, members at {_steps(status)}"
+    yield "progress", f"{share(status)}, members at {_steps(status)}"
     if screen.is_terminal:
         yield (
             "",
             ProgressBar(status.size * status.steps, status.finished, width=min(_BAR, screen.width - 12)),
         )
-    yield "time", ", ".join(_pace(status)) or "unknown"
+    yield "time", ", ".join(pace(status)) or "unknown"
     if status.stopped is not None:
         yield "stopped", stopped_line(status.stopped)
-    yield "best", _result(status.best)
-    yield "best ever", _result(status.best_ever)
+    yield "best", result(status.best)
+    yield "best ever", result(status.best_ever)
     yield "failures", _failures(status)
     yield "founders", _founders(status)
     yield "diversity", ", ".join(_diversity(status)) or "unknown"
@@ -79,34 +77,9 @@ def _facts(status: Status, screen: Console) -> Iterator[tuple[str, RenderableTyp
     yield "running", counted(len(status.running), "trial")
 
 
-def _progress(status: Status) -> str:
-    total = status.size * status.steps
-    return f"{status.finished} of {total} trials, {100 * status.finished // total} %"
-
-
 def _steps(status: Status) -> str:
     low, high = min(status.progress), max(status.progress)
     return f"step {low if low == high else f'{low} to {high}'} of {status.steps}"
-
-
-def _pace(status: Status) -> list[str]:
-    if status.done:
-        return ["all done"]
-    if status.stopped is not None:
-        return ["stopped"]
-    found = []
-    if status.rate is not None:
-        unit, rate = ("minute", 60 * status.rate) if 60 * status.rate >= 1 else ("hour", 3600 * status.rate)
-        found.append(f"{rate:,.{0 if rate >= 100 else 1}f} trials a {unit}")
-    if status.remaining is not None:
-        found.append(f"about {duration(status.remaining)} left")
-    return found
-
-
-def _result(trial: FinishedTrial | None) -> str:
-    if trial is None:
-        return "none yet"
-    return f"{trial.value:.6g} in trial {trial.number}, step {trial.step} of member {trial.member}"
 
 
 def _failures(status: Status) -> str:

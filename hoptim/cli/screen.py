@@ -1,4 +1,4 @@
-"""Text for people in a terminal or a pipe: tables that fit, durations, sizes."""
+"""Text for people in a terminal or a pipe: tables that fit, sizes."""
 
 from __future__ import annotations
 
@@ -77,19 +77,6 @@ def _folded(columns: Sequence[Sequence[str]], left: Sequence[str]) -> Table:
     for row in list(zip(*columns, strict=True))[1:]:
         table.add_row(*row)
     return table
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time in its two largest units, such as 3 h 05 min."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
-    if hours < 1:
-        return f"{minutes} min {whole % 60:02} s"
-    if days < 1:
-        return f"{hours} h {minutes % 60:02} min"
-    return f"{days} d {hours % 24:02} h"
 
 
 def size(count: int) -> str:

@@ -55,7 +55,8 @@ def run_command(
         workers: Number of workers.
         restarts: Restarts in a row after which a worker is given up; the count begins anew for one that
             ran for ten minutes, or whose trial the study records as failed or as its death. Default: 3.
-        **options: Options with which deaths of workers are recorded, such as `max_deaths`; see `Options`.
+        **options: Options with which deaths of workers are recorded, such as `max_deaths`, and `progress`,
+            which shows one line for all workers; see `Options`.
 
     Returns:
         The end of each worker; its `status` is the exit status to end with.
@@ -79,7 +80,10 @@ def run_command(
 
     records = Records(partial(load, folder, **options))
     supervisor = Supervisor(start, workers, restarts, records=records)
-    stopped = _supervise(supervisor)
+    try:
+        stopped = _supervise(supervisor, records)
+    finally:
+        records.end_progress()
     return LaunchSummary(folder, tuple(_summary(slot, folder) for slot in supervisor.slots), stopped)
 
 
@@ -99,7 +103,7 @@ def _log(folder: Path, number: int) -> Path:
     return folder / "logs" / f"worker-{number}.log"
 
 
-def _supervise(supervisor: Supervisor[LoggedProcess]) -> int | None:
+def _supervise(supervisor: Supervisor[LoggedProcess], records: Records) -> int | None:
     """Run until no worker is left; return the signal that stopped them, None without."""
     stopped: int | None = None
     with _caught_signals() as caught:
@@ -115,6 +119,7 @@ def _supervise(supervisor: Supervisor[LoggedProcess]) -> int | None:
                             "Passed %s on to %d workers and waiting; a second Ctrl-C kills them.",
                             signal.Signals(number).name, len(supervisor.running()),
                         )  # fmt: skip
+                records.show_progress()
                 time.sleep(_LOOK_EVERY)
         except BaseException:
             _pass_on(supervisor, signal.SIGTERM)

@@ -107,9 +107,13 @@ def _supervise(
 
     supervisor = Supervisor(submit, workers, restarts, partial(_finished, study), Records(lambda: study))
     pause, longest = _PAUSES
-    while not _is_done(study, supervisor) and supervisor.look():
-        time.sleep(pause)
-        pause = min(1.5 * pause, longest)
+    try:
+        while not _is_done(study, supervisor) and supervisor.look():
+            study.show_progress()
+            time.sleep(pause)
+            pause = min(1.5 * pause, longest)
+    finally:
+        study.end_progress()
     return supervisor
 
 

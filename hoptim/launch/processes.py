@@ -21,6 +21,7 @@ from typing import Any
 
 from hoptim.errors import ArgumentError, WorkersFailed
 from hoptim.launch.failure import ending, failed
+from hoptim.launch.importable import require_importable
 
 _STOP_WITHIN = 30.0  # seconds that workers have to hand back their trials before they are killed
 _LONGEST = 16384  # characters of a traceback; fewer bytes than a pipe holds before it is read
@@ -35,10 +36,12 @@ class Process:
         args: Arguments of the call.
 
     Raises:
-        ArgumentError: The call does not pickle, or this is a worker that still imports its script.
+        ArgumentError: The call does not pickle, or is defined where no other process can import it, or this
+            is a worker that still imports its script.
     """
 
     def __init__(self, call: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        require_importable(call, args)
         spawn = multiprocessing.get_context("spawn")  # a fork would inherit threads, locks and a GPU
         self._messages, sender = spawn.Pipe(duplex=False)
         self._process = spawn.Process(target=_call, args=(sender, call, args))

@@ -26,7 +26,7 @@ def run(
 
     Args:
         train: Function with the loop `for trial in study:`, called as `train(study)`. It runs in other
-            processes: define it at the top level of a file.
+            processes: define it at the top level of a file, not in a notebook.
         study: Study to train, in a directory that the workers must see too.
         workers: Number of workers. More than members have nothing to do but replace others.
         executor: Object with `submit(fn, *args)` that returns a future with `done()` and `result()`: of

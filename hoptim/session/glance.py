@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hoptim import _html
-from hoptim._text import counted
+from hoptim.analysis.headline import result, share
 from hoptim.errors import LockTimeout, NoResult
 from hoptim.session.results import Results
 from hoptim.session.session import Session
@@ -13,13 +13,22 @@ def glance(session: Session) -> str:
     """Return the HTML; never waits for a lock.
 
     Raises:
+        LockTimeout: Same cause as for `without_waiting`.
+    """
+    return _shown(session, without_waiting(session))
+
+
+def without_waiting(session: Session) -> Results:
+    """Return one view of the journal as it is now.
+
+    Raises:
         LockTimeout: Another thread of this process is at work on the study, and may itself wait.
     """
     mutex = session.store.journal.mutex
     if not mutex.acquire(blocking=False):
         raise LockTimeout(f"Another thread is at work on {session!r}.")
     try:
-        return _shown(session, session.results())
+        return session.results()
     finally:
         mutex.release()
 
@@ -29,7 +38,7 @@ def _shown(session: Session, found: Results) -> str:
     facts: dict[str, object] = {
         "study": session.path or "in memory",
         "optimizer": session.config.optimizer.describe()["name"],
-        "progress": f"{found.finished} of {counted(total, 'trial')}, mode {found.mode}",
+        "progress": f"{share(found)}, mode {found.mode}",
         "members": found.size,
         "": _html.bar(found.finished, total),
         "running": len(found.running) or None,
@@ -38,10 +47,10 @@ def _shown(session: Session, found: Results) -> str:
     try:
         best = found.best
     except NoResult:
-        return _html.page("Study", {**facts, "best": "none yet"})
+        return _html.page("Study", {**facts, "best": result(None)})
     values = _html.curve(interval.value for interval in found.schedule())
     facts |= {
-        "best": f"{best.value:.6g} in trial {best.number}, step {best.step} of member {best.member}",
+        "best": result(best),
         "its values by age": values or None,
     }
     return _html.page("Study", facts, _html.params(best.params))

@@ -22,7 +22,7 @@ def status(session: Session) -> Status:
     """Return how a study stands; changes nothing."""
     found = session.results()
     running = [_running(record, session.store.watch) for record in found.running]
-    left, rate = 0 if found.stopped else found.size * found.steps - found.finished, found.rate
+    left = 0 if found.stopped else found.size * found.steps - found.finished
     unremoved = 0 if session.path is None else _unremoved(Path(session.path))
     return Status(
         path=session.path, optimizer=session.config.optimizer.describe()["name"], mode=found.mode,
@@ -32,7 +32,7 @@ def status(session: Session) -> Status:
         running=running, failed=found.failed, attempts=found.attempts, interruptions=found.interruptions,
         founders=found.founders, diversity=found.diversity,
         bytes={} if session.path is None else _bytes(Path(session.path)), unremoved=unremoved,
-        rate=rate, remaining=0.0 if found.done else left / rate if rate and running and left else None,
+        rate=found.rate, remaining=found.remaining,
         warnings=warnings(found.collapsed, found.unread, running, left, unremoved),
     )  # fmt: skip
 

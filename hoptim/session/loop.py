@@ -15,6 +15,7 @@ from hoptim.session.deadline import Deadline
 from hoptim.session.hand import Hand
 from hoptim.session.handle import lend
 from hoptim.session.last_told import StudyKey
+from hoptim.session.progress_line import ProgressLine
 from hoptim.session.session import Session
 from hoptim.stopping import Stopped
 from hoptim.store.claim import Claim
@@ -39,10 +40,14 @@ class Loop:
     Args:
         session: This process's session.
         study: The study, given to the callback `done`.
+
+    Attributes:
+        line: Line of `progress=True`.
     """
 
     def __init__(self, session: Session, study: object) -> None:
         self._session, self._store, self._study = session, session.store, study
+        self.line = ProgressLine(session)
         self._announced = False
         self._stopped: Stopped | None = None  # of which this loop has told
 
@@ -56,7 +61,8 @@ class Loop:
                 with signals_deferred():  # no claim gets lost between the store and this hand
                     try:
                         self._hand_back_if_stopped(hand)
-                        hand.ahead = self._session.usable(hand.ahead) or self._next(None, deadline)
+                        ahead = self._session.usable(hand.ahead)
+                        hand.ahead = ahead or self._next(None, deadline, self.line)
                     except DeadlineNear:
                         return
                     if hand.ahead is None:
@@ -64,6 +70,7 @@ class Loop:
                     claim, hand.ahead = hand.ahead, None
                     trial = lend(self._session, claim, hand)
                 self._session.announce.asked(trial)
+                self.line.show()
                 yield trial
                 if hand.inherited:
                     continue
@@ -75,6 +82,7 @@ class Loop:
                 hand.lent = None
         finally:
             self._end(hand)
+            self.line.end()
 
     def ask(self, timeout: float | None, deadline: Deadline | None = None) -> Trial | None:
         """Return the next trial, None when all is done or the study has stopped.
@@ -129,7 +137,9 @@ class Loop:
     def _here(self) -> tuple[StudyKey, int]:
         return self._session.key, threading.get_ident()
 
-    def _next(self, timeout: float | None, deadline: Deadline | None = None) -> Claim | None:
+    def _next(
+        self, timeout: float | None, deadline: Deadline | None = None, line: ProgressLine | None = None
+    ) -> Claim | None:
         """Claim the next trial, None when there is none; signals act while it waits, and only then."""
         waiting = Patience(timeout)
         locking = ENDLESS if timeout is None else Patience(max(timeout, _LOCK_WITHIN))
@@ -151,6 +161,8 @@ class Loop:
                     said = time.monotonic()
                     log.warning("%r waits: %s.", self._session, _waits_for(state))
                 with signals_allowed():
+                    if line is not None:
+                        line.show(_members(state))
                     time.sleep(min(pause, math.inf if waiting.left is None else waiting.left))
                 pause = min(pause * 1.5, longest, self._store.look_every)
         except LockTimeout as error:
@@ -182,6 +194,12 @@ class Loop:
         if all(trial.failed is not None for trial in last):
             reasons = sorted({str(trial.failed) for trial in last})
             raise StudyFailed(f"The last trial of every member failed for good: {'; '.join(reasons)}.")
+
+
+def _members(state: State) -> str:
+    """Return the members that train elsewhere, in fewer words than `_waits_for`."""
+    held = [str(trial.member) for trial in state.open.values() if trial.worker]
+    return f"member{'s' if len(held) > 1 else ''} {', '.join(held)}" if held else "a trial to become due"
 
 
 def _waits_for(state: State) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import cached_property
-from itertools import islice
+from itertools import islice, takewhile
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -73,6 +73,19 @@ class Results:
     def trials(self) -> tuple[FinishedTrial, ...]:
         """Return all finished trials in the order of their numbers."""
         return tuple(self.family.trials.values())
+
+    def since(self, record: int) -> list[FinishedTrial]:
+        """Return the trials that ended at or behind a record of the journal, in the order of their ends.
+
+        With `records` of an earlier `Results` these are the trials that ended since.
+
+        Args:
+            record: Number of the record, from 0.
+        """
+        more = len(self._state.finished) - self._finished  # ended after this view
+        last_first = islice(reversed(self._state.finished.values()), more, None)
+        found = [*takewhile(lambda trial: trial.closed >= record, last_first)]
+        return list(map(self._show, reversed(found)))
 
     @property
     def latest(self) -> list[FinishedTrial]:
@@ -245,6 +258,14 @@ class Results:
     def rate(self) -> float | None:
         """Return how many trials ended per second of late, None before the second."""
         return rate([record.ended for record in self._lately if record.ended is not None])
+
+    @property
+    def remaining(self) -> float | None:
+        """Return the seconds to the end at that rate, None where unknown."""
+        left = 0 if self.stopped else self.size * self.steps - self.finished
+        if self.done:
+            return 0.0
+        return left / self.rate if self.rate and self.running and left else None
 
     @property
     def collapsed(self) -> str | None:

@@ -1,0 +1,58 @@
+"""`hoptim log`: a run's curves in another tool, written from the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hoptim._text import printable
+from hoptim.cli import options
+
+if TYPE_CHECKING:
+    from hoptim.loggers.logger import Logger
+
+
+@click.command()
+@options.folder
+@click.option(
+    "--to", "tool", type=click.Choice(["tensorboard", "mlflow"]), required=True, help="Tool to log to."
+)
+@click.option(
+    "-o", "--output", type=options.FOLDER, metavar="FOLDER",
+    help="Folder for the curves, and for how far they go. Default: the name of DIR and the tool.",
+)  # fmt: skip
+@click.option(
+    "--every", type=click.FloatRange(min=0.1), default=2.0, metavar="S", show_default=True,
+    help="Seconds between two looks; each reads only new records.",
+)  # fmt: skip
+def log(folder: Path, tool: str, output: Path | None, every: float) -> None:
+    """Write a run's curves for another tool, until the run ends or Ctrl-C.
+
+    It reads the journal, so it may run beside the workers or afterwards, and may be killed and run again:
+    nothing is left out or written twice. One process at a time writes to a folder.
+    """
+    from hoptim.loggers import follow
+
+    study = options.opened(folder)
+    target = Path(f"{folder.name}-{tool}") if output is None else output
+    logger = _LOGGERS[tool](target)
+    click.echo(printable(str(target)))
+    follow(study, logger, every)
+
+
+def _tensorboard(folder: Path) -> Logger:
+    from hoptim.loggers import TensorBoardLogger
+
+    return TensorBoardLogger(folder)
+
+
+def _mlflow(folder: Path) -> Logger:
+    from hoptim.loggers import MLflowLogger
+
+    return MLflowLogger(folder)
+
+
+_LOGGERS: dict[str, Callable[[Path], Logger]] = {"tensorboard": _tensorboard, "mlflow": _mlflow}
