@@ -48,7 +48,7 @@ class MixedHorizon(Optimizer):
     Where it does harm: on a function with many local minima (0.58), as all greedy members descend the same
     one; on a value that moves (0.17), which only 3 of 8 members follow, and more so with 8 members in all
     (0.41, 5 runs); where greed is right in a short run: with 20 trials of each member, its networks on
-    images have 1.3 points more errors than ROMUL's (docs/studies.md). A member alone is greedy and never
+    images have 1.2 points more errors than ROMUL's (docs/studies.md). A member alone is greedy and never
     changes. It needs to know where the run ends, as `Patient` does; with fewer than 12 trials all members
     decide after each of them.
 
