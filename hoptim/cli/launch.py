@@ -53,9 +53,8 @@ def run(
 
     Each worker finds DIR in HOPTIM_STUDY and its number in HOPTIM_WORKER, and its output goes to
     DIR/logs, behind a line with COMMAND and its arguments. A terminal shows on one line how far the
-    study is. Ctrl-C is passed on, so that trials are
-    handed back; a second one kills. Exit status: 0 all ended well; 1 some worker was given up; 130
-    after Ctrl-C.
+    study is. Ctrl-C is passed on, so that trials are handed back; a second one kills. Exit status: 0 all
+    ended well; 1 some worker was given up; 130 after Ctrl-C.
     """
     from hoptim.launch.command import run_command
 
