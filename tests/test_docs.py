@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from tests.documents import Reader, blocks, links, paths
 
 README = (ROOT / "README.md").read_text()
 RESULTS = (ROOT / "docs" / "results.md").read_text()
+FEATURES = (ROOT / "docs" / "features.md").read_text()
 CODE = [block.text for block in blocks(README) if block.language == "python"]
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "benchmarks").rglob("*.md")]  # docs/ has a file of its own
 
@@ -179,3 +182,68 @@ def test_the_tables_of_the_studies_are_the_committed_result(name):
     quoted = re.findall(rf"results/{name}\.txt`(?:(?!\.txt`|```).)*```text\n(.*?)\n```", page, re.DOTALL)
     assert quoted
     assert [block for block in quoted if f"{block}\n" not in text] == []
+
+
+def ours() -> list[str]:
+    """Rows on hoptim in the tables that compare features."""
+    return re.findall(r"^\| hoptim \| (.*) \|$", FEATURES, re.MULTILINE)
+
+
+def test_each_table_of_features_has_a_row_for_each_package():
+    """hoptim is the first in each; two without schedules are not in the tables on these."""
+    tables = re.findall(r"^\| package .*\n\|[-|]+\n((?:\|.*\n)+)", FEATURES, re.MULTILINE)
+    packages = ["hoptim", "Ray Tune", "Syne Tune", "Optuna", "Nevergrad", "W&B sweeps"]
+    rows = [re.findall(r"^\| (.*?) \|", table, re.MULTILINE) for table in tables]
+    fewer = [name for name in packages if name not in ("Optuna", "W&B sweeps")]
+    assert [names for names in rows if names != packages] == [fewer, fewer]
+    assert len(rows) == len(ours()) > 12
+
+
+@pytest.mark.skipif(not find_spec("click"), reason="needs the extra cli")
+def test_what_hoptim_is_said_to_have_is_there():
+    """What stands in code marks in its rows is a public name, a method, a keyword or a command."""
+    from hoptim.cli.app import SECTIONS
+
+    commands = {command.name for section in SECTIONS.values() for command in section}
+    objects = {"hoptim": hoptim, "study": hoptim.Study, "trial": hoptim.Trial}
+    takers = (hoptim.Study, hoptim.Options, hoptim.Float, hoptim.Trial.tell)
+    keywords = {f"{name}=" for taker in takers for name in inspect.signature(taker).parameters}
+
+    def exists(mark):
+        place, _, name = mark.partition(".")
+        program, _, command = mark.partition(" ")
+        known = place in objects and not name.startswith("_") and hasattr(objects[place], name)
+        return known or (program == "hoptim" and command in commands) or mark in keywords
+
+    marks = [mark for row in ours() for mark in re.findall(r"`(.*?)`", row)]
+    assert len(marks) > 20
+    assert [mark for mark in marks if not exists(mark)] == []
+
+
+def test_the_methods_that_hoptim_is_said_to_have_are_all():
+    """The first row names every optimizer that can be chosen, and the one of new studies as the default."""
+    bases = {hoptim.Optimizer, hoptim.Population}
+    public = {getattr(hoptim, name) for name in hoptim.__all__}
+    optimizers = {it for it in public if isinstance(it, type) and issubclass(it, hoptim.Optimizer)} - bases
+    assert set(re.findall(r"`hoptim\.(\w+)`", ours()[0])) == {it.__name__ for it in optimizers}
+    study = hoptim.Study(None, space={"x": hoptim.Float(0.0, 1.0)}, size=4, steps=1, mode="min")
+    assert f"the default `hoptim.{type(study.optimizer).__name__}`" in ours()[0]
+
+
+def test_the_versions_and_the_licence_of_the_comparison_are_right():
+    """Those of the packages that were measured, and of hoptim itself."""
+    measured = (ROOT / "benchmarks" / "results" / "compare.txt").read_text().replace("-", " ")
+    said = re.findall(
+        r"\b(Ray|Syne Tune|Optuna|Nevergrad)(?: Tune)? (\d[\d.]*\d)", FEATURES.partition("##")[0]
+    )
+    assert len(said) == 4
+    assert [name for name, version in said if f" {name.lower()} {version}" not in measured] == []
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
+    assert f"hoptim {hoptim.__version__}" in FEATURES
+    assert ours()[-1] == f"{project['license']} | {project['requires-python'].removeprefix('>=')} or later"
+
+
+def test_no_code_mark_of_the_comparison_is_wider_than_a_phone():
+    """A code mark is not broken in a table, so none is longer than fits beside the names at 390 px."""
+    assert [mark for mark in re.findall(r"`(.*?)`", FEATURES) if len(mark) > 30] == []
