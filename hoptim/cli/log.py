@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     help="Seconds between two looks; each reads only new records.",
 )  # fmt: skip
 def log(folder: Path, tool: str, output: Path | None, every: float) -> None:
-    """Write a run's curves for another tool, until the run ends.
+    """Write a run's curves for another tool, as it goes on.
 
     It reads the journal, so it may run beside the workers or afterwards, and may be killed and run again:
-    nothing is left out or written twice. One process at a time writes to a folder.
+    nothing is left out or written twice. It ends with the run. One process at a time writes to a folder.
     """
     from hoptim.loggers import follow
 
