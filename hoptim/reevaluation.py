@@ -78,10 +78,19 @@ def reevaluate(
         )
     top, repeats, last = whole_of("top", top, 1), whole_of("repeats", repeats, 2), whole_of("last", last, 1)
     with ExitStack() as kept:
-        candidates = study.top(top, last) if study.path is None else _pinned(study, top, last, kept)
+        candidates = (_kept if study.path is None else _pinned)(study, top, last, kept)
         rows = [_measured(candidate.trial, evaluate, repeats) for candidate in candidates]
     sign = sign_of(study.mode)
     return sorted(rows, key=lambda row: (math.isnan(row.mean), sign * row.mean, row.trial.number))
+
+
+def _kept(study: Study, top: int, last: int, kept: ExitStack) -> Sequence[Candidate]:
+    """Return the best trials of a study in memory, whose checkpoints stay until a stack is left."""
+    found = study.top(top, last)
+    for candidate in found:
+        if candidate.trial.checkpoint is not None:
+            kept.enter_context(study.pin(candidate.trial))
+    return found
 
 
 def _pinned(study: Study, top: int, last: int, kept: ExitStack) -> Sequence[Candidate]:

@@ -94,9 +94,10 @@ def test_the_best_are_measured_again(tmp_path, mode):
     assert not any((tmp_path / "s" / "pins").iterdir())
 
 
-def test_checkpoints_stay_while_they_are_measured(tmp_path):
+@pytest.mark.parametrize("place", [None, "s"])
+def test_checkpoints_stay_while_they_are_measured(tmp_path, place):
     """Others train on meanwhile and drop what nobody needs: not what is being read."""
-    made = study(tmp_path / "s")
+    made = study(place and tmp_path / place)
     advance(made)
 
     def evaluate(path: str, params: dict, seed: int) -> float:
