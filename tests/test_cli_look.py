@@ -348,6 +348,24 @@ def test_a_repeated_report_has_what_is_told_after_a_stop(tmp_path, said, monkeyp
     assert (last["finished"], last["complete"], last["reload"]) == (1, False, None)
 
 
+def test_a_study_that_ends_within_a_look_has_a_last_page(tmp_path, said, monkeypatch):
+    """The page that had all results but was to be loaded again is replaced by one that is not."""
+    page, there = tmp_path / "run.html", study(tmp_path / "s", size=1, steps=1)
+    trials, read, seen = iter(there), hoptim.Study.results, []
+
+    def told_before(self):
+        train_one(trials)
+        return read(self)
+
+    def wait(_):
+        seen.append(page_data(page))
+
+    monkeypatch.setattr(hoptim.Study, "results", told_before)
+    monkeypatch.setattr(repeating, "time", SimpleNamespace(sleep=wait))
+    said("report", tmp_path / "s", "-o", page, "--every", 30)
+    assert [(data["finished"], data["reload"]) for data in [*seen, page_data(page)]] == [(1, 30), (1, None)]
+
+
 def test_a_repeated_report_of_a_study_that_vanishes_is_one_sentence(tmp_path, monkeypatch, capsys):
     """A directory that is removed meanwhile is status 1 and named, and the last page stays."""
     page = tmp_path / "run.html"

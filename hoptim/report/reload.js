@@ -1,16 +1,15 @@
-// Loading the page again, while its file is written again and again, with what its reader has chosen. A
-// browser itself keeps the place to which the page is scrolled.
+// Loading the page again, while its file is written again and again, as its reader left it.
 
-// The latest changes of controls, and the pinned trial, stay in the state of the tab's history.
+// The state stays with the tab.
 function loadAgain(state) {
   history.replaceState(state, "");
   location.reload();
 }
 
-// Repeat what was chosen before the page was loaded again; returns what tells what is chosen now.
+// Repeat what was chosen before the page was loaded again; returns what tells that at any time.
 function keepChoices(selection) {
   const { study } = selection;
-  const { choices, pinned } = history.state ?? { choices: new Map(), pinned: null };
+  const { choices = new Map(), pinned, place } = history.state ?? {};
   if (history.state) history.replaceState(null, ""); // whoever loads the page by hand begins anew
   for (const [id, [checked, value]] of choices) {
     const control = document.getElementById(id);
@@ -18,10 +17,11 @@ function keepChoices(selection) {
     Object.assign(control, { checked, value }).dispatchEvent(new Event("change"));
   }
   if (study.index.has(pinned)) selection.pin(study.index.get(pinned));
+  if (place) scrollTo(0, place);
   document.addEventListener("change", ({ target: { id, checked, value } }) => {
     if (id === "member") return; // kept as the pinned trial
     choices.delete(id); // so that the latest is the last
     choices.set(id, [checked, value]);
   });
-  return () => ({ choices, pinned: study.number[selection.pinned] ?? null });
+  return () => ({ choices, pinned: study.number[selection.pinned], place: scrollY });
 }
