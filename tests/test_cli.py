@@ -209,7 +209,9 @@ def test_no_result_yet_is_status_1(tmp_path, look, capsys):
     "wrong",
     [["lineage", "--trial", "1", "--member", "1"], ["lineage", "--member", "4"],
      ["lineage", "--trial", "-1"], ["schedule", "--trial", "999"], ["plot", "values"], ["completion"],
-     ["export", "--format", "xml"], ["watch", "--every", "0"], ["dance"], ["best", "--loud"]],
+     ["export", "--format", "xml"], ["watch", "--every", "0"], ["watch", "--every", "nan"],
+     ["report", "--every", "0"], ["report", "--every", "nan"], ["report", "--every", "inf"],
+     ["report", "--every", "86401"], ["report", "--every", "often"], ["dance"], ["best", "--loud"]],
     ids=" ".join,
 )  # fmt: skip
 def test_wrong_usage_is_status_2(folder, wrong, capsys):
@@ -319,6 +321,22 @@ def test_a_live_watch_leaves_the_terminal_as_it_was(tmp_path, number):
     os.close(ours)
     assert screen.rfind(b"\x1b[?25h") > screen.rfind(b"\x1b[?25l") >= 0
     assert b"Traceback" not in screen
+
+
+def test_ctrl_c_ends_a_repeated_report_with_130(tmp_path):
+    """Ctrl-C leaves a page that is whole, and nothing beside it; it is status 130 without a word."""
+    study(tmp_path / "study")
+    (tmp_path / "pages").mkdir()
+    page = tmp_path / "pages" / "run.html"
+    command = [sys.executable, "-m", "hoptim", "report", tmp_path / "study", "--every", "0.1", "-o", page]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as ran:
+        assert ran.stdout.readline() == f"Wrote {page}.\n"
+        ran.send_signal(signal.SIGINT)
+        assert (ran.wait(60), ran.stdout.read(), ran.stderr.read()) == (130, "", "")
+    assert page.read_text().endswith("</html>\n")
+    assert os.listdir(page.parent) == [page.name]
 
 
 def test_looking_needs_no_lock(folder):

@@ -7,7 +7,9 @@ import io
 import json
 import os
 import re
+import shutil
 import threading
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,11 +20,11 @@ pytest.importorskip("click", reason="the command line needs the extra 'cli'")
 
 import hoptim
 from hoptim.__main__ import main
-from hoptim.cli import export
+from hoptim.cli import export, repeating
 from hoptim.cli import status as looks
 from hoptim.store.locking import lock, mounts
 from tests import report_studies
-from tests.builders import loss, saving, study, train
+from tests.builders import loss, run, saving, study, train, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +246,7 @@ def test_a_status_before_the_first_trial(tmp_path, said):
 def watched(monkeypatch, there) -> None:
     """Between two looks of a watch a trial is trained instead of sleeping."""
     trials = iter(there)
-    monkeypatch.setattr(looks, "time", SimpleNamespace(sleep=lambda _: train_one(trials)))
+    monkeypatch.setattr(repeating, "time", SimpleNamespace(sleep=lambda _: train_one(trials)))
 
 
 def train_one(trials) -> None:
@@ -292,6 +294,91 @@ def test_a_live_watch_keeps_to_its_screen(tmp_path, monkeypatch, capsys):
     assert len(lines) <= 24
     assert any(line.startswith("and 34 more") for line in lines)
     assert len(held) == 40
+
+
+@pytest.mark.parametrize("look", ["watch", "report"])
+def test_a_lost_worker_is_not_waited_for_after_a_stop(tmp_path, said, monkeypatch, look):
+    """The trial of a worker that died is taken back by nobody then, so the look ends as if it were told."""
+    (tmp_path / "hold").mkdir()
+    (tmp_path / "hold" / "1").touch()
+    worker = run("train.py", tmp_path / "s", tmp_path, HOLD=str(tmp_path / "hold"))
+    there = study(tmp_path / "s")
+    wait_until(lambda: there.status().running)
+    there.stop()
+    worker.kill()
+    worker.communicate()
+    monkeypatch.setattr(repeating, "time", SimpleNamespace(sleep=lambda _: pytest.fail("it waits")))
+    monkeypatch.chdir(tmp_path)
+    assert said(look, tmp_path / "s", "--every", 1)
+
+
+def test_a_report_is_written_again_while_there_is_news(tmp_path, said, monkeypatch):
+    """Each look with new records replaces the page, one without leaves it; the last is final."""
+    page, trials, seen = tmp_path / "run.html", iter(study(tmp_path / "s")), []
+
+    def wait(seconds):
+        seen.append((seconds, page.stat().st_ino, page_data(page)))
+        if len(seen) % 2:
+            train_one(trials)
+
+    monkeypatch.setattr(repeating, "time", SimpleNamespace(sleep=wait))
+    assert said("report", tmp_path / "s", "-o", page, "--every", 30) == f"Wrote {page}.\n"
+    assert {(seconds, data["reload"]) for seconds, _, data in seen} == {(30, 30)}
+    assert [data["finished"] for *_, data in seen] == [(looks + 1) // 2 for looks in range(39)]
+    for k, ((_, file, _), (_, later, _)) in enumerate(pairwise(seen)):
+        assert (file == later) == (k % 2 == 1)
+    last = page_data(page)
+    assert (last["finished"], last["complete"], last["reload"]) == (20, True, None)
+    assert sorted(os.listdir(tmp_path)) == ["run.html", "s"]
+
+
+def test_a_repeated_report_has_what_is_told_after_a_stop(tmp_path, said, monkeypatch):
+    """It ends when the last trial in hand is told, and the page that has it loads itself no more."""
+    page, there = tmp_path / "run.html", study(tmp_path / "s")
+    held, seen = there.ask(), []
+
+    def wait(_):
+        seen.append(page_data(page)["reload"])
+        there.stop() if len(seen) == 1 else held.tell(0.5)
+
+    monkeypatch.setattr(repeating, "time", SimpleNamespace(sleep=wait))
+    told = json.loads(said("report", tmp_path / "s", "-o", page, "--every", 0.5, "--json"))
+    assert (told, seen) == ({"file": str(page)}, [0.5, 0.5])
+    last = page_data(page)
+    assert (last["finished"], last["complete"], last["reload"]) == (1, False, None)
+
+
+def test_a_study_that_ends_within_a_look_has_a_last_page(tmp_path, said, monkeypatch):
+    """The page that had all results but was to be loaded again is replaced by one that is not."""
+    page, there = tmp_path / "run.html", study(tmp_path / "s", size=1, steps=1)
+    trials, read, seen = iter(there), hoptim.Study.results, []
+
+    def told_before(self):
+        train_one(trials)
+        return read(self)
+
+    def wait(_):
+        seen.append(page_data(page))
+
+    monkeypatch.setattr(hoptim.Study, "results", told_before)
+    monkeypatch.setattr(repeating, "time", SimpleNamespace(sleep=wait))
+    said("report", tmp_path / "s", "-o", page, "--every", 30)
+    assert [(data["finished"], data["reload"]) for data in [*seen, page_data(page)]] == [(1, 30), (1, None)]
+
+
+def test_a_repeated_report_of_a_study_that_vanishes_is_one_sentence(tmp_path, monkeypatch, capsys):
+    """A directory that is removed meanwhile is status 1 and named, and the last page stays."""
+    page = tmp_path / "run.html"
+    there = study(tmp_path / "s")
+    monkeypatch.setattr(repeating, "time", SimpleNamespace(sleep=lambda _: shutil.rmtree(there.path)))
+    assert main(["report", there.path, "-o", str(page), "--every", "1"]) == 1
+    assert capsys.readouterr().err.startswith(f"hoptim: The directory {there.path!r} is gone")
+    assert page_data(page)["finished"] == 0
+
+
+def page_data(path):
+    """What a page shows, and when it loads itself again."""
+    return json.loads(re.search(r'id="data">(.*?)</script>', path.read_text())[1])
 
 
 def test_pictures_and_pages(done, tmp_path, said):

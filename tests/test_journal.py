@@ -6,6 +6,7 @@ import errno
 import fcntl
 import logging
 import os
+import shutil
 
 import pytest
 
@@ -159,6 +160,15 @@ def test_a_vanished_or_empty_journal_is_an_error(path):
     with pytest.raises(StudyDamaged, match="is gone"):
         append(opened(path), "x")
     assert not path.exists()
+
+
+def test_a_vanished_directory_is_called_so(path):
+    """Of a study whose directory was removed it is not said that its study.json is there."""
+    journal = opened(path)
+    read(journal)
+    shutil.rmtree(path.parent)
+    with pytest.raises(StudyDamaged, match=f"The directory '{path.parent}' is gone"):
+        read(journal)
 
 
 def test_a_directory_made_anew_is_not_written(path):

@@ -270,6 +270,22 @@ def test_writing_replaces_in_one_step(tmp_path):
     assert os.listdir(tmp_path) == ["report.html"]
 
 
+def test_a_page_that_is_written_again_says_how_often(tmp_path):
+    """A page has the seconds after which it loads itself again, and by default none."""
+    study = builders.study()
+    assert Page(report.page(study)).data["reload"] is None
+    report.write(study, tmp_path / "report.html", every=30)
+    assert Page((tmp_path / "report.html").read_text()).data["reload"] == 30
+
+
+@pytest.mark.parametrize("every", [0, -1, math.nan, math.inf, 86_401, "often"])
+def test_what_is_no_interval_is_refused(tmp_path, every):
+    """No page that loads itself without a pause, or later than a browser can wait, is written."""
+    with pytest.raises(hoptim.ArgumentError, match="every must be "):
+        report.write(builders.study(), tmp_path / "report.html", every)
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("where", ["missing/report.html", "file/report.html", "folder"])
 def test_where_nothing_can_be_written_is_said(tmp_path, where):
     """A folder that is not there, or a folder in the report's place, is a StoreError that names it."""

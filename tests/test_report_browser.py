@@ -8,6 +8,7 @@ import json
 import math
 import re
 import shutil
+from contextlib import suppress
 
 import pytest
 
@@ -389,6 +390,36 @@ def test_dark_on_dark_screens_and_light_on_paper(browser, tmp_path, media, light
     brightness = sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
     assert brightness > 200 if light else brightness < 60
     opened.page.close()
+
+
+def test_a_page_that_loads_itself_again_is_as_it_was_left(browser, tmp_path):
+    """With more trials it keeps the one that was pinned, what was chosen, and the place."""
+    study, path = builders.study(), tmp_path / "report.html"
+    builders.advance(study)
+    report.write(study, path, every=600)
+    page = browser.new_page()
+    page.clock.install()
+    page.goto(path.as_uri())
+    page.fill("#member", "2")
+    page.press("#member", "Tab")
+    page.check("input[value=weights]")
+    page.check("#tree")
+    page.select_option("#exploits-of", "winner")
+    page.evaluate("scrollTo(0, 300)")
+    pinned = page.locator("#pinned").inner_text()
+    builders.advance(study)
+    report.write(study, path)
+    with suppress(api.Error):  # the page that is to answer is gone
+        page.clock.fast_forward("10:00")
+    page.locator("#headline", has_text="8 of 20 trials").wait_for()
+    builders.wait_until(lambda: page.evaluate("scrollY") == 300)
+    assert pinned
+    assert page.locator("#pinned").inner_text() == pinned
+    assert page.is_checked("input[value=weights]")
+    assert page.is_checked("#tree")
+    assert page.input_value("#exploits-of") == "winner"
+    assert "Loads itself again" not in page.locator("#details").inner_text()
+    page.close()
 
 
 def test_without_scripts_it_says_so(browser, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,15 @@ class StudyFolder(click.Path):
         return study_folder(value)
 
 
-PATH, FOLDER = _Path(), StudyFolder(file_okay=False)
+class _Seconds(click.FloatRange):
+    """Time to wait; at most a day, and never NaN, which no range excludes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        return self.fail(f"{value!r} is not a number.", param, ctx) if math.isnan(seconds) else seconds
+
+
+PATH, FOLDER, SECONDS = _Path(), StudyFolder(file_okay=False), _Seconds(0.1, 86_400.0)
 
 folder = click.argument("folder", metavar="DIR", type=FOLDER)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

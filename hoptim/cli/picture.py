@@ -14,6 +14,7 @@ from hoptim._files import explained
 from hoptim._text import printable
 from hoptim.cli import options
 from hoptim.cli.output import print_json
+from hoptim.cli.repeating import has_ended, statuses
 
 KINDS = ("hyperparameters", "family-tree", "values", "step-sizes", "overview")  # of hoptim.plot.PLOTS
 _OURS = (b'<meta name="generator" content="hoptim">', b"Software\0hoptim")  # near the front of a file
@@ -68,14 +69,30 @@ def plot(words: tuple[Path | str, ...], output: Path | None, as_json: bool) -> N
     "-o", "--output", type=options.PATH, metavar="FILE",
     help="Page, such as run.html. Default: NAME.html in the current folder.",
 )  # fmt: skip
+@click.option(
+    "--every", type=options.SECONDS, metavar="S",
+    help="Write it again every so many seconds if there is news, until the run ends or Ctrl-C; a browser "
+    "that shows it loads it as often. Default: write it once.",
+)  # fmt: skip
 @options.as_json
-def report(folder: Path, output: Path | None, as_json: bool) -> None:
+def report(folder: Path, output: Path | None, every: float | None, as_json: bool) -> None:
     """Write a run as one page of HTML that works offline."""
     from hoptim.report import write
 
     file = _named(f"{folder.name}.html", output)
-    write(options.opened(folder), file)
-    _tell(file, as_json)
+    study = options.opened(folder)
+    if every is None:
+        write(study, file)
+        _tell(file, as_json)
+        return
+    shown = None
+    for status in statuses(study, every):
+        found = study.results().records, has_ended(status)
+        if found != shown:
+            write(study, file, None if has_ended(status) else every)
+        if shown is None:
+            _tell(file, as_json)
+        shown = found
 
 
 def _parted(words: Sequence[Path | str]) -> tuple[list[Path], str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +11,11 @@ import click
 
 from hoptim.cli import options
 from hoptim.cli.output import print_json, print_line
+from hoptim.cli.repeating import statuses
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hoptim.analysis.status import Status
     from hoptim.study import Study
 
 
@@ -40,7 +38,7 @@ def status(folder: Path, as_json: bool) -> None:
 @click.command()
 @options.folder
 @click.option(
-    "--every", type=click.FloatRange(min=0.1), default=2.0, metavar="S", show_default=True,
+    "--every", type=options.SECONDS, default=2.0, metavar="S", show_default=True,
     help="Seconds between two looks; each reads only new records.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each look.")
@@ -51,7 +49,8 @@ def watch(folder: Path, every: float, as_json: bool) -> None:
     """
     study = options.opened(folder)
     if as_json:
-        _repeat(study, every, lambda status: print_line(status.to_json(study.space)))
+        for found in statuses(study, every):
+            print_line(found.to_json(study.space))
         return
     from hoptim.cli.overview import summary
     from hoptim.cli.screen import console
@@ -60,7 +59,8 @@ def watch(folder: Path, every: float, as_json: bool) -> None:
     if screen.is_terminal:
         _live(study, every, screen)
     else:
-        _repeat(study, every, lambda status: screen.print(summary(status)))
+        for found in statuses(study, every):
+            screen.print(summary(found))
 
 
 def _live(study: Study, every: float, screen: Console) -> None:
@@ -70,15 +70,5 @@ def _live(study: Study, every: float, screen: Console) -> None:
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cursor is shown again
     with Live(console=screen, auto_refresh=False) as live:
-        _repeat(
-            study, every, lambda status: live.update(overview(status, screen, screen.height), refresh=True)
-        )
-
-
-def _repeat(study: Study, every: float, show: Callable[[Status], object]) -> None:
-    while True:
-        found = study.status()
-        show(found)
-        if found.done or (found.stopped is not None and not found.running):
-            return
-        time.sleep(every)
+        for found in statuses(study, every):
+            live.update(overview(found, screen, screen.height), refresh=True)

@@ -10,17 +10,22 @@ import os
 from pathlib import Path
 from string import Template
 
-from hoptim import Study
+from hoptim import ArgumentError, Study
+from hoptim._arguments import moment_of
 from hoptim._files import replace_whole
 from hoptim._paths import user_path
+from hoptim._text import shown
 from hoptim.report.data import data_of
 
 _HERE = Path(__file__).parent
 # In the order in which the page joins them.
-_SCRIPTS = ("data", "numbers", "schedule", "axis", "dom", "plot", "panels", "tables", "pointer", "page")
+_SCRIPTS = (
+    "data", "numbers", "schedule", "axis", "dom", "plot", "panels", "tables", "pointer", "reload", "page",
+)  # fmt: skip
+_LONGEST = 86_400.0  # seconds until a page is loaded again; timers of browsers know no more than 24 days
 
 
-def write(study: Study, path: str | os.PathLike[str]) -> None:
+def write(study: Study, path: str | os.PathLike[str], every: float | None = None) -> None:
     """Write an interactive report into one file; other processes may train meanwhile.
 
     The page holds all finished trials; of more than 100,000 those of every k-th step, the winner's whole
@@ -31,8 +36,11 @@ def write(study: Study, path: str | os.PathLike[str]) -> None:
         study: Study to report on, running or finished, on disk or in memory.
         path: File to write, by custom named .html. A file that is there is replaced in one step, so
             that a browser never sees half of it.
+        every: Seconds after which a browser that shows the page loads it again, at most 86,400, for a file
+            that is written again and again. What was pinned and chosen there stays. Default: None, never.
 
     Raises:
+        ArgumentError: No such number of seconds.
         StoreError: The file cannot be written, for instance because its folder does not exist.
 
     >>> import hoptim, tempfile
@@ -44,21 +52,25 @@ def write(study: Study, path: str | os.PathLike[str]) -> None:
     ...     os.listdir(folder)
     ['report.html']
     """
-    replace_whole(user_path(path), page(study).encode())
+    replace_whole(user_path(path), page(study, every).encode())
 
 
-def page(study: Study) -> str:
+def page(study: Study, every: float | None = None) -> str:
     """Return the report as HTML.
 
     Args:
         study: Study to report on, running or finished, on disk or in memory.
+        every: Seconds after which a browser loads the page again, as in `write`. Default: None, never.
+
+    Raises:
+        ArgumentError: No such number of seconds.
 
     >>> import hoptim
     >>> study = hoptim.Study(None, space={"x": hoptim.Float(0.0, 1.0)}, size=4, steps=3, mode="min")
     >>> page(study).splitlines()[0]
     '<!doctype html>'
     """
-    data = data_of(study)
+    data = {"reload": None if every is None else _interval(every)} | data_of(study)
     style = _text("page.css")
     script = "\n".join(_text(f"{name}.js") for name in _SCRIPTS)
     return Template(_text("page.html")).substitute(
@@ -69,6 +81,15 @@ def page(study: Study) -> str:
         script=script,
         data=_embedded(data),
     )
+
+
+def _interval(every: float) -> float:
+    seconds = moment_of("every", every)
+    if not 0 < seconds <= _LONGEST:
+        raise ArgumentError(
+            f"every must be above 0 and at most {_LONGEST:.0f} seconds, found {shown(every)}."
+        )
+    return seconds
 
 
 def _text(name: str) -> str:

@@ -42,6 +42,7 @@ function details(study) {
         ];
   return [
     ["Written", moment(study.written)],
+    ...(study.reload === null ? [] : [["Loads itself again", `every ${duration(study.reload)}`]]),
     ...ran,
     ["Mode", `${study.mode}, a ${study.mode === "min" ? "lower" : "higher"} value is better`],
     ["Seed", String(study.seed)],
@@ -170,6 +171,7 @@ function control(selection, tooltip) {
   const button = document.getElementById("unpin");
   member.max = study.size - 1;
   for (const radio of document.querySelectorAll("[name=follow]")) {
+    if (radio.checked) selection.follow = radio.value; // a browser may have kept it
     radio.addEventListener("change", () => selection.followBy(radio.value));
   }
   member.addEventListener("change", () => {
@@ -241,6 +243,7 @@ function show(study) {
   control(selection, tooltip);
   fillTables(study, selection);
   document.body.append(tooltip.root);
+  return selection;
 }
 
 const study = new Study(JSON.parse(document.getElementById("data").textContent));
@@ -249,4 +252,5 @@ document.getElementById("none").hidden = study.count > 0;
 document.getElementById("thinned").hidden = study.every === 1;
 setChildren("thinned", thinningNote(study));
 for (const part of document.querySelectorAll(".results")) part.hidden = study.count === 0;
-if (study.count) show(study);
+const kept = study.count ? keepChoices(show(study)) : () => null;
+if (study.reload !== null) setTimeout(() => loadAgain(kept()), 1000 * study.reload);

@@ -36,6 +36,9 @@ class OpenJournal:
             try:
                 self.fd = open_regular(path, flags)
             except FileNotFoundError:
+                folder = os.path.dirname(path)
+                if not os.path.isdir(folder):
+                    raise StudyDamaged(f"The directory {folder!r} is gone with its study.") from None
                 raise StudyDamaged(
                     f"The journal {path!r} is gone though its study.json is there. Restore "
                     "it from a copy, or use another directory; hoptim does not start anew over it."
