@@ -53,7 +53,7 @@ def hostile(path: Path | None = None) -> hoptim.Study:
             [ATTACK, "<b>", "1", 2**60, None, True, "NaN", 'a,"b"\n', "\u2028 --> <!-- \ud800"]
         ),
     }
-    study = hoptim.Study(path, space=space, size=4, steps=60, mode="max")
+    study = hoptim.Study(path, space=space, optimizer=hoptim.ROMUL(), size=4, steps=60, mode="max")
     for trial in study:
         if trial.number % 7 == 3:
             trial.fail(ATTACK + "&lt;\x00]]>" + "x" * 9000, retry=False)

@@ -183,6 +183,7 @@ class Plot {
 
   // Highlight a line, and one trial on it.
   mark(line, cursor) {
+    if (!this.inner) return; // not drawn yet, which will mark it
     if (cursor < 0) return this.layers.mark.replaceChildren();
     const d = this.path(line);
     const [cx, lowest] = this.place(cursor);
