@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 @click.command()
 @options.folder
 @click.option(
-    "--to", "tool", type=click.Choice(["tensorboard", "mlflow"]), required=True, help="Tool to log to."
+    "--to",
+    "tool",
+    type=click.Choice(["tensorboard", "mlflow", "wandb"]),
+    required=True,
+    help="Tool to log to.",
 )
 @click.option(
     "-o", "--output", type=options.FOLDER, metavar="FOLDER",
@@ -55,4 +59,12 @@ def _mlflow(folder: Path) -> Logger:
     return MLflowLogger(folder)
 
 
-_LOGGERS: dict[str, Callable[[Path], Logger]] = {"tensorboard": _tensorboard, "mlflow": _mlflow}
+def _wandb(folder: Path) -> Logger:
+    from hoptim.loggers import WandbLogger
+
+    return WandbLogger(folder)
+
+
+_LOGGERS: dict[str, Callable[[Path], Logger]] = {
+    "tensorboard": _tensorboard, "mlflow": _mlflow, "wandb": _wandb,
+}  # fmt: skip
