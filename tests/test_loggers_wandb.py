@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -23,12 +24,12 @@ from hoptim.loggers.follower import Follower
 from tests.builders import ROOT, study, wait_until
 from tests.test_loggers import finish, logged, made, tell_some
 
-Rows = dict[str, list[dict[str, object]]]
+Rows = dict[str, list[dict[str, Any]]]
 
 
 def wanted(one: hoptim.Study) -> Rows:
     """By run, the rows of one quiet pass: numbers and texts of a step are one row."""
-    found: dict[str, dict[int, dict[str, object]]] = {}
+    found: dict[str, dict[int, dict[str, Any]]] = {}
     for run, step, values, at in logged(one):
         row = found.setdefault(run, {}).setdefault(step, {"_step": step, "_timestamp": at})
         row.update(values)
@@ -83,8 +84,9 @@ class Server:
 class FakeRun:
     """A run that drops steps which do not grow, as W&B does, and is sent when it is finished."""
 
-    def __init__(self, received: list[dict[str, object]]) -> None:
-        self.received, self.unsent = received, []
+    def __init__(self, received: list[dict[str, Any]]) -> None:
+        self.received = received
+        self.unsent: list[dict[str, Any]] = []
         self.starting_step = received[-1]["_step"] + 1 if received else 0
 
     def log(self, row, step, commit):
@@ -154,7 +156,7 @@ def wandb(monkeypatch, tmp_path):
     package.teardown()
 
 
-def records(folder: Path) -> dict[str, list[dict[str, dict]]]:
+def records(folder: Path) -> dict[str, list[dict[str, Any]]]:
     """By run, the records of its only directory, as W&B's own reader prints them."""
     found = {}
     for path in sorted(folder.glob("wandb/offline-run-*/run-*.wandb")):
@@ -167,7 +169,7 @@ def records(folder: Path) -> dict[str, list[dict[str, dict]]]:
     return found
 
 
-def stored(read: dict[str, list[dict[str, dict]]]) -> Rows:
+def stored(read: dict[str, list[dict[str, Any]]]) -> Rows:
     """By run, the rows, of runs that were finished."""
     found: Rows = {}
     for name, lines in read.items():

@@ -18,12 +18,9 @@ if TYPE_CHECKING:
 @click.command()
 @options.folder
 @click.option(
-    "--to",
-    "tool",
-    type=click.Choice(["tensorboard", "mlflow", "wandb"]),
-    required=True,
+    "--to", "tool", type=click.Choice(["tensorboard", "mlflow", "wandb"]), required=True,
     help="Tool to log to.",
-)
+)  # fmt: skip
 @click.option(
     "-o", "--output", type=options.FOLDER, metavar="FOLDER",
     help="Folder for the curves, and for how far they go. Default: the name of DIR and the tool.",
@@ -33,7 +30,7 @@ if TYPE_CHECKING:
     help="Seconds between two looks; each reads only new records.",
 )  # fmt: skip
 def log(folder: Path, tool: str, output: Path | None, every: float) -> None:
-    """Write a run's curves for another tool, until the run ends or Ctrl-C.
+    """Write curves for another tool, until the run ends or Ctrl-C.
 
     It reads the journal, so it may run beside the workers or afterwards, and may be killed and run again:
     nothing is left out or written twice. One process at a time writes to a folder.

@@ -26,7 +26,7 @@ class Place:
     Attributes:
         record: Number of records of the journal that were looked at.
         winner: Number of the trial whose line was logged as the winner's, None before.
-        mark: Mark of the logger. If the last one is None the place is the journal's begin.
+        mark: Mark of the logger. Behind one that is None the place is found at the journal's begin again.
 
     Raises:
         ArgumentError: Another process logs to the folder, or it is of another study, or was written by a
