@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     help="Seconds between two looks; each reads only new records.",
 )  # fmt: skip
 def log(folder: Path, tool: str, output: Path | None, every: float) -> None:
-    """Write curves for another tool, until the run ends or Ctrl-C.
+    """Write curves for another tool until the run ends.
 
     It reads the journal, so it may run beside the workers or afterwards, and may be killed and run again:
     nothing is left out or written twice. One process at a time writes to a folder.
