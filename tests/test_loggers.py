@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hoptim
-from hoptim.loggers import MLflowLogger, TensorBoardLogger, follow, place
+from hoptim.loggers import MLflowLogger, TensorBoardLogger, WandbLogger, follow, place
 from hoptim.loggers.follower import Follower
 from tests.builders import ROOT, study, train, wait_until
 
@@ -332,11 +332,12 @@ def test_reading_only_what_is_new(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("logger", "extra"), [(TensorBoardLogger, "tensorboard"), (MLflowLogger, "mlflow")]
+    ("logger", "extra"),
+    [(TensorBoardLogger, "tensorboard"), (MLflowLogger, "mlflow"), (WandbLogger, "wandb")],
 )
 def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch, logger, extra):
     """The error says what to install."""
-    for name in ("tensorboard", "tensorboard.compat.proto.event_pb2", "mlflow", "mlflow.entities"):
+    for name in ("tensorboard", "tensorboard.compat.proto.event_pb2", "mlflow", "mlflow.entities", "wandb"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(hoptim.MissingExtra, match=rf"'\.\[{extra}\]'"):
         logger(tmp_path)

@@ -143,6 +143,26 @@ def test_mlflow_has_all_members_and_the_winner(tmp_path, monkeypatch):
         assert {len(client.get_metric_history(one.info.run_id, "value")) for one in runs} == {5}
 
 
+def test_wandb_has_all_members_and_the_winner(tmp_path, monkeypatch):
+    """The function of the recipe logs a study whole, in one directory for each run, however often."""
+    needs("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    import wandb
+
+    names = {"__name__": "recipe"}
+    exec(blocks("wandb")[0], names)
+    made = study(tmp_path / "study")
+    for trial in made:
+        trial.tell(trial.params["x"])
+    for _ in range(2):
+        names["log"](made.path, tmp_path / "curves")
+        found = [path.name.split("-", 3)[3] for path in tmp_path.glob("curves/wandb/offline-run-*")]
+        runs = [*(f"member-{member:02}" for member in range(4)), f"winner-trial-{made.best.number}"]
+        assert sorted(found) == [f"{made.uuid}-{run}" for run in runs]
+    wandb.teardown()
+
+
 def test_tensorboard_curves_never_go_back_in_time(tmp_path):
     """In every run steps grow; members have each of their trials; lineages lead to each latest weights."""
     needs("torch", "tensorboard")

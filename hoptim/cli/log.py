@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 @click.command()
 @options.folder
 @click.option(
-    "--to", "tool", type=click.Choice(["tensorboard", "mlflow"]), required=True, help="Tool to log to."
-)
+    "--to", "tool", type=click.Choice(["tensorboard", "mlflow", "wandb"]), required=True,
+    help="Tool to log to.",
+)  # fmt: skip
 @click.option(
     "-o", "--output", type=options.FOLDER, metavar="FOLDER",
     help="Folder for the curves, and for how far they go. Default: the name of DIR and the tool.",
@@ -55,4 +56,12 @@ def _mlflow(folder: Path) -> Logger:
     return MLflowLogger(folder)
 
 
-_LOGGERS: dict[str, Callable[[Path], Logger]] = {"tensorboard": _tensorboard, "mlflow": _mlflow}
+def _wandb(folder: Path) -> Logger:
+    from hoptim.loggers import WandbLogger
+
+    return WandbLogger(folder)
+
+
+_LOGGERS: dict[str, Callable[[Path], Logger]] = {
+    "tensorboard": _tensorboard, "mlflow": _mlflow, "wandb": _wandb,
+}  # fmt: skip

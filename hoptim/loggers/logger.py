@@ -49,7 +49,11 @@ class Logger(Protocol):
         """
 
     def commit(self) -> Any:
-        """Make everything told so far durable, and return a mark, plain JSON, for `begin` to go on from."""
+        """Make everything told so far durable, and return a mark, plain JSON, for `begin` to go on from.
+
+        A tool that cannot say what is durable returns None, and all trials are told again after the next
+        `begin`; it must then know by the step what it has.
+        """
 
     def end(self) -> None:
         """End the runs: the study is done or has stopped. It may be extended or resumed later."""

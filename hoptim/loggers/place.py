@@ -13,6 +13,7 @@ from hoptim.errors import ArgumentError
 
 _FILE, _LOCK = "hoptim-place.json", "hoptim-lock"
 _FORMAT = 1
+_NOWHERE: dict[str, Any] = {"record": 0, "winner": None, "mark": None}
 
 
 class Place:
@@ -25,7 +26,7 @@ class Place:
     Attributes:
         record: Number of records of the journal that were looked at.
         winner: Number of the trial whose line was logged as the winner's, None before.
-        mark: Mark of the logger.
+        mark: Mark of the logger. Behind one that is None the place is found at the journal's begin again.
 
     Raises:
         ArgumentError: Another process logs to the folder, or it is of another study, or was written by a
@@ -73,7 +74,7 @@ class Place:
             try:
                 text = self._path.read_bytes()
             except FileNotFoundError:
-                return {"record": 0, "winner": None, "mark": None}
+                return _NOWHERE
         try:
             found = json.loads(text)
             study, version = found["study"], found["format"]
@@ -87,4 +88,4 @@ class Place:
             raise ArgumentError(
                 f"{str(self._path.parent)!r} has the curves of another study. Log to another folder."
             )
-        return dict(found)
+        return _NOWHERE if found["mark"] is None else dict(found)
