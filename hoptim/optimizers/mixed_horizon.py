@@ -82,6 +82,7 @@ class _Elitist(ROMUL):
         if row == best or (population.healthy[row] and not view.may_exploit(row, self.burn_in)):
             return Proposal(population.number.item(row), population.x[row], population.memo[row])
         equals = np.flatnonzero(population.loss == population.loss.item(best))
+        equals = equals[np.argsort(population.member[equals])]
         donor = row if row in equals else equals.item(member % len(equals))
         return stepped(view, row, donor, self, rng)
 
