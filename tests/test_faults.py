@@ -40,8 +40,8 @@ def test_no_fault_loses_or_doubles_anything():
     [
         ("forget_ids", "close /study/journal", "AlreadyTold"),
         ("keep_state", "pwrite /study/journal", "StudyDamaged"),
-        ("drop_early", "trash", "are lost"),
-        ("say_nothing", "open /study/study.json", "OSError"),
+        pytest.param("drop_early", "trash", "are lost", marks=pytest.mark.slow),
+        pytest.param("say_nothing", "open /study/study.json", "OSError", marks=pytest.mark.slow),
     ],
 )
 def test_what_is_broken_is_found(mutant, calls, said):
