@@ -256,7 +256,7 @@ def test_torch_digits_applied_before_load_is_caught(torch_digits, applied_first)
 
 
 def test_replay_trains_the_winner_again_from_its_schedule_alone(tmp_path):
-    """From the study, or from the saved file without it, every loss is the same; one that differs is told."""
+    """From the study, or its saved file alone, every loss is the same; one that differs is told of."""
     end(start("digits", tmp_path / "run", *SMALL))
     ages = len(hoptim.load(tmp_path / "run" / "pbt-0").schedule())  # two workers: not always all steps
     printed = end(start("replay", tmp_path / "run" / "pbt-0", "--save", tmp_path / "s.json"))
