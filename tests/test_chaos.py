@@ -38,7 +38,7 @@ def place(tmp_path):
 def start(place: SimpleNamespace, **environment: str) -> subprocess.Popen[str]:
     """A worker that stays in its first trial, once it is there."""
     worker = run("train.py", place.study, place.acks, HOLD=str(place.hold), **environment)
-    wait_until(lambda: list(place.study.glob("scratch/*-0/half")))
+    wait_until(lambda: any(half.stat().st_size for half in place.study.glob("scratch/*-0/half")))
     return worker
 
 
@@ -215,7 +215,7 @@ def test_a_pid_of_another_namespace_proves_nothing(place):
     unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
     container = subprocess.Popen([*unshare, *script], env={**os.environ, **there}, text=True)
     try:
-        wait_until(lambda: list(place.study.glob("scratch/*-0/half")))
+        wait_until(lambda: any(half.stat().st_size for half in place.study.glob("scratch/*-0/half")))
         (path,) = (place.study / "workers").iterdir()
         found = json.loads(path.read_text())
         assert found.pop("lease") == 1.0

@@ -126,11 +126,12 @@ def test_an_interrupted_wait_leaves_the_line(held):
     mine.release()
 
 
-def test_a_suite_in_the_background_can_be_interrupted():
+def test_a_suite_in_the_background_can_be_interrupted(tmp_path):
     """Shells start background jobs with SIGINT ignored, and the tests that send it still work."""
     test = f"{__file__}::test_an_interrupted_wait_leaves_the_line"
     ignoring = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh"]
-    suite = [sys.executable, "-m", "pytest", "-q", "-o", "timeout=30", test]
+    own = f"--basetemp={tmp_path / 'inner'}"  # else it removes what earlier suites left, for minutes
+    suite = [sys.executable, "-m", "pytest", "-q", "-o", "timeout=30", own, test]
     ran = subprocess.run(
         [*ignoring, *suite], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
