@@ -173,7 +173,16 @@ def test_the_repository_names_no_machine():
 
 
 @pytest.mark.parametrize(
-    "name", ["language", "language_baselines", "language_lr", "language_pb2", "images", "dropout"]
+    "name",
+    [
+        "language",
+        "language_baselines",
+        "language_lr",
+        "language_pb2",
+        "romul_language",
+        "images",
+        "dropout",
+    ],
 )
 def test_the_tables_of_the_studies_are_the_committed_result(name):
     """What the page quotes of a study's results are lines of its committed output."""
