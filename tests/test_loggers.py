@@ -13,6 +13,7 @@ import warnings
 from contextlib import suppress
 from itertools import chain, pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,9 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hoptim
-from hoptim.loggers import MLflowLogger, TensorBoardLogger, WandbLogger, follow, place
+from hoptim.loggers import MLflowLogger, TensorBoardLogger, WandbLogger, follow, follower, place
 from hoptim.loggers.follower import Follower
-from tests.builders import ROOT, study, train, wait_until
+from tests.builders import ROOT, run, study, train, wait_until
 
 SPACE = {"lr": hoptim.Float(1e-4, 1.0, log=True), "net": {"act": hoptim.Choice(["relu", "gelu"])}}
 HOLD = """
@@ -230,6 +231,21 @@ def test_a_study_that_is_extended_goes_on(tmp_path):
     )
 
 
+def test_a_lost_worker_is_not_waited_for_after_a_stop(tmp_path, monkeypatch):
+    """Nobody takes its trial back then."""
+    (tmp_path / "hold").mkdir()
+    (tmp_path / "hold" / "1").touch()
+    worker = run("train.py", tmp_path / "s", tmp_path, HOLD=str(tmp_path / "hold"))
+    there = study(tmp_path / "s")
+    wait_until(lambda: there.status().running)
+    there.stop()
+    worker.kill()
+    worker.communicate()
+    monkeypatch.setattr(follower, "time", SimpleNamespace(sleep=lambda _: pytest.fail("it waits")))
+    follow(there, logger := Recorder(tmp_path / "log"))
+    assert logger.ends == 1
+
+
 def test_it_ends_when_the_study_has_stopped(tmp_path):
     """Not before the last trial in hand has ended; a study that goes on is followed again."""
     one = made(tmp_path / "s")
@@ -394,6 +410,17 @@ def test_tensorboard_shows_what_was_told(tmp_path, tensorboard):
     assert shown(tmp_path / "log") == wanted(one)
 
 
+def follow_until_killed(one, logger, monkeypatch):
+    """Follow a study and die between the logger's commit and the place."""
+
+    def kill(*args):
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(place, "replace_whole", kill)
+        follow(one, logger)
+
+
 def test_tensorboard_files_are_cut_back_to_the_mark(tmp_path, tensorboard, monkeypatch):
     """A kill between the events and the place leaves nothing that is told twice, in any file."""
     one = made(tmp_path / "s")
@@ -401,13 +428,7 @@ def test_tensorboard_files_are_cut_back_to_the_mark(tmp_path, tensorboard, monke
     with Follower(one, TensorBoardLogger(tmp_path / "log")) as follower:
         follower.look()
     tell_some(one, 6)
-
-    def kill(*args):
-        raise Killed
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(place, "replace_whole", kill)
-        follow(one, TensorBoardLogger(tmp_path / "log"))
+    follow_until_killed(one, TensorBoardLogger(tmp_path / "log"), monkeypatch)
     finish(one)
     follow(one, TensorBoardLogger(tmp_path / "log"))
     assert shown(tmp_path / "log") == wanted(one)
@@ -493,13 +514,7 @@ def test_mlflow_has_what_was_told(tmp_path, mlflow, monkeypatch):
     with Follower(one, MLflowLogger(tmp_path / "log")) as follower:
         follower.look()
     tell_some(one, 6)
-
-    def kill(*args):
-        raise Killed
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(place, "replace_whole", kill)
-        follow(one, MLflowLogger(tmp_path / "log"))
+    follow_until_killed(one, MLflowLogger(tmp_path / "log"), monkeypatch)
     finish(one)
     for _ in range(2):
         follow(one, MLflowLogger(tmp_path / "log"))

@@ -115,6 +115,11 @@ class Status:
         plain = asdict(replace(self, best=None, best_ever=None))
         return {**plain, "best": _brief(self.best, space), "best_ever": _brief(self.best_ever, space)}
 
+    @property
+    def ended(self) -> bool:
+        """Return True if no more trials are to come: all is done, or it stopped and no worker has one."""
+        return self.done or (self.stopped is not None and all(each.lost for each in self.running))
+
     @_html.quiet
     def _repr_html_(self) -> str:
         total = self.size * self.steps

@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     "-o", "--output", type=options.FOLDER, metavar="FOLDER",
     help="Folder for the curves, and for how far they go. Default: the name of DIR and the tool.",
 )  # fmt: skip
-@click.option(
-    "--every", type=click.FloatRange(min=0.1), default=2.0, metavar="S", show_default=True,
-    help="Seconds between two looks; each reads only new records.",
-)  # fmt: skip
+@options.every
 def log(folder: Path, tool: str, output: Path | None, every: float) -> None:
     """Write a run's curves for another tool, as it goes on.
 

@@ -47,6 +47,10 @@ trial = click.option(
     "--trial", type=int, metavar="N", help="Number of the trial. Default: best of the members' latest."
 )
 
+every = click.option(
+    "--every", type=SECONDS, default=2.0, metavar="S", show_default=True,
+    help="Seconds between two looks; each reads only new records.",
+)  # fmt: skip
 single_host = click.option(
     "--single-host",
     is_flag=True,

@@ -14,7 +14,7 @@ from hoptim._files import explained
 from hoptim._text import printable
 from hoptim.cli import options
 from hoptim.cli.output import print_json
-from hoptim.cli.repeating import has_ended, statuses
+from hoptim.cli.repeating import statuses
 
 KINDS = ("hyperparameters", "family-tree", "values", "step-sizes", "overview")  # of hoptim.plot.PLOTS
 _OURS = (b'<meta name="generator" content="hoptim">', b"Software\0hoptim")  # near the front of a file
@@ -87,9 +87,9 @@ def report(folder: Path, output: Path | None, every: float | None, as_json: bool
         return
     shown = None
     for status in statuses(study, every):
-        found = study.results().records, has_ended(status)
+        found = study.results().records, status.ended
         if found != shown:
-            write(study, file, None if has_ended(status) else every)
+            write(study, file, None if status.ended else every)
         if shown is None:
             _tell(file, as_json)
         shown = found

@@ -21,11 +21,6 @@ def statuses(study: Study, every: float) -> Iterator[Status]:
     while True:
         found = study.status()
         yield found
-        if has_ended(found):
+        if found.ended:
             return
         time.sleep(every)
-
-
-def has_ended(status: Status) -> bool:
-    """Return whether a study is done, or was stopped and no worker has a trial of it in hand."""
-    return status.done or (status.stopped is not None and all(each.lost for each in status.running))

@@ -37,10 +37,7 @@ def status(folder: Path, as_json: bool) -> None:
 
 @click.command()
 @options.folder
-@click.option(
-    "--every", type=options.SECONDS, default=2.0, metavar="S", show_default=True,
-    help="Seconds between two looks; each reads only new records.",
-)  # fmt: skip
+@options.every
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each look.")
 def watch(folder: Path, every: float, as_json: bool) -> None:
     """Show the status repeatedly, until the run ends or Ctrl-C.

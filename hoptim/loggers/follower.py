@@ -74,11 +74,12 @@ class Follower:
 
     def look(self) -> bool:
         """Log the trials that ended since the last look; return True if no more are to come."""
-        found, winner = self._study.results(), self._place.winner
+        found, winner, ended = self._study.results(), self._place.winner, False
+        if found.done or (found.stopped is not None and self._study.status().ended):
+            found, ended = self._study.results(), True  # with what was told meanwhile
         trials = found.since(self._place.record)
         for trial in trials:
             self._log(trial, found)
-        ended = found.done or (found.stopped is not None and not found.running)
         if ended:
             winner = self._log_winner(found)
         if trials or winner != self._place.winner:
