@@ -22,6 +22,7 @@ from tests.herd import Notes, Window, is_whole, opened, save
 
 _SHARE = 4  # looks and forks take one part in so many of a process's time
 _DIES = 0.15  # of the copies, in the middle of saving
+_FIRST = 60.0  # seconds until all have told a trial twice
 
 
 class Beside:
@@ -51,6 +52,11 @@ class Beside:
                     finally:
                         os._exit(0)
                 self._pids.append(pid)
+
+    def await_refusals(self) -> None:
+        """Wait until each twice-teller was refused a value: a quick herd may leave it no trial later."""
+        for path in self.folder.glob("tell_twice-*"):
+            wait_until(partial(_has_refused, path), _FIRST)
 
     @property
     def goes_on(self) -> bool:
@@ -88,6 +94,10 @@ class Beside:
         return found
 
 
+def _has_refused(path: Path) -> bool:
+    return any(line[0] == "refused" for line in Notes.read(path))
+
+
 def _lives(pid: int) -> bool:
     """Whether a child lives; the herd may have reaped it."""
     try:
@@ -99,7 +109,7 @@ def _lives(pid: int) -> bool:
 def look(beside: Beside, note: Notes) -> None:
     """Look at all there is to see; each checkpoint that is to be there is whole."""
     most = 0
-    while beside.goes_on:
+    while beside.goes_on or not most:
         began = time.monotonic()
         if (seen := _loaded(beside.study)) is not None:
             seen.status()
@@ -116,8 +126,8 @@ def look(beside: Beside, note: Notes) -> None:
 
 def fork(beside: Beside, note: Notes) -> None:
     """Fork the study; a generation that is not there, or no more, is asked for again."""
-    new = beside.folder / f"fork-{os.getpid()}"
-    while beside.goes_on:
+    new, forked = beside.folder / f"fork-{os.getpid()}", False
+    while beside.goes_on or not forked:
         began = time.monotonic()
         if _loaded(beside.study) is not None:
             try:
@@ -131,6 +141,7 @@ def fork(beside: Beside, note: Notes) -> None:
                     note("wrong", f"a fork has {whole}: {made.check()}")
                 shutil.rmtree(new)
                 note("forked")
+                forked = True
         _rest(began)
 
 

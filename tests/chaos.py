@@ -95,9 +95,10 @@ def chaos(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     sampler = Sampler(herd)
     began = time.monotonic()
     try:
+        beside.start()
+        beside.await_refusals()
         for _ in range(options.workers):
             herd.start()
-        beside.start()
         done = tend(herd, sampler, Faults(options))
         beside.end(_PATIENCE)
         report = {"seed": options.seed, "seconds": round(time.monotonic() - began, 1)}
