@@ -1,17 +1,27 @@
-"""MkDocs hook of the site: shows the examples in docstrings as code."""
+"""MkDocs hook of the site: adds the changelog, and shows the examples in docstrings as code."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from markdown import Extension, Markdown
 from markdown.preprocessors import Preprocessor
+from mkdocs.structure.files import File, Files
+
+_CHANGELOG = Path(__file__).resolve().parents[1] / "CHANGELOG.md"
 
 
 def on_config(config: Any) -> None:
     """Add the extension to those of mkdocs.yml; MkDocs calls this."""
     config.markdown_extensions.append(Examples())
+
+
+def on_files(files: Files, config: Any) -> None:
+    """Add the changelog, which is no page of this folder; MkDocs calls this."""
+    text = _CHANGELOG.read_text(encoding="utf-8").replace("](docs/", "](")
+    files.append(File.generated(config, "changelog.md", content=text))
 
 
 class Examples(Extension):
