@@ -21,10 +21,11 @@ OFFLINE = {
     "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1",
     "KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "",
 }  # fmt: skip
-TRAINERS = {
-    "lightning": ["lightning"],
-    "huggingface": ["transformers", "accelerate"],
-    "keras": ["keras", "torch"],
+TRAINERS = {  # what each needs, and the steps of a trial
+    "lightning": (["lightning"], 4),
+    "huggingface": (["transformers", "accelerate"], 4),
+    "keras": (["keras", "torch"], 4),
+    "sb3": (["stable_baselines3"], 256),
 }
 FOLLOWED = {  # from top to bottom, with what is quoted compared; and what they need besides
     "sklearn": ["sklearn"],
@@ -244,9 +245,10 @@ PARTS = """
 @pytest.mark.parametrize("name", TRAINERS)
 def test_a_trainer_trains_one_interval_per_trial(tmp_path, name):
     """The framework's own trainer, resumed by each trial; `trial.check` in the recipe proves the values."""
-    needs(*TRAINERS[name])
+    packages, steps = TRAINERS[name]
+    needs(*packages)
     played(tmp_path, "\n".join(blocks(name)))
-    assert_one_interval_each(hoptim.load(tmp_path / "runs" / name), "steps", 4)
+    assert_one_interval_each(hoptim.load(tmp_path / "runs" / name), "steps", steps)
 
 
 @pytest.mark.parametrize("name", FOLLOWED)
