@@ -181,6 +181,7 @@ def test_the_repository_names_no_machine():
         "language_pb2",
         "romul_language",
         "images",
+        "images_lr",
         "dropout",
     ],
 )
