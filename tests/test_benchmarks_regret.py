@@ -283,3 +283,24 @@ def test_the_figures_of_other_sizes_are_the_committed_results(members):
     worst, mean = ends(row for row in rows if row.name in CHOSEN_ON)
     text = " ".join((ROOT / "docs" / "optimizers.md").read_text().split())
     assert re.search(rf"with {members} members [^.]*{worst}\D+{mean}", text, re.IGNORECASE)
+
+
+def test_what_is_said_of_pb2_is_the_committed_result():
+    """Where it leaves nothing, its regrets where greed loses, and the means."""
+    rows, printed = committed("regret_pb2")
+    pb2 = {row.name: row.regrets["PB2"] for row in rows if row.regrets is not None}
+    text = " ".join((ROOT / "docs" / "optimizers.md").read_text().split("**On the toys above**")[1].split())
+    best = re.search("nothing of the gain on (.*?), where", text)[1].replace(" and ", ", ").split(", ")
+    assert sorted(best) == sorted(
+        {"rosenbrock, noisy evaluation": "noisy rosenbrock"}.get(name, name)
+        for name, regret in pb2.items()
+        if regret == 0
+    )
+    quadratics = [regret for name, regret in pb2.items() if name.startswith("quadratic")]
+    assert f"{min(quadratics):.2f} to {max(quadratics):.2f} on the quadratics" in text
+    assert f"{pb2['deceptive']:.2f} on the first deceptive" in text
+    highest = max(max(row.regrets.values()) for row in rows if row.regrets is not None)
+    assert highest == pb2["regularisation"]
+    assert f"{highest:.2f} on regularisation, the highest of all methods" in text
+    mean = re.search(r"\nmean (.*)", printed)[1].split()
+    assert f"On average it is {mean[-1]}, `MixedHorizon`'s is {mean[-2]}" in text
