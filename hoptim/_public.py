@@ -50,6 +50,7 @@ from hoptim.space.dimension import Dimension
 from hoptim.space.listed import Choice, Ordinal
 from hoptim.space.numeric import Float, Int
 from hoptim.space.space import Space
+from hoptim.start import Start
 from hoptim.stopping import Stop, Stopped
 from hoptim.study import Study, load
 from hoptim.trial import FinishedTrial, Trial
@@ -98,6 +99,7 @@ __all__ = [
     "Schedule",
     "Space",
     "SpaceError",
+    "Start",
     "Stop",
     "Stopped",
     "StoreError",

@@ -27,6 +27,7 @@ from hoptim.session.results import Results
 from hoptim.session.session import Session
 from hoptim.session.study_config import StudyArguments, space_of
 from hoptim.space.space import Space
+from hoptim.start import Start
 from hoptim.stopping import Stopped
 from hoptim.trial import FinishedTrial, Keeper, Trial
 
@@ -54,8 +55,8 @@ class Study:
             guess would cost a run.
         optimizer: Search algorithm. Default: the recorded one when reopened, else `MixedHorizon()`.
         seed: Seed of the draws and of every trial, 0 or more. Default: 0.
-        start: Known first configurations of the first members, each a full or partial mapping.
-            Default: the recorded ones when reopened, else none.
+        start: Known first configurations of the first members, each a full or partial mapping, or a
+            `Start`, which has trained weights besides. Default: the recorded ones when reopened, else none.
         resume: Record that a study which has stopped goes on. Default: False, which leaves it stopped.
         **options: Options of this process: `lead`, `synchronous`, `keep`, `max_attempts`,
             `max_interruptions`, `max_deaths`, `lease`, `lock_timeout`, `single_host`, `strict`,
@@ -87,7 +88,7 @@ class Study:
         mode: str,
         optimizer: Optimizer | None = None,
         seed: int = 0,
-        start: Sequence[Mapping[str, Any]] | None = None,
+        start: Sequence[Mapping[str, Any] | Start] | None = None,
         resume: bool = False,
         **options: Unpack[OptionKeywords],
     ) -> None:
@@ -247,14 +248,14 @@ class Study:
         """Return what a trial's weights were really trained with, by age, through every exploit.
 
         In a fork with another space it begins with the generation that was brought into it; what came
-        before is `study.origin.schedule(...)`.
+        before is `study.origin.schedule(...)`. From a `Start` on, it begins at the age that this gave.
 
         Args:
             trial: Finished trial or its number. Default: `best`.
 
         Raises:
             NoResult: No member's latest trial has a finite value.
-            ArgumentError: No such trial has ended, or it failed.
+            ArgumentError: No such trial has ended, it failed, or it stands for a `Start`.
         """
         return self.results().schedule(trial)
 

@@ -28,8 +28,9 @@ class FinishedTrial:
         number: Number of the trial, counted from 0 in the order of proposals.
         member: Member that the trial belongs to.
         step: Count of the member's own trials before this one.
-        age: Intervals that the weights had been trained before.
-        parent: Number of the trial whose weights it continued from, None when fresh.
+        age: Intervals that the weights had been trained before; 1 less than the age of a `Start` in the
+            trial that stands for it.
+        parent: Number of the trial whose weights it continued from, None when fresh or given by a `Start`.
         params: Hyperparameters asked for.
         seed: Seed that the trial was given.
         value: Value as told, in the user's sign; NaN when the trial failed, or advanced without a value.
@@ -38,7 +39,7 @@ class FinishedTrial:
         attempt: 1 for the first try, one more for each failure before.
         interruptions: Claims that were released or lost with their worker.
         failed: Reason of the final failure, None when the trial was told.
-        worker: Worker that ended it.
+        worker: Worker that ended it; "start" for one that stands for a `Start`.
         asked: Time of the proposal, seconds since 1970.
         claimed: Time of the claim that ended it, seconds since 1970.
         ended: Time of the end, seconds since 1970.
@@ -47,8 +48,8 @@ class FinishedTrial:
             exactly the trials that ended before it.
         x: Coordinates of the optimizer, `(d,)`.
         memo: Memo of the optimizer.
-        valued: False when it was trained and not valued, see `Trial.advance`, or `fork` dropped its value;
-            its `value` is NaN then.
+        valued: False when it was trained and not valued, see `Trial.advance`, `fork` dropped its value, or
+            it stands for a `Start`; its `value` is NaN then.
     """
 
     number: int

@@ -21,7 +21,7 @@ FILES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("
 MODULES = {name.removesuffix(".py") for name in FILES}
 GROUND = {"errors", "_arguments", "_html", "_paths", "_text"}
 SYSTEM = {"_files", "_signals"}  # calls of the operating system; never for optimizers, which are pure
-FACE = {"__init__", "errors", "trial", "options", "stopping", "study"}  # what any user may name
+FACE = {"__init__", "errors", "trial", "options", "start", "stopping", "study"}  # what any user may name
 MAY_SEE = {  # room, a folder or a file at the top: the rooms that it may import from, all above it
     "_text": set(),
     "_html": {"_text"},
@@ -34,17 +34,18 @@ MAY_SEE = {  # room, a folder or a file at the top: the rooms that it may import
     "_reads": set(),
     "_in_force": GROUND,
     "trial": GROUND | {"_in_force", "_reads"},
+    "start": GROUND,
     "stopping": GROUND,
     "options": GROUND | {"stopping", "trial"},
     "space": GROUND,
     "optimizers": GROUND | {"space"},
     "analysis": GROUND | {"_files", "trial", "stopping", "space"},
-    "store": GROUND | SYSTEM | {"trial", "options", "stopping"},
+    "store": GROUND | SYSTEM | {"trial", "options", "start", "stopping"},
     "session": GROUND | SYSTEM | {
-        "_reads", "trial", "options", "stopping", "space", "optimizers", "analysis", "store",
+        "_reads", "trial", "options", "start", "stopping", "space", "optimizers", "analysis", "store",
     },
     "study": GROUND | {
-        "trial", "options", "stopping", "space", "optimizers", "analysis", "session", "store",
+        "trial", "options", "start", "stopping", "space", "optimizers", "analysis", "session", "store",
     },
     "forking": GROUND | {"_files", "options", "space", "optimizers", "session", "store", "study"},
     "reevaluation": GROUND | {"trial", "analysis", "session", "store", "study"},

@@ -56,7 +56,7 @@ class Schedule(Sequence[Interval]):
     without a study, gives the same weights if training is a function of params and seed.
 
     Args:
-        intervals: Intervals by age, from 0 or from where a fork with another space began.
+        intervals: Intervals by age, from 0, or from where a `Start` or a fork with another space began.
         space: Space of the study.
 
     Raises:

@@ -19,6 +19,7 @@ from hoptim.cli import options
 from hoptim.cli.output import print_json, print_json_list, trial_json
 from hoptim.errors import ArgumentError, NoResult
 from hoptim.space.space import Space
+from hoptim.start import GIVEN
 from hoptim.trial import FinishedTrial
 
 _HEADER = ("age", "trial", "member", "value", "copied", "instead of its own")
@@ -66,12 +67,10 @@ def _show(found: Lineage) -> None:
 
     trial, founder, moves = found.trial, found.founder, counted(len(found.exploits), "exploit")
     click.echo(f"Trial {trial.number}, step {trial.step} of member {trial.member}: value {_value(trial)}.")
-    start = (
-        "fresh weights"
-        if founder.origin is None
-        else f"trial {founder.origin} of the study it was forked from"
+    begin = {"fresh": "fresh weights", "given": "weights that start= gave"}.get(
+        _start(founder), f"trial {founder.origin} of the study it was forked from"
     )
-    click.echo(f"Trained {counted(trial.age + 1, 'interval')}; from {start} on, through {moves}:\n")
+    click.echo(f"Trained {counted(trial.age + 1, 'interval')}; from {begin} on, through {moves}:\n")
     screen = console()
     rows = [_row(trial, found.family.exploit(trial)) for trial in found.line]
     for table in tables(_HEADER, rows, 4, screen.width, left=_HEADER[4:]):
@@ -101,7 +100,9 @@ def _value(trial: FinishedTrial) -> str:
 def _start(trial: FinishedTrial) -> str:
     if trial.parent is not None:
         return ""
-    return "fresh" if trial.origin is None else "forked"
+    if trial.origin is not None:
+        return "forked"
+    return "given" if trial.worker == GIVEN else "fresh"
 
 
 def _lineage_json(found: Lineage, space: Space) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from hoptim.cli.output import brief, written
 def schedule(folder: Path, trial: int | None, form: str | None, output: Path | None) -> None:
     """Print what the winner was trained with, by age.
 
-    The schedule begins with fresh weights and follows every exploit. A file whose name ends in .csv is
-    CSV, any other is JSON.
+    The schedule begins with fresh weights, or those that start= gave, and follows every exploit. A file
+    whose name ends in .csv is CSV, any other is JSON.
     """
     found = options.opened(folder).schedule(trial)
     if output is not None and form is None:

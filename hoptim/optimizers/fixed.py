@@ -116,8 +116,8 @@ def _by_age(schedule: Any) -> list[dict[str, Any]]:
     elif hasattr(schedule, "intervals") and hasattr(schedule, "space"):
         if (first := schedule.intervals[0].age) != 0:
             raise ArgumentError(
-                f"Fixed: the schedule must begin at age 0, but this one, of a fork, begins at age {first}; "
-                "study.origin.schedule(...) has the intervals before."
+                f"Fixed: the schedule must begin at age 0, but this one begins at age {first}. Of a fork, "
+                "study.origin.schedule(...) has the intervals before; of a Start, nobody recorded them."
             )
         found = [schedule.space.record(interval.params) for interval in schedule.intervals]
     else:

@@ -39,6 +39,11 @@ class Study {
     return line.reverse();
   }
 
+  // True if a trial stands for weights that start= gave, and was not trained.
+  isGiven(i) {
+    return this.given.includes(this.number[i]);
+  }
+
   // The member's trial before, among those shown; -1 for its first.
   previous(i) {
     return this.nth[i] === 0 ? -1 : this.members[this.member[i]][this.nth[i] - 1];

@@ -12,6 +12,7 @@ from hoptim import ROMUL, Dimension, FinishedTrial, Study
 from hoptim._text import json_number
 from hoptim.analysis.ranking import best
 from hoptim.report.thinning import thinned
+from hoptim.start import GIVEN
 
 _MOST = 100_000  # trials that a page shows, and some of more; a browser draws so many in seconds
 _MAX_LENGTH = 4000  # characters of a failure's text, from both ends: a traceback's cause stands in the last
@@ -58,6 +59,7 @@ def data_of(study: Study) -> dict[str, Any]:
         "space": json.dumps(study.space.to_json()),  # as text: whole numbers may be beyond JavaScript's
         "params": [_param(name, dim, flat) for name, dim in dimensions.items()],
         "metrics": _metrics(trials),
+        "given": [trial.number for trial in trials if trial.worker == GIVEN],
         "failures": [{"trial": t.number, "why": _cut(t.failed)} for t in trials if t.failed is not None],
         "trials": _columns(trials),
     }

@@ -98,8 +98,9 @@ function scheduleButtons(study) {
     await copy(text());
     status.textContent = "Copied.";
   };
-  const csv = () => scheduleCsv(study, study.winnerLine);
-  const json = () => scheduleJson(study, study.winnerLine);
+  const trained = study.winnerLine.filter((i) => !study.isGiven(i));
+  const csv = () => scheduleCsv(study, trained);
+  const json = () => scheduleJson(study, trained);
   return [
     button("Copy CSV", copied(csv)),
     button("Copy JSON", copied(json)),

@@ -88,7 +88,7 @@ function tooltipOf(study, i) {
 
 function origin(study, i) {
   const donor = study.parent[i];
-  if (donor < 0) return "fresh";
+  if (donor < 0) return study.isGiven(i) ? "given" : "fresh";
   return study.isExploit(i)
     ? `copied from member ${study.member[donor]}, step ${study.step[donor]}`
     : "its own";

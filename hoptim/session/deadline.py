@@ -13,6 +13,7 @@ import numpy as np
 from hoptim._arguments import moment_of
 from hoptim._text import shown
 from hoptim.errors import ArgumentError, DeadlineNear
+from hoptim.start import GIVEN
 from hoptim.store.state import State
 
 _OWN = 20  # trials of this process that an estimate is made from
@@ -78,9 +79,14 @@ class Durations:
 
 
 def _recorded(state: State) -> Iterator[float]:
-    """Yield durations from the journal, the latest first; a fork's first trials took none."""
+    """Yield durations from the journal, the latest first; trials from elsewhere took none."""
     for trial in reversed(state.finished.values()):
-        if trial.ended is not None and trial.failed is None and trial.origin is None:
+        if (
+            trial.ended is not None
+            and trial.failed is None
+            and trial.origin is None
+            and trial.worker != GIVEN
+        ):
             yield max(0.0, trial.ended - trial.claimed)
 
 

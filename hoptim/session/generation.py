@@ -13,6 +13,7 @@ from hoptim.analysis.ranking import best_first
 from hoptim.errors import ArgumentError, SpaceError
 from hoptim.session.session import Session
 from hoptim.space.space import Space
+from hoptim.start import GIVEN
 from hoptim.store.adoption import AdoptedTrial
 from hoptim.store.state import State
 from hoptim.store.trial_record import TrialRecord
@@ -97,6 +98,7 @@ def bring_over(
             origin=record.number, age=record.age, seed=record.seed,
             value=record.value if record.valued else None, metrics=record.metrics,
             checkpoint=checkpoints.get(record.number),
+            worker=GIVEN if record.worker == GIVEN else "fork",
         )  # fmt: skip
         generation.append(adopted)
     return generation

@@ -24,6 +24,7 @@ from hoptim.errors import ArgumentError, NoResult
 from hoptim.session.prehistory import comparable
 from hoptim.session.present import Presenter
 from hoptim.session.study_config import StudyConfig
+from hoptim.start import GIVEN
 from hoptim.stopping import Stopped
 from hoptim.store.state import State
 from hoptim.store.trial_record import TrialRecord
@@ -162,18 +163,23 @@ class Results:
 
         In a fork with another space it begins with the generation that was brought into it; what came
         before is `study.origin.schedule(...)`. In one with another objective, what came before has no
-        values.
+        values. Weights that a `Start` gave are no interval: it begins at their age.
 
         Args:
             trial: Finished trial or its number. Default: `best`.
 
         Raises:
             NoResult: No member's latest trial has a finite value.
-            ArgumentError: No such trial has ended, or it failed.
+            ArgumentError: No such trial has ended, it failed, or it stands for a `Start`.
         """
         line = self.lineage(trial).line
         if line[-1].valued and not line[-1].finite:
             raise ArgumentError(f"Trial {line[-1].number} failed, so there is nothing to train again.")
+        if line[-1].worker == GIVEN:
+            raise ArgumentError(
+                f"Trial {line[-1].number} stands for weights that start= gave, so nothing was trained here."
+            )
+        line = [trial for trial in line if trial.worker != GIVEN]
         before: Sequence[Interval] = ()
         space = self._config.space
         old = None if line[0].origin is None else self._before()

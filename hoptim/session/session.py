@@ -29,6 +29,7 @@ from hoptim.session.study_config import StudyArguments, StudyConfig
 from hoptim.session.unread import Unread
 from hoptim.space.space import Space
 from hoptim.store import study_file
+from hoptim.store.beginning import require_there
 from hoptim.store.claim import Claim, Held
 from hoptim.store.layout import ORIGIN
 from hoptim.store.line_format import Record
@@ -120,12 +121,23 @@ class Session:
         Callbacks(options.callbacks)  # bad ones are refused before anything is made
         if path is None:
             config = StudyConfig.of(arguments)
-            return cls(None, StudyFile(os.urandom(16).hex(), config.to_json(), steps), config, options)
+            require_there(config.beginnings)
+            session = cls(None, StudyFile(os.urandom(16).hex(), config.to_json(), steps), config, options)
+            session.store.begin(config.beginnings, session.propose)
+            return session
         folder = study_folder(path)
         found = study_file.read(folder)
         config = StudyConfig.of(arguments, None if found is None else found.identity)
         if found is None:
-            found = study_file.create(folder, config.to_json(), steps, options.single_host)
+            if not study_file.is_bereft(folder):
+                require_there(config.beginnings)
+
+            def begin(settings: StudyFile) -> list[Record]:
+                session = cls(folder, settings, config, options)
+                return session.store.begin(config.beginnings, session.propose)
+
+            first = begin if config.beginnings else None
+            found = study_file.create(folder, config.to_json(), steps, options.single_host, first)
             config = StudyConfig.of(arguments, found.identity)  # another process may have been first
         session = cls(folder, found, config.matched(folder, found.identity), options)
         session._extend(steps)

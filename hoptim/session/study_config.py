@@ -23,6 +23,8 @@ from hoptim.optimizers.random_search import RandomSearch
 from hoptim.optimizers.romul import ROMUL
 from hoptim.optimizers.truncation import TruncationSelection
 from hoptim.space.space import Space
+from hoptim.start import Start
+from hoptim.store.beginning import Beginning
 from hoptim.store.differences import require_same
 
 _OURS = (
@@ -49,7 +51,7 @@ class StudyArguments(NamedTuple):
     size: int
     mode: str
     seed: int
-    start: Sequence[Mapping[str, Any]] | None
+    start: Sequence[Mapping[str, Any] | Start] | None
 
 
 class StudyConfig(NamedTuple):
@@ -62,6 +64,9 @@ class StudyConfig(NamedTuple):
         mode: "min" or "max".
         seed: Seed, 0 or more.
         start: First configurations of the first members, as `Space.record` gives them.
+        ages: Ages of the checkpoints that the same members begin with, None for fresh weights; empty if all
+            do.
+        beginnings: These checkpoints where this call named them; not recorded.
     """
 
     space: Space
@@ -70,6 +75,8 @@ class StudyConfig(NamedTuple):
     mode: str
     seed: int
     start: Sequence[Mapping[str, Any]]
+    ages: Sequence[int | None] = ()
+    beginnings: Sequence[Beginning] = ()
 
     @property
     def sign(self) -> int:
@@ -98,10 +105,13 @@ class StudyConfig(NamedTuple):
         if len(entries) > size:
             raise ArgumentError(f"start has {len(entries)} entries for {size} members.")
         optimizer.check_space(space)
-        first = [space.record_start(entry) for entry in entries]
+        first = [space.record_start(each.params if isinstance(each, Start) else each) for each in entries]
+        given = {member: each for member, each in enumerate(entries) if isinstance(each, Start)}
+        beginnings = [Beginning(member, str(each.checkpoint), each.age) for member, each in given.items()]
+        ages = [given[i].age if i in given else None for i in range(len(entries))] if given else []
         if start is None and recorded is not None:
-            first = recorded.get("start", [])
-        return cls(space, optimizer, size, mode, seed, first)
+            first, ages = recorded.get("start", []), recorded.get("start_ages", [])
+        return cls(space, optimizer, size, mode, seed, first, ages, beginnings)
 
     @classmethod
     def reopened(
@@ -144,7 +154,8 @@ class StudyConfig(NamedTuple):
         """Return the settings as plain JSON, as they are recorded."""
         own = {"space": self.space.to_json(), "optimizer": self.optimizer.describe()}
         rest = {"size": self.size, "mode": self.mode, "seed": self.seed, "start": list(self.start)}
-        found: dict[str, Any] = plain({**own, **rest}, "The settings")
+        ages = {"start_ages": list(self.ages)} if self.ages else {}
+        found: dict[str, Any] = plain({**own, **rest, **ages}, "The settings")
         return found
 
 
@@ -155,7 +166,7 @@ def _check_optimizer(optimizer: Any) -> None:
         )
 
 
-def _entries(start: Any) -> list[Mapping[str, Any]]:
+def _entries(start: Any) -> list[Mapping[str, Any] | Start]:
     """Return the first configurations that a user gave as a list."""
     try:
         entries = [] if start is None else list(start)
@@ -164,7 +175,7 @@ def _entries(start: Any) -> list[Mapping[str, Any]]:
             f"start must be a list of mappings from name to value, found {shown(start)}."
         ) from error
     for entry in entries:
-        if not isinstance(entry, Mapping):
+        if not isinstance(entry, (Mapping, Start)):
             raise ArgumentError(
                 f"start must be a list of mappings from name to value, found {shown(entry)}."
             )
@@ -182,7 +193,8 @@ def _read(recorded: Mapping[str, Any], space: Space | None, optimizer: Optimizer
         arguments = StudyArguments(
             ordered, optimizer, recorded["size"], recorded["mode"], recorded["seed"], recorded["start"]
         )
-        return StudyConfig.of(arguments)._replace(start=list(recorded["start"]))
+        ages = list(recorded.get("start_ages", ()))
+        return StudyConfig.of(arguments)._replace(start=list(recorded["start"]), ages=ages)
     except (HoptimError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise StudyDamaged(
             f"The settings in study.json are none that this hoptim wrote: {type(error).__name__}: {error}"

@@ -31,6 +31,7 @@ class AdoptedTrial:
         value: Value that was told; NaN if the trial failed, None if it was trained and not valued.
         metrics: Metrics that were told.
         checkpoint: Path of the checkpoint in the other study; None without one.
+        worker: Name in a worker's place; `GIVEN` of a trial that was not trained in the other study either.
     """
 
     params: dict[str, Any]
@@ -43,12 +44,13 @@ class AdoptedTrial:
     value: float | None
     metrics: Mapping[str, Any] | None
     checkpoint: str | None
+    worker: str
 
     def ask(self, member: int) -> Record:
         """Return the fields of the record that asks the trial for a member."""
         fields: Record = {
             "trial": member, "member": member, "step": 0, "parent": None, "x": self.x,
-            "params": self.params, "memo": self.memo, "worker": "fork", "origin": self.origin,
+            "params": self.params, "memo": self.memo, "worker": self.worker, "origin": self.origin,
             "age": self.age, "seed": self.seed,
         }  # fmt: skip
         return fields | ({"retain": True} if self.retain else {})

@@ -11,6 +11,7 @@ from typing import Any
 from hoptim.errors import ArgumentError
 from hoptim.options import Options
 from hoptim.store.adoption import AdoptedTrial, publish_generation, record_generation
+from hoptim.store.beginning import Beginning, begin
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.claim import Claim, Held
 from hoptim.store.claims import Claims, Propose
@@ -343,6 +344,26 @@ class Store:
         published = publish_generation(self.checkpoints, self.refresh(), generation)
         with self._transaction() as transaction:
             record_generation(transaction, generation, published)
+
+    def begin(self, beginnings: Sequence[Beginning], propose: Propose) -> list[Record]:
+        """Copy the checkpoints that a study without trials begins with, and fold the records that say so.
+
+        Args:
+            beginnings: Members and what they begin with.
+            propose: Function that gives the fields of the first trial of a member.
+
+        Returns:
+            The records, for the one who makes the study's directory to write.
+
+        Raises:
+            StoreError, CheckpointError: A checkpoint cannot be copied.
+        """
+        if isinstance(self.journal, FileJournal):  # not made yet, nor is its first record
+            self.state.apply({"op": "create", "format": NEWEST})
+        records = begin(self.state, beginnings, self.checkpoints, propose)
+        if isinstance(self.journal, MemoryJournal):
+            self.journal.append(records)
+        return records
 
     def pin(self, choose: Callable[[State], Iterable[int]]) -> Pin:
         """Keep checkpoints of trials from being dropped, until the returned pin is released.

@@ -9,12 +9,13 @@ import os
 import re
 import reprlib
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hoptim._arguments import LARGEST_COUNT
+from hoptim._arguments import LARGEST_COUNT, MOST_MEMBERS
 from hoptim._files import explained, is_there, make_folder, read_front, sync, write_new
 from hoptim.errors import NewerFormat, StudyDamaged
 from hoptim.store import line_format
@@ -42,6 +43,9 @@ class StudyFile(NamedTuple):
     uuid: str
     identity: dict[str, Any]
     steps: int
+
+
+Begin = Callable[[StudyFile], Sequence[Record]]
 
 
 def read(folder: Path) -> StudyFile | None:
@@ -78,7 +82,13 @@ def is_bereft(folder: Path) -> bool:
         return is_there(folder / JOURNAL) and not is_there(folder / STUDY)
 
 
-def create(folder: Path, identity: Mapping[str, Any], steps: int, single_host: bool = False) -> StudyFile:
+def create(
+    folder: Path,
+    identity: Mapping[str, Any],
+    steps: int,
+    single_host: bool = False,
+    begin: Begin | None = None,
+) -> StudyFile:
     """Make a study in a folder, or read the one that another process made first.
 
     A study.json that is gone is written again, if the settings are those that the journal names.
@@ -88,6 +98,8 @@ def create(folder: Path, identity: Mapping[str, Any], steps: int, single_host: b
         identity: Plain JSON.
         steps: Trials of each member.
         single_host: True if all processes run on this machine, see `StudyLock.of`. Default: False.
+        begin: Function that is called under the lock if the study is made here, and returns the records
+            behind record 0 that it is made with. Default: none.
 
     Raises:
         StudyDamaged: A journal with trials is there, and a study.json of these settings is not its.
@@ -99,7 +111,7 @@ def create(folder: Path, identity: Mapping[str, Any], steps: int, single_host: b
         )  # the user's own link is as good as its target
     with StudyLock.of(folder, single_host).hold(None), explained("create the study", folder):
         there = _read_anew(folder)
-        return there or _write(folder, StudyFile(os.urandom(16).hex(), dict(identity), steps))
+        return there or _write(folder, StudyFile(os.urandom(16).hex(), dict(identity), steps), begin)
 
 
 def wrong_fields(found: Mapping[str, Any]) -> Iterator[str]:
@@ -140,22 +152,39 @@ def _read_anew(folder: Path) -> StudyFile | None:
     raise OSError(errno.ESTALE, "study.json is listed but not found")
 
 
-def _write(folder: Path, settings: StudyFile) -> StudyFile:
+def _write(folder: Path, settings: StudyFile, begin: Begin | None) -> StudyFile:
     """Write the journal first: study.json makes it a study, so a crash between the two leaves none."""
     journal, data = folder / JOURNAL, _encoded(NEWEST, settings)
-    record = {
+    record: Record = {
         "n": 0, "id": os.urandom(6).hex(), "op": "create", "format": NEWEST,
         "uuid": settings.uuid, "study": _digest(data),
     }  # fmt: skip
     make_folder(folder / WORKERS)
     if journal.exists():
-        if read_front(journal, 2 * line_format.LONGEST).count(b"\n") > 1:
+        if _was_used(journal):
             return _write_again(folder, settings)
         journal.unlink()
-    write_new(journal, line_format.encode(record, line_format.start(settings.uuid)))
+    if begun := [] if begin is None else begin(settings):
+        record["begun"] = len(begun)
+    lines, last = [], line_format.start(settings.uuid)
+    for each in (record, *begun):
+        lines.append(line_format.encode(each, last))
+        last = lines[-1][:8]
+    write_new(journal, b"".join(lines))
     sync(folder)
     _place(folder, data)
     return settings
+
+
+def _was_used(journal: Path) -> bool:
+    """Return whether a journal has more lines than its study was made with."""
+    begun = None
+    with suppress(ValueError, RecursionError, KeyError, TypeError):
+        begun = json.loads(read_front(journal, line_format.LONGEST).split(b"\n")[0][9:])["begun"]
+    if type(begun) is not int or not 0 < begun <= 2 * MOST_MEMBERS:
+        begun = 0
+    with journal.open("rb") as lines:
+        return sum(line.endswith(b"\n") for line in islice(lines, begun + 2)) > begun + 1
 
 
 def _encoded(version: int, settings: StudyFile) -> bytes:

@@ -23,7 +23,7 @@ class TrialRecord:
         params: Hyperparameters, plain JSON.
         x: Coordinates of the hyperparameters, `(d,)`.
         memo: Memo of the optimizer, plain JSON.
-        age: Age of the parent and 1, else 0.
+        age: Age of the parent and 1, else 0; -1 of weights that were given and never trained.
         seed: Seed of the trial, see `trial_seed`.
         asked: Time of the proposal, seconds since 1970.
         proposed: Number of the record that proposed it.
@@ -104,9 +104,10 @@ class TrialRecord:
         )  # fmt: skip
         if parent is not None and not parent.valued:
             trial.since, trial.span = parent.since, parent.span + 1
-        if parent is None and "origin" in record:  # of the study that this one was forked from
-            trial.origin, trial.age = whole(record["origin"]), whole(record["age"])
-            trial.seed = whole(record["seed"])
+        if parent is None and "age" in record:  # its weights were trained elsewhere
+            trial.age = whole(record["age"])
+            if "origin" in record:  # in the study that this one was forked from
+                trial.origin, trial.seed = whole(record["origin"]), whole(record["seed"])
         return trial
 
     @property
