@@ -9,6 +9,7 @@ import math
 import re
 import shutil
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -363,6 +364,22 @@ def test_downloads_are_read_by_schedule(shown, tmp_path):
         (tmp_path / name).write_text(text, encoding="utf-8", newline="")
         names = hoptim.Schedule.load(tmp_path / name, **options).to_json()
         assert names == shown.study.schedule().to_json()
+
+
+def test_given_weights_are_no_interval_of_a_download(browser, tmp_path):
+    """Where `start=` gave trained weights, the page offers the schedule from there on."""
+    (tmp_path / "given").write_text("12")
+    start = [hoptim.Start({}, tmp_path / "given", age=12)]
+    study = hoptim.Study(None, space={"x": hoptim.Float(0, 1)}, size=1, steps=4, mode="min", start=start)
+    for trial in study:
+        trial.tell(float(Path(trial.checkpoint).read_text()), lambda path: Path(path).write_text("1"))
+    opened = Opened(browser, study, tmp_path / "report.html")
+    (tmp_path / "schedule.json").write_text(downloaded(opened.page, "Download JSON")[1])
+    assert hoptim.Schedule.load(tmp_path / "schedule.json").to_json() == study.schedule().to_json()
+    for key in ("End", "Home"):
+        opened.page.locator(PLOTS).first.press(key)
+    assert opened.tooltip()["weights"] == "given"
+    opened.page.close()
 
 
 def test_copying_gives_the_same_text(shown):

@@ -148,6 +148,9 @@ def test_what_cannot_be_copied_makes_no_study(tmp_path, given, where):
         ArgumentError, match=r"start\[1\] begins with the checkpoint .*file.*nothing is there"
     ):
         study(folder, start=given)
+    if folder is not None:
+        with pytest.raises(ArgumentError, match=r"start\[0\] .* the study would be in it"):
+            study(folder, start=[Start({}, tmp_path)])
     assert not (tmp_path / "s").exists()
     (tmp_path / "away").rename(tmp_path / "file")
     os.mkfifo(tmp_path / "folder" / "pipe")
@@ -270,7 +273,7 @@ def test_a_schedule_begins_with_what_was_trained_here(tmp_path, given):
     for number in (0, 1):
         with pytest.raises(ArgumentError, match=f"Trial {number} stands for weights that start= gave"):
             made.schedule(number)
-    with pytest.raises(ArgumentError, match=r"begins at age 12.*of a Start, nobody recorded them"):
+    with pytest.raises(ArgumentError, match=r"begins at age 12.*before a Start are not known"):
         hoptim.Fixed(by_member[1])
     assert len(hoptim.Fixed(by_member[2]).schedule) == 4
 

@@ -190,6 +190,9 @@ ENTRIES: dict[str, Entry] = {
     "Study(start=[...])": lambda value: study(start=[value]),
     "Study(start=[{x: ...}])": lambda value: study(start=[{"x": value}]),
     "Study(start=[{k: ...}])": lambda value: study(start=[{"k": value}]),
+    "Start(params)": lambda value: study(start=[hoptim.Start(value, "good")]),
+    "Start(checkpoint=)": lambda value: hoptim.Start({}, value),  # not copied: it may name the root
+    "Start(age=)": lambda value: study(start=[hoptim.Start({}, "good", age=value)]),
     **{
         f"{kind.__name__}({name}=)": once(kind, **{**base, name: ...})
         for kinds, base in ((NUMBERS, {"low": 0, "high": 5}), (LISTED, {"values": ["a", 1]}))

@@ -116,8 +116,9 @@ def _by_age(schedule: Any) -> list[dict[str, Any]]:
     elif hasattr(schedule, "intervals") and hasattr(schedule, "space"):
         if (first := schedule.intervals[0].age) != 0:
             raise ArgumentError(
-                f"Fixed: the schedule must begin at age 0, but this one begins at age {first}. Of a fork, "
-                "study.origin.schedule(...) has the intervals before; of a Start, nobody recorded them."
+                f"Fixed: the schedule must begin at age 0, but this one begins at age {first}; "
+                "study.origin.schedule(...) has the intervals before if it is of a fork. Those before a "
+                "Start are not known."
             )
         found = [schedule.space.record(interval.params) for interval in schedule.intervals]
     else:

@@ -121,7 +121,7 @@ class Session:
         Callbacks(options.callbacks)  # bad ones are refused before anything is made
         if path is None:
             config = StudyConfig.of(arguments)
-            require_there(config.beginnings)
+            require_there(config.beginnings, None)
             session = cls(None, StudyFile(os.urandom(16).hex(), config.to_json(), steps), config, options)
             session.store.begin(config.beginnings, session.propose)
             return session
@@ -130,7 +130,7 @@ class Session:
         config = StudyConfig.of(arguments, None if found is None else found.identity)
         if found is None:
             if not study_file.is_bereft(folder):
-                require_there(config.beginnings)
+                require_there(config.beginnings, folder)
 
             def begin(settings: StudyFile) -> list[Record]:
                 session = cls(folder, settings, config, options)

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from hoptim._files import explained
@@ -31,13 +32,20 @@ class Beginning(NamedTuple):
     age: int
 
 
-def require_there(beginnings: Sequence[Beginning]) -> None:
-    """Raise `ArgumentError` unless there is something at each path."""
+def require_there(beginnings: Sequence[Beginning], folder: Path | None) -> None:
+    """Raise `ArgumentError` unless there is something at each path, and not the study itself.
+
+    Args:
+        beginnings: Members and what they begin with.
+        folder: Directory that the study will have; None in memory.
+    """
     for member, path, _ in beginnings:
-        if not os.path.exists(path):
+        within = folder is not None and folder.resolve().is_relative_to(os.path.realpath(path))
+        if within or not os.path.exists(path):
             raise ArgumentError(
-                f"start[{member}] begins with the checkpoint {path!r}, and nothing is there. Give the path "
-                "of a file or folder that can be read; nothing was made."
+                f"start[{member}] begins with the checkpoint {path!r}, and "
+                f"{'the study would be in it' if within else 'nothing is there'}. Give the path of a file "
+                "or folder that can be copied; nothing was made."
             )
 
 
