@@ -151,9 +151,22 @@ def conditional(folder: Path) -> hoptim.Study:
     return made
 
 
+def given(folder: Path) -> hoptim.Study:
+    """Members that begin with trained weights, a file and a folder, beside one with fresh ones."""
+    for number in (0, 1):
+        saving(number)(str(folder.parent / f"trained {number}"))
+    start = [
+        hoptim.Start({"lr": 0.1}, folder.parent / "trained 0", age=12), {"dropout": 0.25},
+        hoptim.Start({}, folder.parent / "trained 1"),
+    ]  # fmt: skip
+    made = hoptim.Study(folder, space=NUMBERS, size=4, steps=4, mode="min", seed=8, start=start)
+    train(made, saves=True, until=14)
+    return made
+
+
 STUDIES: dict[str, Callable[[Path], hoptim.Study]] = {
     made.__name__: made
-    for made in (stateful, forked, stateless, asha, patient, eventful, unvalued, conditional)
+    for made in (stateful, forked, stateless, asha, patient, eventful, unvalued, conditional, given)
 }
 
 
