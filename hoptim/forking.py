@@ -58,8 +58,9 @@ def fork(
         mode: "min" or "max". Another one than before needs `values`. Default: the old one.
         values: Values of that generation under another objective. "drop" for none: each member goes on as
             after `trial.advance`, and is compared once its next trial is told. Or a function that is
-            called with each of its trials that did not fail, a `FinishedTrial` with its checkpoint, and
-            returns the value; the study is not locked meanwhile, and NaN marks the trial as failed.
+            called with each of its trials that did not fail or stand for a `Start`, a `FinishedTrial` with
+            its checkpoint, and returns the value; the study is not locked meanwhile, and NaN marks the
+            trial as failed.
             Default: None, for the same objective and the values as told.
         **options: Options of this process for both studies, as for `Study`; see `Options`.
 

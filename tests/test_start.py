@@ -56,6 +56,8 @@ def test_a_member_goes_on_from_what_it_was_given(tmp_path, given, where):
     assert [(t.member, t.step, t.age, t.valued, t.worker) for t in made.trials] == [
         (1, 0, 11, False, "start"), (2, 0, -1, False, "start"),
     ]  # fmt: skip
+    assert {t.asked == t.claimed == t.ended > 1e9 for t in made.trials} == {True}
+    made._session.store.journal.forget()  # and is read anew
     for trial in first:
         trial.tell(loss(trial), save=saving(str(trial.age + 1)))
     assert go_on(made).done
@@ -224,14 +226,14 @@ def test_a_creator_that_is_killed_leaves_nothing_that_counts(tmp_path, given):
     assert (made[0], made[-1], status) == (False, True, 0)
 
 
-@pytest.mark.parametrize("whole", [1, 2, 4])
+@pytest.mark.parametrize("whole", [1, 4, 5])
 def test_a_torn_beginning_is_begun_anew(tmp_path, given, whole):
-    """A journal cut within its first append has no study.json, and no trial of it counts."""
+    """A journal cut within or behind its first append has no study.json, and no trial of it counts."""
     study(tmp_path / "s", start=given)
     (tmp_path / "s" / "study.json").unlink()
     journal = tmp_path / "s" / "journal.jsonl"
     kept = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(b"".join(kept[:whole]) + kept[whole][:20])
+    journal.write_bytes(b"".join(kept[:whole]) + b"".join(kept[whole:])[:20])
     again = study(tmp_path / "s", start=given, seed=1)
     assert [t.member for t in again.trials] == [1, 2]
     assert again.check().ok
@@ -296,6 +298,14 @@ def test_a_fork_goes_on_from_it(tmp_path, given, at_step, same_space):
         ages = [it.age for it in new.schedule(last)]
         assert ages == list(range(first + begin, last.age + 1))
     assert new.check().ok
+
+
+def test_a_fork_for_another_objective_gives_it_no_value(tmp_path, given):
+    """Given weights were not told anything that a function could value, and stay without a value."""
+    study(tmp_path / "s", start=[given[0], given[1]], size=2).ask().tell(1.0, saving("1"), metrics={"m": 3})
+    new = hoptim.fork(tmp_path / "s", tmp_path / "new", mode="max", values=lambda trial: trial.metrics["m"])
+    assert [(t.worker, t.valued) for t in new.trials] == [("fork", True), ("start", False)]
+    assert (new.best.value, new.schedule()[0].value) == (3, 3)
 
 
 def test_it_is_shown_as_given(tmp_path, given, capsys):

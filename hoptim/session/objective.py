@@ -12,6 +12,7 @@ from hoptim._text import shown
 from hoptim.errors import ArgumentError
 from hoptim.session.generation import choose_members
 from hoptim.session.session import Session
+from hoptim.start import GIVEN
 from hoptim.store.trial_record import TrialRecord
 from hoptim.trial import FinishedTrial
 
@@ -86,8 +87,11 @@ class Objective(NamedTuple):
     def _valued(
         self, trial: TrialRecord, value_of: Callable[[FinishedTrial], float], old: Session
     ) -> TrialRecord:
-        """Return a trial with the value that a user's function gives it; one that failed has no weights."""
-        if not trial.healthy:
+        """Return a trial with the value that a user's function gives it; one that failed has no weights.
+
+        One that stands for given weights has no value before its member's first.
+        """
+        if not trial.healthy or trial.worker == GIVEN:
             return trial
         value = value_of(old.present.finished(trial, old.store.state.saved))
         plain = number_of(f"The value that values= gives to trial {trial.number}", value)

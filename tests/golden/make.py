@@ -155,7 +155,7 @@ def given(folder: Path) -> hoptim.Study:
     """Members that begin with trained weights, a file and a folder, beside one with fresh ones."""
     for number in (0, 1):
         saving(number)(str(folder.parent / f"trained {number}"))
-    start = [
+    start: list[hoptim.Start | dict[str, Any]] = [
         hoptim.Start({"lr": 0.1}, folder.parent / "trained 0", age=12), {"dropout": 0.25},
         hoptim.Start({}, folder.parent / "trained 1"),
     ]  # fmt: skip
