@@ -11,7 +11,6 @@ import reprlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -183,8 +182,7 @@ def _was_used(journal: Path) -> bool:
         begun = json.loads(read_front(journal, line_format.LONGEST).split(b"\n")[0][9:])["begun"]
     if type(begun) is not int or not 0 < begun <= 2 * MOST_MEMBERS:
         begun = 0
-    with journal.open("rb") as lines:
-        return sum(line.endswith(b"\n") for line in islice(lines, begun + 2)) > begun + 1
+    return read_front(journal, (begun + 2) * line_format.LONGEST).count(b"\n") > begun + 1
 
 
 def _encoded(version: int, settings: StudyFile) -> bytes:
