@@ -18,7 +18,6 @@ from tests import builders, reader
 from tests.builders import loss, recompute, records, saving, snapshot_often, study
 from tests.test_advance import OPTIMIZERS
 
-
 ALIKE = (hoptim.Initiator, hoptim.TruncationSelection, hoptim.Patient, hoptim.PB2)  # as ROMUL begins
 
 
