@@ -356,11 +356,11 @@ def test_workers_that_are_killed_lose_no_interval(tmp_path):
 def test_pictures_and_reports_lead_past_what_has_no_value():
     """No trial without a value is a failure in them, and lines join the values on both sides of it."""
     pytest.importorskip("matplotlib")
-    from hoptim.plot.trial_table import TrialTable
+    from hoptim.analysis.trial_table import TrialTable
     from hoptim.report.data import data_of
 
     made = train(study(size=3, steps=8))
-    table = TrialTable.of(made)
+    table = TrialTable.of(made.results())
     later = table.valued & (table.step > EVERY)
     edges = table.edges(table.value, later)
     assert np.isfinite(edges).all()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,10 +21,11 @@ from tests import builders, report_studies
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 plot = pytest.importorskip("hoptim.plot")
 
+from hoptim.analysis.trial_table import TrialTable  # noqa: E402
 from hoptim.plot import style  # noqa: E402 - matplotlib may be absent
 from hoptim.plot.scale import value_scale  # noqa: E402
 from hoptim.plot.tree_layout import TreeLayout  # noqa: E402
-from hoptim.plot.trial_table import TrialTable  # noqa: E402
+from hoptim.report.data import data_of  # noqa: E402
 
 SPACE = {
     "lr": hoptim.Float(1e-5, 1.0, log=True),
@@ -106,6 +110,44 @@ def test_a_line_has_a_gap_where_a_hyperparameter_is_not_active():
     never = trained(lambda trial: trial.seed % 7, space=space, size=3, steps=2)
     assert draw(plot.hyperparameters(never)).axes[2].get_title() == "adam.beta"
     assert draw(plot.overview(never))
+
+
+KINDS = ["values", "step-sizes", "family-tree", "hyperparameters", "overview", "exploits"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_has_a_name_and_a_legend_of_all_marks(tmp_path, kind):
+    """Its title is the study's folder, and each kind of line and dot has its word in the legend, once."""
+    path, optimizer = tmp_path / "my_$run", hoptim.ROMUL()
+    study = hoptim.Study(path, space=SPACE, optimizer=optimizer, size=6, steps=9, mode="min")
+    for trial in study:
+        trial.tell(math.nan if trial.number == 7 else noisy(trial))
+    figure = draw(plot.PLOTS[kind](study))
+    assert figure.get_suptitle() == "my_$run"
+    named = [text.get_text() for text in figure.legends[0].get_texts()]
+    marks = [mark for ax in figure.axes for mark in (*ax.lines, *ax.collections)]
+    drawn = {mark.get_label() for mark in marks if mark.axes.get_label() != "<colorbar>"}
+    assert sorted(named) == sorted(drawn)
+    assert not any(name.startswith("_") for name in named)
+
+
+def test_a_step_is_at_one_place_in_values_and_tree(study):
+    """On the overview what spans the page has the same axis of steps, at the same places."""
+    values, sizes, tree, *panels = draw(plot.overview(study)).axes
+    places = [(ax.get_position().x0, ax.get_position().x1, ax.get_xlim()) for ax in (values, sizes, tree)]
+    assert places[0] == places[1] == places[2]
+    assert panels[0].get_position().x0 == pytest.approx(places[0][0])
+    assert max(ax.get_position().x1 for ax in panels) == pytest.approx(places[0][1])
+
+
+def test_a_colour_means_the_same_in_pictures_and_report():
+    """The winner's blue and the failures' vermillion do; no family has either, nor what is pinned."""
+    folder = Path(hoptim.__file__).parent / "report"
+    css, script = (folder / "page.css").read_text(), (folder / "plot.js").read_text()
+    assert re.search(r"--winner: (#\w+);", css)[1] == style.HIGHLIGHT.lower()
+    assert re.search(r'FAILED = "(#\w+)"', script)[1] == style.FAILED.lower()
+    assert set(re.findall(r"--marked: (.+);", css)) == {"var(--text)"}
+    assert len({style.HIGHLIGHT, style.FAILED, style.FAINT, *style.SERIES}) == 3 + len(style.SERIES)
 
 
 @pytest.mark.parametrize("name", SPACE)
@@ -194,13 +236,17 @@ def test_values_that_explode_do_not_hide_the_others():
     ("value", "scale"),
     [
         (lambda t: 10.0**-t.step, "log"),
-        (lambda t: 1.0 / (1 + t.step), "linear"),
+        (lambda t: 1.0 / (1 + t.step), "log"),
+        (lambda t: 1.0 / (1 + t.step / 2), "linear"),
+        (lambda t: 1.0 - 0.98 * 0.5**t.step, "linear"),
         (lambda t: 10.0**-t.step - 1, "linear"),
     ],
 )
-def test_values_over_decades_have_a_logarithmic_axis(value, scale):
-    """Positive values that span more than two decades do; others do not."""
-    assert plot.values(trained(value)).axes[0].get_yscale() == scale
+def test_values_that_fall_over_decades_have_a_logarithmic_axis(value, scale):
+    """Positive values do of which most lie at the lower end, in the report too; others do not."""
+    study = trained(value)
+    assert plot.values(study).axes[0].get_yscale() == scale
+    assert data_of(study)["log"] == (scale == "log")
 
 
 def test_step_sizes_are_the_memos(study):
@@ -226,7 +272,7 @@ def test_without_step_sizes_the_message_names_the_optimizer():
 def test_lines_of_the_tree_do_not_cross(optimizer):
     """From one step to the next, children are in the order of their parents; the winner is on top."""
     study = trained(noisy, size=16, steps=30, optimizer=optimizer, synchronous=True)
-    layout = TreeLayout(TrialTable.of(study))
+    layout = TreeLayout(TrialTable.of(study.results()))
     table, y = layout.table, layout.position
     for step in range(1, 30):
         rows = np.flatnonzero((table.step == step) & (table.parent >= 0))
@@ -238,7 +284,7 @@ def test_lines_of_the_tree_do_not_cross(optimizer):
 
 def test_a_place_of_the_tree_is_taken_once():
     """The trials of a step have the places from 0 on, each its own, also in an unfinished study."""
-    layout = TreeLayout(TrialTable.of(trained(noisy, size=8, steps=30, stop=133)))
+    layout = TreeLayout(TrialTable.of(trained(noisy, size=8, steps=30, stop=133).results()))
     for step in np.unique(layout.table.step):
         places = np.sort(layout.position[layout.table.step == step])
         assert places.tolist() == list(range(len(places)))
@@ -267,7 +313,7 @@ def test_a_large_tree_leaves_brief_branches_out():
     """Of many branches those that lasted longest are drawn, and it says so; the line is all there."""
     study = trained(noisy, space=builders.space() | {"momentum": SPACE["momentum"]}, size=24, steps=60)
     [ax] = draw(plot.family_tree(study)).axes
-    layout = TreeLayout(TrialTable.of(study))
+    layout = TreeLayout(TrialTable.of(study.results()))
     assert layout.min_length > 1
     assert 0 < int(layout.shown.sum()) < len(study.trials)
     assert ax.get_xlabel() == f"step (branches under {layout.min_length} steps left out)"
@@ -279,7 +325,7 @@ def test_a_large_tree_leaves_brief_branches_out():
 def test_any_trial_may_be_highlighted_in_the_tree():
     """The line of a trial whose branch died out at once is drawn too, and on top."""
     study = trained(noisy, space=builders.space() | {"momentum": SPACE["momentum"]}, size=24, steps=60)
-    layout = TreeLayout(TrialTable.of(study))
+    layout = TreeLayout(TrialTable.of(study.results()))
     brief = study.trials[int(np.flatnonzero((layout.alive == 0) & ~layout.shown)[-1])]
     steps, y = highlighted(draw(plot.family_tree(study, brief)).axes[0])
     assert steps.tolist() == [trial.step for trial in study.lineage(brief).line]
@@ -298,8 +344,8 @@ class Resting(hoptim.ROMUL):
 def test_step_sizes_of_zero_are_left_out():
     """A logarithmic axis has no place for zero; the others are drawn."""
     [ax] = draw(plot.step_sizes(trained(lambda t: -t.member, steps=1, optimizer=Resting()))).axes
-    dots = next(line for line in ax.lines if line.get_label() == "_dots")
-    assert np.isnan(dots.get_ydata()).sum() == 2
+    dots = next(line for line in ax.lines if line.get_label() == style.ALONE)
+    assert len(dots.get_ydata()) == 4
     assert ax.get_ylim()[0] > 0
 
 
@@ -323,8 +369,7 @@ def test_any_study_can_be_drawn(shape, value):
     draw(plot.overview(trained(VALUES[value], space=space, **SHAPES[shape])))
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, 12])
-@pytest.mark.parametrize("inches", [(4, 3), (24, 18)])
+@pytest.mark.parametrize(("count", "inches"), [(1, (4, 3)), (5, (24, 18)), (12, (4, 3))])
 def test_any_number_of_panels_at_any_size(count, inches):
     """From one to twelve hyperparameters, on a postage stamp and on a poster."""
     space = {f"a rather long name of number {i}": hoptim.Float(0, 1) for i in range(count)}
@@ -350,7 +395,7 @@ def test_nothing_to_draw_is_said(tmp_path):
             draws(study)
 
 
-@pytest.mark.parametrize("name", plot.PLOTS)
+@pytest.mark.parametrize("name", plot.PLOTS.keys() - {"importance"})
 def test_a_trial_that_is_none_is_refused(study, name):
     """A number that no finished trial has is an argument that cannot work."""
     with pytest.raises(hoptim.ArgumentError, match="trial must be a finished trial"):
@@ -369,7 +414,8 @@ def test_a_running_study_is_read_once_and_left_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(hoptim.Study, "results", lambda self: reads.append(1) or whole(self))
     for draws in plot.PLOTS.values():
         reads.clear()
-        assert draws(hoptim.load(tmp_path / "study")) is not None
+        with suppress(hoptim.NoResult):  # there are no exploits yet
+            draws(hoptim.load(tmp_path / "study"))
         assert reads == [1]
     assert files == {path: path.stat().st_mtime_ns for path in files}
     held[0].tell(2.0)
@@ -398,7 +444,7 @@ def test_save_writes_what_the_name_says(study, tmp_path):
 def test_the_axis_of_values_shows_the_winner():
     """Whatever has exploded, the best of the members' latest lies inside."""
     for value in FINITE.values():
-        table = TrialTable.of(trained(value))
+        table = TrialTable.of(trained(value).results())
         assert value_scale(table).outside(table.value[table.line[-1:]]) == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ from tests.test_plot import HOSTILE, draw, trained
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 
+from hoptim.analysis.names import names
 from hoptim.plot import compare as compare_studies
-from hoptim.plot import save
-from hoptim.plot.compare import mean, names
+from hoptim.plot import save, style
+from hoptim.plot.compare import mean, repetitions
 
 curves = st.integers(0, 4).flatmap(
     lambda first: st.integers(1, 6).flatmap(
@@ -36,34 +38,55 @@ def labels(figure):
 
 def test_each_study_has_its_curve_and_its_name(tmp_path):
     """A line is the best so far of one study, the legend names it by its folder and says its best."""
-    studies = [train(study(tmp_path / name, seed=seed)) for seed, name in enumerate(["_a", "$b_{$", "c"])]
+    studies = [train(study(tmp_path / name, size=3 + i)) for i, name in enumerate(["_a", "$b_{$", "c"])]
     figure = compare_studies(studies)
-    *lines, averaged = figure.axes[0].lines
-    for line, each in zip(lines, studies, strict=True):
+    for line, each in zip(figure.axes[0].lines, studies, strict=True):
         values = [t.value for t in each.trials]
         so_far = [min(v for v, t in zip(values, each.trials, strict=True) if t.step <= s) for s in range(5)]
         assert line.get_ydata().tolist() == so_far
-    assert averaged.get_ydata() == pytest.approx(np.mean([line.get_ydata() for line in lines], axis=0))
     bests = [f"best {each.best_ever.value:.4g}" for each in studies]
-    wanted = [f"{best}, {name}" for best, name in zip(bests, ["_a", "$b_{$", "c"], strict=True)]
-    assert labels(draw(figure)) == [*wanted, "mean of 3"]
+    assert labels(draw(figure)) == [f"{b}, {n}" for b, n in zip(bests, ["_a", "$b_{$", "c"], strict=True)]
+    assert len({line.get_color() for line in figure.axes[0].lines}) == 3
     save(figure, tmp_path / "a.png")
     assert b"Software\0hoptim" in (tmp_path / "a.png").read_bytes()[:4096]
 
 
-def test_equal_names_have_as_much_of_the_path_as_tells_them_apart(tmp_path):
+def test_repetitions_have_a_mean_and_a_spread(tmp_path):
+    """Studies that differ by their seed alone share a colour, a thick mean and a band of one deviation."""
+    seeds = [train(study(tmp_path / f"s{seed}", seed=seed)) for seed in range(3)]
+    other = train(study(tmp_path / "other", optimizer=hoptim.RandomSearch()))
+    figure = draw(compare_studies([seeds[0], other, *seeds[1:]]))
+    assert repetitions([seeds[0], other, *seeds[1:]]) == [[0, 2, 3], [1]]
+    *own, averaged, alone = figure.axes[0].lines
+    at = np.array([line.get_ydata() for line in own])
+    assert averaged.get_ydata() == pytest.approx(at.mean(axis=0))
+    [band] = figure.axes[0].collections
+    edges = band.get_paths()[0].vertices[:, 1]
+    assert edges.min() == pytest.approx((at.mean(axis=0) - at.std(axis=0, ddof=1)).min())
+    assert edges.max() == pytest.approx((at.mean(axis=0) + at.std(axis=0, ddof=1)).max())
+    assert {line.get_color() for line in (*own, averaged)} == {style.SERIES[0]}
+    assert len({line.get_linestyle() for line in own}) == 3
+    assert alone.get_color() == style.SERIES[1]
+    assert labels(figure)[3:5] == ["mean of 3 as s0", "standard deviation"]
+
+
+def test_equal_names_have_as_much_of_the_path_as_tells_them_apart():
     """Two folders of one name are told by those above; a study that is given twice has one name."""
-    first, other = study(tmp_path / "x" / "run"), study(tmp_path / "y" / "run")
-    assert names([first]) == ["run"]
-    assert names([first, other]) == ["x/run", "y/run"]
-    assert names([first, first]) == ["run", "run"]
-    assert names([study(), study()]) == ["study 0", "study 1"]
+    assert names(["/x/run"]) == ["run"]
+    assert names(["/x/run", "/y/run"]) == ["x/run", "y/run"]
+    assert names(["/x/run", "/x/run"]) == ["run", "run"]
+    assert names([None, None]) == ["study 0", "study 1"]
 
 
 def test_a_study_without_finite_values_is_named_and_left_out_of_the_mean():
     """Its name says so, and the others are drawn."""
-    figure = compare_studies([trained(lambda _: math.nan, steps=2), trained(lambda t: 1.0 + t.number)])
-    assert labels(figure) == ["no finite value, study 0", "best 1, study 1"]
+    failing = trained(lambda _: math.nan, steps=2)
+    others = [trained(lambda t: 1.0 + t.number, steps=2) for _ in range(2)]
+    assert labels(compare_studies([failing, *others])) == [
+        "no finite value, study 0", "best 1, study 1", "best 1, study 2", "mean of 2 as study 0",
+        "standard deviation",
+    ]  # fmt: skip
+    assert labels(compare_studies([failing])) == ["no finite value, study 0"]
 
 
 @pytest.mark.parametrize("value", HOSTILE)
@@ -82,11 +105,13 @@ def test_what_cannot_be_compared_is_refused():
         compare_studies([train(study()), study()])
 
 
-@given(st.lists(curves, min_size=1, max_size=4))
+@given(st.lists(curves, min_size=2, max_size=4))
 def test_the_mean_is_of_the_steps_that_all_have_reached(found):
-    """At each such step it is the mean of the curves there, and there are no others."""
-    steps, y = mean(found)
+    """At each such step it is the mean of the curves there, with their deviation; there are no others."""
+    steps, y, deviation = mean(found)
     common = set.intersection(*({*steps.tolist()} for steps, _ in found))
     assert sorted(common) == steps.tolist()
-    for step, value in zip(steps, y, strict=True):
-        assert value == pytest.approx(np.mean([dict(zip(*curve, strict=True))[step] for curve in found]))
+    for step, value, spread in zip(steps, y, deviation, strict=True):
+        at = [dict(zip(*curve, strict=True))[step] for curve in found]
+        assert value == pytest.approx(statistics.fmean(at), abs=1e-9)
+        assert spread == pytest.approx(statistics.stdev(at), abs=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ from hoptim.cli import options
 from hoptim.cli.output import print_json
 from hoptim.cli.repeating import statuses
 
-KINDS = ("hyperparameters", "family-tree", "values", "step-sizes", "overview")  # of hoptim.plot.PLOTS
+KINDS = (  # of hoptim.plot.PLOTS
+    "hyperparameters", "family-tree", "values", "step-sizes", "parallel-coordinates", "importance",
+    "exploits", "overview",
+)  # fmt: skip
 _OURS = (b'<meta name="generator" content="hoptim">', b"Software\0hoptim")  # near the front of a file
 _FRONT = 4096  # bytes
 
@@ -47,10 +51,12 @@ class _FolderOrKind(options.StudyFolder):
 def plot(words: tuple[Path | str, ...], output: Path | None, as_json: bool) -> None:
     """Draw a run, or the values of several, as PNG, SVG or PDF.
 
-    KIND is hyperparameters, family-tree, values, step-sizes, or overview, all of them on one sheet, which
-    is the default. Of several runs it is values: the best so far of each, and their mean. A directory that
-    is called as a kind is ./KIND. Needs the extra 'plot'.
+    KIND is hyperparameters, family-tree, values, step-sizes, or overview, these on one sheet, which is
+    the default; or parallel-coordinates, importance or exploits. Of several runs it is values: the best so
+    far of each, and mean and spread of those that differ by their seed. A directory that is called as a
+    kind is ./KIND. Needs the extra 'plot'.
     """
+    os.environ["MPLBACKEND"] = "agg"  # a notebook hands down its own, which may not be installed here
     from hoptim.plot import PLOTS, check_format, compare, save
 
     folders, kind = _parted(words)

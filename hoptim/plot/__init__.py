@@ -27,7 +27,10 @@ except ImportError as error:
 
 from hoptim.plot.compare import compare
 from hoptim.plot.curves import step_sizes, values
+from hoptim.plot.exploits import exploits
+from hoptim.plot.importance import importance
 from hoptim.plot.overview import overview
+from hoptim.plot.parallel import parallel_coordinates
 from hoptim.plot.picture import check_format, save
 from hoptim.plot.schedules import hyperparameters
 from hoptim.plot.tree import family_tree
@@ -37,6 +40,9 @@ PLOTS: dict[str, Callable[..., Figure]] = {
     "family-tree": family_tree,
     "values": values,
     "step-sizes": step_sizes,
+    "parallel-coordinates": parallel_coordinates,
+    "importance": importance,
+    "exploits": exploits,
     "overview": overview,
 }
 
@@ -45,9 +51,12 @@ __all__ = [
     "Figure",
     "check_format",
     "compare",
+    "exploits",
     "family_tree",
     "hyperparameters",
+    "importance",
     "overview",
+    "parallel_coordinates",
     "save",
     "step_sizes",
     "values",

@@ -8,9 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import hoptim
+from hoptim.analysis.names import name_of
+from hoptim.analysis.trial_table import Floats, TrialTable
 from hoptim.plot import style
+from hoptim.plot.reading import read
 from hoptim.plot.scale import scale_of, value_scale
-from hoptim.plot.trial_table import TrialTable
 
 _SIZE = (6.4, 4.0)  # inches
 
@@ -18,8 +20,8 @@ _SIZE = (6.4, 4.0)  # inches
 def values(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = None) -> Figure:
     """Draw all members' values by step: the winner's line, the best so far, and failed trials.
 
-    The axis is logarithmic if positive values span more than two decades. It shows the good values and
-    each step's median; a title counts the values beyond.
+    The axis is logarithmic if positive values span more than a decade, most of them at its lower end. It
+    shows the good values and each step's median; a title counts the values beyond.
 
     Args:
         study: Study to read once, running or finished.
@@ -32,7 +34,7 @@ def values(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = None)
         NoResult: No trial has finished yet.
         ArgumentError: `trial` is none of the study's finished trials.
     """
-    return style.panel(_SIZE, TrialTable.of(study, trial), draw_values, columns=2)
+    return style.panel(_SIZE, name_of(study.path), read(study, trial), draw_values)
 
 
 def step_sizes(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = None) -> Figure:
@@ -50,18 +52,23 @@ def step_sizes(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = N
         ArgumentError: The optimizer adapts no step size, or `trial` is none of the study's finished
             trials.
     """
-    table = TrialTable.of(study, trial)
+    table = read(study, trial)
     if not has_step_sizes(table):
         raise hoptim.ArgumentError(
             f"The trials of {study!r} have no step size: {type(study.optimizer).__name__} notes no "
             "'sigma' in its memos, as hoptim.ROMUL does."
         )
-    return style.panel(_SIZE, table, draw_step_sizes)
+    return style.panel(_SIZE, name_of(study.path), table, draw_step_sizes)
 
 
 def has_step_sizes(table: TrialTable) -> bool:
     """Tell whether any trial has a step size that can be drawn."""
-    return bool(np.any(table.step_size > 0))
+    return bool(np.any(_step_size(table) > 0))
+
+
+def _step_size(table: TrialTable) -> Floats:
+    """Return ROMUL's step sizes `(n,)`; NaN where the memo records none."""
+    return table.column(lambda trial: hoptim.ROMUL.step_size(trial.memo))
 
 
 def draw_values(ax: Any, table: TrialTable) -> None:
@@ -86,7 +93,8 @@ def draw_values(ax: Any, table: TrialTable) -> None:
 
 def draw_step_sizes(ax: Any, table: TrialTable) -> None:
     """Draw step sizes by step into axes."""
-    y = np.where(table.step_size > 0, table.step_size, np.nan)  # the axis is logarithmic
+    sigma = _step_size(table)
+    y = np.where(sigma > 0, sigma, np.nan)  # the axis is logarithmic
     style.steps_axis(ax, table)
     ax.set_ylabel("step size")
     style.value_axis(ax, scale_of(y[np.isfinite(y)], log=True))

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hoptim.plot.trial_table import Floats, TrialTable
+from hoptim.analysis.scale import suits_log
+from hoptim.analysis.trial_table import Floats, TrialTable
 
-_DECADES = 2  # a wider range of positive values is drawn on a logarithmic axis
 _MARGIN = 0.05  # of the range, on both sides
 _SLACK = 0.1  # of the range, beyond the worst median; values further away are counted, not shown
 _HUGE = 1e300  # matplotlib adds and subtracts limits, so they stay away from the largest float
@@ -71,9 +71,9 @@ def value_scale(table: TrialTable) -> Scale:
     core = np.concatenate([medians, table.best_so_far[1], table.value[table.line[-1:]]])
     core = core[np.isfinite(core)]
     if np.min(y) > 0:
-        ends = _robust(np.log(y), np.log(core), table.sign)
-        if ends[1] - ends[0] > _DECADES * math.log(10):
-            return scale_of(np.exp(ends), log=True)
+        ends = np.exp(_robust(np.log(y), np.log(core), table.sign))
+        if suits_log(np.clip(y, *ends)):
+            return scale_of(ends, log=True)
     return scale_of(_robust(y, core, table.sign))
 
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 import hoptim
-from hoptim._text import printable
+from hoptim.analysis.names import name_of
+from hoptim.analysis.param_column import param_column
+from hoptim.analysis.trial_table import Floats, TrialTable
 from hoptim.plot import style
+from hoptim.plot.labels import LETTERS, shortened
+from hoptim.plot.reading import read
 from hoptim.plot.scale import scale_of
-from hoptim.plot.trial_table import Floats, TrialTable
+from hoptim.plot.sheet import sheet
 
 _COLUMNS = 4
 _PANEL = (3.2, 2.2)  # inches
 _LABELS = 12  # of a categorical axis
-_LETTERS = 16  # of a label
 _SPREAD = 0.6  # of a category's height, over which members lie, so that one sees how many there are
 
 
@@ -39,10 +42,11 @@ def hyperparameters(study: hoptim.Study, trial: hoptim.FinishedTrial | int | Non
         NoResult: No trial has finished yet.
         ArgumentError: `trial` is none of the study's finished trials.
     """
-    table = TrialTable.of(study, trial)
+    table = read(study, trial)
     rows, columns = grid(len(study.space))
-    figure = style.figure(max(columns * _PANEL[0], 5), max(rows * _PANEL[1], 3) + 0.4)
-    axes = draw(figure, table, study.space)
+    figure = sheet(max(columns * _PANEL[0], 5), max(rows * _PANEL[1], 3) + 0.7, name_of(study.path))
+    places = figure.add_gridspec(rows, columns)
+    axes = draw(figure, table, study.space, [places[divmod(i, columns)] for i in range(len(study.space))])
     style.legend(figure, axes)
     return figure
 
@@ -53,41 +57,18 @@ def grid(count: int) -> tuple[int, int]:
     return math.ceil(count / columns), columns
 
 
-def draw(figure: Any, table: TrialTable, space: hoptim.Space) -> list[Any]:
-    """Draw a panel for each hyperparameter into a figure or a part of one, and return their axes."""
-    rows, columns = grid(len(space))
-    places = figure.add_gridspec(rows, columns)
+def draw(figure: Any, table: TrialTable, space: hoptim.Space, places: Sequence[Any]) -> list[Any]:
+    """Draw a panel for each hyperparameter into places of a figure, row by row, and return their axes."""
+    columns = grid(len(space))[1]
     axes, flat = [], [space.flat(trial.params) for trial in table.trials]
     for i, (name, dim) in enumerate(space.dimensions.items()):
-        ax = figure.add_subplot(places[divmod(i, columns)])
-        ax.set_title(shortened(name, 2 * _LETTERS), parse_math=False, fontsize="medium")
-        _draw_panel(ax, table, _column(name, dim, flat), dim)
+        ax = figure.add_subplot(places[i])
+        ax.set_title(shortened(name, 2 * LETTERS), parse_math=False, fontsize="medium")
+        _draw_panel(ax, table, np.array(param_column(name, dim, flat), dtype=float), dim)
         if i + columns < len(space):
             ax.set_xlabel("")  # said by the panel below
         axes.append(ax)
     return axes
-
-
-def _column(name: str, dim: hoptim.Dimension, flat: Sequence[Mapping[str, Any]]) -> Floats:
-    """Return the ordinate of each trial `(n,)`; NaN where the hyperparameter was not active."""
-    active = np.array([name in params for params in flat], dtype=bool)
-    y = np.full(len(flat), np.nan)
-    y[active] = ordinates([params[name] for params in flat if name in params], dim)
-    return y
-
-
-def ordinates(values: Sequence[Any], dim: hoptim.Dimension) -> Floats:
-    """Return the values of a hyperparameter as numbers `(n,)`: its own, or indices of listed values."""
-    if isinstance(dim, (hoptim.Float, hoptim.Int)):
-        return np.array(values, dtype=float)
-    index = {value: i for i, value in enumerate(dim.to_json()["values"])}
-    return np.array([index[dim.record(value)] for value in values], dtype=float)
-
-
-def shortened(label: object, letters: int = _LETTERS) -> str:
-    """Return a label cut to a number of letters, so that it leaves room for the picture."""
-    whole = printable(str(label))
-    return whole if len(whole) <= letters else f"{whole[: letters - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _draw_panel(ax: Any, table: TrialTable, y: Floats, dim: hoptim.Dimension) -> None:
@@ -106,13 +87,13 @@ def _draw_numbers(ax: Any, table: TrialTable, y: Floats, dim: hoptim.Float | hop
     style.value_axis(ax, scale, whole=whole)
     for bound in (dim.low, dim.high):
         if scale.low <= bound <= scale.high:
-            ax.axhline(bound, color=style.FAINT, linewidth=0.8, linestyle=":")
+            ax.axhline(bound, color=style.FAINT, linewidth=0.8, linestyle=":", label="a bound of the space")
     style.draw_lines(ax, table, y)
 
 
 def _draw_names(ax: Any, table: TrialTable, y: Floats, names: list[Any]) -> None:
     members = table.member / max(int(table.member.max()), 1) - 0.5
-    style.draw_dots(ax, table, y + _SPREAD * members)
+    style.draw_dots(ax, table, y + _SPREAD * members, table.step >= 0, style.MEMBERS)
     style.draw_highlighted(ax, table, y, linewidth=0.6, markersize=2.5, markevery=None)
     every = math.ceil(len(names) / _LABELS)
     shown = names[::every]

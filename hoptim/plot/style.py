@@ -1,60 +1,54 @@
-"""Axes, lines and legends that all pictures share.
+"""Colours, axes, lines and legends that all pictures share; the report has the same colours.
 
-Colours are Okabe and Ito's; widths differ too, so that lines can be told apart in a grey print.
+They are Okabe and Ito's: blue for the winner, vermillion for failures, grey for all members, and others for
+families and studies. Widths differ too, so that lines can be told apart in a grey print.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.collections import LineCollection
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 import hoptim
+from hoptim.analysis.trial_table import Floats, Mask, Rows, TrialTable
 from hoptim.plot.scale import Scale
-from hoptim.plot.trial_table import Floats, Mask, Rows, TrialTable
+from hoptim.plot.sheet import sheet
 
 HIGHLIGHT = "#0072B2"  # blue, the darkest
-FAILED = "#D55E00"
+FAILED = "#D55E00"  # vermillion
 FAINT = "#8C8C8C"
+SERIES = ("#E69F00", "#009E73", "#CC79A7", "#56B4E9")  # families, or studies
+GREYS = LinearSegmentedColormap.from_list("greys", ["#DDDDDD", "#262626"])  # of numbers, the most darkest
+MEMBERS = "a member's weights"
+COPIES = "copied from another member"
+ALONE = "fresh weights that none continued"
 _MANY = 5000  # lines; more of them are one picture inside of a .pdf or .svg
 _SMALL = "small"
-
-
-class _Shown(Figure):  # type: ignore[misc, unused-ignore]
-    """A figure that a notebook shows by itself, without `%matplotlib inline`."""
-
-    def _repr_png_(self) -> bytes:
-        file = io.BytesIO()
-        self.savefig(file, format="png")
-        return file.getvalue()
-
-
-def figure(width: float, height: float) -> Figure:
-    """Return an empty figure of a width and height in inches, laid out anew at any size."""
-    return _Shown(figsize=(width, height), layout="constrained")
+_ENTRY = 3.2  # inches of a legend, for one label
 
 
 def panel(
-    size: tuple[float, float], table: TrialTable, draw: Callable[[Any, TrialTable], None], columns: int = 1
+    size: tuple[float, float], title: str, table: TrialTable, draw: Callable[[Any, TrialTable], None]
 ) -> Figure:
-    """Return a figure of one panel with a legend below.
+    """Return a figure of one panel with a title above and a legend below.
 
     Args:
         size: Width and height in inches.
+        title: Name of the study.
         table: Trials to draw.
         draw: Function that draws them into axes.
-        columns: Columns of the legend. Default: 1.
     """
-    drawn = figure(*size)
+    drawn = sheet(*size, title)
     ax = drawn.add_subplot()
     draw(ax, table)
-    legend(drawn, [ax], columns)
+    legend(drawn, [ax])
     return drawn
 
 
@@ -69,12 +63,17 @@ def line_name(trial: hoptim.FinishedTrial, table: TrialTable) -> str:
     return f"{prefix}trial {trial.number}, value {trial.value:.4g}"
 
 
+def whole_ticks() -> MaxNLocator:
+    """Return round ticks at whole numbers."""
+    return MaxNLocator(nbins="auto", integer=True, steps=[1, 2, 5, 10])
+
+
 def steps_axis(ax: Any, table: TrialTable) -> None:
     """Lay out the axis of steps."""
     last = int(table.step.max())
     margin = max(0.02 * last, 0.4)
     ax.set_xlim(-margin, last + margin)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_locator(whole_ticks())
     ax.set_xlabel("step")
     ax.tick_params(labelsize=_SMALL)
 
@@ -88,7 +87,7 @@ def value_axis(ax: Any, scale: Scale, whole: bool = False) -> None:
         ax.yaxis.set_minor_formatter(NullFormatter())
         ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: "" if whole and y % 1 else f"{y:g}"))
     elif whole:
-        ax.yaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True, steps=[1, 2, 5, 10]))
+        ax.yaxis.set_major_locator(whole_ticks())
     ax.set_ylim(scale.low, scale.high)
 
 
@@ -105,19 +104,21 @@ def draw_lines(ax: Any, table: TrialTable, y: Floats, others: Floats | None = No
     """
     others = y if others is None else others
     alpha = opacity(table)
-    for which, width, part in ((table.copied, 0.4, 0.5), (table.stayed, 0.8, 1.0)):
-        add_lines(ax, table, others, which, color=FAINT, linewidths=width, alpha=part * alpha)
-    draw_dots(ax, table, others, table.isolated)
+    for which, width, part, label in ((table.stayed, 0.8, 1.0, MEMBERS), (table.copied, 0.4, 0.5, COPIES)):
+        faint = {"color": FAINT, "linewidths": width, "alpha": part * alpha}
+        add_lines(ax, table, others, which, label=label, **faint)
+    draw_dots(ax, table, others, table.isolated, ALONE)
     draw_highlighted(ax, table, y)
 
 
-def draw_dots(ax: Any, table: TrialTable, y: Floats, which: Mask | None = None) -> None:
-    """Draw a faint dot for each trial, or for those of a mask `(n,)`."""
-    x, y = (table.step, y) if which is None else (table.step[which], y[which])
-    ax.plot(
-        x, y, ".", color=FAINT, markersize=3, markeredgewidth=0, alpha=opacity(table),
-        rasterized=len(x) > _MANY, label="_dots",
-    )  # fmt: skip
+def draw_dots(ax: Any, table: TrialTable, y: Floats, which: Mask, label: str) -> None:
+    """Draw a faint dot for each trial of a mask `(n,)`, unless it has no ordinate."""
+    which = which & np.isfinite(y)
+    if which.any():
+        ax.plot(
+            table.step[which], y[which], ".", color=FAINT, markersize=3, markeredgewidth=0,
+            alpha=opacity(table), rasterized=int(which.sum()) > _MANY, label=label,
+        )  # fmt: skip
 
 
 def draw_highlighted(ax: Any, table: TrialTable, y: Floats, **style: Any) -> None:
@@ -150,6 +151,8 @@ def add_lines(ax: Any, table: TrialTable, y: Floats, which: Mask, **style: Any) 
     edges = table.edges(y, which)
     finite = np.isfinite(edges).all(axis=(1, 2))
     edges, member = edges[finite], table.member[which][finite]
+    if not len(edges):
+        return
     lines: Any = edges
     if many := len(edges) > _MANY:
         order = np.argsort(member, kind="stable")
@@ -168,19 +171,23 @@ def mark_failed(ax: Any, table: TrialTable, y: Floats, which: Mask, **style: Any
     )  # fmt: skip
 
 
-def legend(figure: Any, axes: list[Any], columns: int = 2) -> None:
-    """Add one legend below all axes of a figure, with each label once."""
+def legend(figure: Any, axes: list[Any]) -> None:
+    """Add one legend below all axes of a figure, with each label once, as broad as there is room."""
     entries: dict[str, Any] = {}
     for ax in axes:
-        handles, labels = ax.get_legend_handles_labels()
-        entries = dict(zip(labels, handles, strict=True)) | entries  # the first of equal names
-    if entries:
-        drawn = figure.legend(
-            entries.values(), entries.keys(), loc="outside lower center", ncols=columns, frameon=False,
-            fontsize=_SMALL,
-        )  # fmt: skip
-        for text in drawn.get_texts():
-            text.set_parse_math(False)  # a study's name may hold $
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    if not entries:
+        return
+    drawn = figure.legend(
+        entries.values(), entries.keys(), loc="outside lower center", frameon=False, fontsize=_SMALL,
+        ncols=max(1, int(figure.get_figwidth() / _ENTRY)), markerscale=1.4,
+    )  # fmt: skip
+    for text in drawn.get_texts():
+        text.set_parse_math(False)  # a study's name may hold $
+    for handle, source in zip(drawn.legend_handles, entries.values(), strict=True):
+        if isinstance(source, LineCollection):  # one of many faint lines is hard to see
+            handle.set(color=to_rgb(handle.get_color()), linewidth=1.5 * handle.get_linewidth())
 
 
 class _Logs(LogLocator):  # type: ignore[misc, unused-ignore]

@@ -8,13 +8,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import hoptim
+from hoptim.analysis.names import name_of
+from hoptim.analysis.trial_table import Floats, TrialTable
 from hoptim.plot import style
+from hoptim.plot.reading import read
 from hoptim.plot.tree_layout import TreeLayout
-from hoptim.plot.trial_table import Floats, TrialTable
 
 _SIZE = (8.0, 5.0)  # inches
-_COLOURS = ("#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")  # of the largest families
-_OTHERS = "#5C5C5C"
+_OTHERS = "#5C5C5C"  # families beyond the largest
+_NOW = "weights that members have now, by founder"
 _DOTS = 60  # more of them on one line would merge
 _APART = 0.07  # of the height: the least distance between two labels
 
@@ -37,7 +39,7 @@ def family_tree(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = 
         NoResult: No trial has finished yet.
         ArgumentError: `trial` is none of the study's finished trials.
     """
-    return style.panel(_SIZE, TrialTable.of(study, trial), draw)
+    return style.panel(_SIZE, name_of(study.path), read(study, trial), draw)
 
 
 def draw(ax: Any, table: TrialTable) -> None:
@@ -64,9 +66,10 @@ def _draw_dead(ax: Any, layout: TreeLayout) -> None:
     """Draw the branches that died out, with exploits thinner."""
     table, y = layout.table, layout.position
     dead = layout.alive == 0
-    for which, width in ((table.copied, 0.4), (table.stayed, 0.8)):
-        style.add_lines(ax, table, y, dead & which, color=style.FAINT, linewidths=width, alpha=0.6)
-    style.draw_dots(ax, table, y, dead & table.isolated)
+    for which, width in ((table.stayed, 0.8), (table.copied, 0.4)):
+        faint = {"color": style.FAINT, "linewidths": width, "alpha": 0.6, "label": "weights that died out"}
+        style.add_lines(ax, table, y, dead & which, **faint)
+    style.draw_dots(ax, table, y, dead & table.isolated, style.ALONE)
 
 
 def _draw_families(ax: Any, layout: TreeLayout) -> None:
@@ -75,12 +78,15 @@ def _draw_families(ax: Any, layout: TreeLayout) -> None:
     ticks: dict[float, str] = {}
     for i, founder in enumerate(layout.founders):
         family = (table.founder == founder) & (layout.alive > 0)
-        colour = _COLOURS[i] if i < len(_COLOURS) else _OTHERS
-        style.add_lines(ax, table, y, family & (table.parent >= 0), color=colour, linewidths=1.2)
+        colour = style.SERIES[i] if i < len(style.SERIES) else _OTHERS
+        lines = {"color": colour, "linewidths": 1.2, "label": _NOW}
+        style.add_lines(ax, table, y, family & (table.parent >= 0), **lines)
         living = family & layout.survivors & layout.shown
         if not living.any():
             continue
-        ax.plot(table.step[living], y[living], ".", color=colour, markersize=4, label="_living")
+        ax.plot(
+            table.step[living], y[living], ".", color=colour, markersize=4, label="a member's latest trial"
+        )
         middle = float(np.mean(y[living]))
         if all(abs(middle - other) > _APART * float(np.nanmax(y)) for other in ticks):
             ticks[middle] = f"{_founder_name(table, founder)}: {layout.alive[founder]}"

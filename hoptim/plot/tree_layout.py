@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from hoptim.plot.trial_table import Floats, Mask, Rows, TrialTable
+from hoptim.analysis.trial_table import Floats, Mask, Rows, TrialTable
 
 _BRANCHES = 400  # more of them in one picture hide each other
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from hoptim import ROMUL, Dimension, FinishedTrial, Study
 from hoptim._text import json_number
+from hoptim.analysis.names import name_of
+from hoptim.analysis.param_column import param_column
 from hoptim.analysis.ranking import best
+from hoptim.analysis.scale import suits_log
+from hoptim.analysis.trial_table import TrialTable
 from hoptim.report.thinning import thinned
 from hoptim.start import GIVEN
 
@@ -33,17 +38,16 @@ def data_of(study: Study) -> dict[str, Any]:
         study they are those of every k-th step, the best, the members' latest, and the winner's line.
     """
     results = study.results()
-    all_trials, mode = results.trials, results.mode
-    now, ever = best(results.latest, mode), best(all_trials, mode)
-    line = [] if now is None else results.family.line(now)
-    always = {trial.number for trial in (*line, *results.latest, *([] if ever is None else [ever]))}
-    shown = thinned(all_trials, always, _MOST)
+    table = TrialTable.of(results)
+    ever = best(table.trials, table.mode)
+    always = {table.trials[row].number for row in (*table.line, *table.latest)}
+    shown = thinned(table.trials, always | ({ever.number} if ever else set()), _MOST)
     trials, every, dimensions = shown.trials, shown.every, study.space.dimensions
     flat = [study.space.flat(trial.params) for trial in trials]
     return {
-        "name": Path(study.path).name if study.path else "study in memory",
+        "name": name_of(study.path),
         "optimizer": study.optimizer.describe(),
-        "mode": mode,
+        "mode": table.mode,
         "size": results.size,
         "steps": results.steps,
         "seed": study.seed,
@@ -51,11 +55,12 @@ def data_of(study: Study) -> dict[str, Any]:
         "began": trials[0].asked if trials else None,
         "complete": results.done,
         "every": every,
-        "finished": len(all_trials),
-        "failed": sum(trial.valued and not trial.finite for trial in all_trials),
-        "copied": _exploits(all_trials),
-        "best": None if now is None else now.number,
-        "best_ever": None if ever is None else ever.number,
+        "finished": len(table),
+        "failed": int(table.failed.sum()),
+        "copied": int(table.copied.sum()),
+        "best": table.best and table.best.number,
+        "best_ever": ever and ever.number,
+        "log": suits_log(table.value),
         "space": json.dumps(study.space.to_json()),  # as text: whole numbers may be beyond JavaScript's
         "params": [_param(name, dim, flat) for name, dim in dimensions.items()],
         "metrics": _metrics(trials),
@@ -63,13 +68,6 @@ def data_of(study: Study) -> dict[str, Any]:
         "failures": [{"trial": t.number, "why": _cut(t.failed)} for t in trials if t.failed is not None],
         "trials": _columns(trials),
     }
-
-
-def _exploits(trials: Sequence[FinishedTrial]) -> int:
-    """Count the trials that began with another member's weights."""
-    member = {trial.number: trial.member for trial in trials}
-    parents = ((t, t.parent) for t in trials if t.parent is not None and t.step)
-    return sum(member[parent] != trial.member for trial, parent in parents)
 
 
 def _columns(trials: Sequence[FinishedTrial]) -> dict[str, list[Any]]:
@@ -91,14 +89,11 @@ def _param(name: str, dim: Dimension, flat: Sequence[Mapping[str, Any]]) -> dict
     The column has null where it was not active.
     """
     settings = dim.to_json()
-    column = [dim.record(params[name]) if name in params else None for params in flat]
-    shown: dict[str, Any] = {"name": name, "type": settings["type"], "inherit": dim.inherit}
+    shown = {"name": name, "type": settings["type"], "inherit": dim.inherit}
+    shown["column"] = param_column(name, dim, flat)
     if "values" in settings:
-        index = {value: i for i, value in enumerate(settings["values"])}
-        choices = [json.dumps(value) for value in settings["values"]]
-        indices = [index[v] if name in params else None for v, params in zip(column, flat, strict=True)]
-        return shown | {"choices": choices, "column": indices}
-    return shown | {key: settings[key] for key in ("low", "high", "log")} | {"column": column}
+        return shown | {"choices": [json.dumps(value) for value in settings["values"]]}
+    return shown | {key: settings[key] for key in ("low", "high", "log")}
 
 
 def _metrics(trials: Sequence[FinishedTrial]) -> list[dict[str, Any]]:
@@ -106,7 +101,11 @@ def _metrics(trials: Sequence[FinishedTrial]) -> list[dict[str, Any]]:
     names = dict.fromkeys(name for trial in trials for name in trial.metrics)
     columns = {name: [trial.metrics.get(name) for trial in trials] for name in names}
     return [
-        {"name": name, "column": [json_number(v) if isinstance(v, float) else None for v in column]}
+        {
+            "name": name,
+            "log": suits_log(np.array([v for v in column if isinstance(v, float)])),
+            "column": [json_number(v) if isinstance(v, float) else None for v in column],
+        }
         for name, column in columns.items()
         if any(isinstance(v, float) for v in column)
     ]

@@ -226,7 +226,7 @@ function show(study) {
     });
   };
   const log = document.getElementById("value");
-  log.checked = wantsLog(study);
+  log.checked = study.log;
   log.parentElement.hidden = !mayBeLog(study);
   addWithSwitch("value", (checked) => valuePlot(study, checked));
   plotsOf(study).forEach((plot) => add(plot, "params"));

@@ -22,7 +22,7 @@ function drawMemberLines(pen) {
 // Crosses on the lower edge for failed trials.
 function drawFailed(pen) {
   if (!this.failed) return;
-  pen.strokeStyle = `rgba(${GREY}, 1)`;
+  pen.strokeStyle = FAILED;
   pen.lineWidth = 1.5;
   pen.beginPath();
   for (let i = 0; i < this.study.count; i++) {
@@ -114,12 +114,6 @@ function mayBeLog(study) {
   return finite.length > 0 && finite.every((value) => value > 0);
 }
 
-// True if a linear scale would hide most values.
-function wantsLog(study) {
-  const [low, high] = extremes(study.value.filter(Number.isFinite));
-  return mayBeLog(study) && high / low > 10;
-}
-
 function paramPlot(study, param) {
   const column = decoded(param.column);
   const shared = { title: param.name, label: shortened(param.name, 24), column, height: 230 };
@@ -137,10 +131,9 @@ function paramPlot(study, param) {
   return new Plot(study, { ...shared, note, axis, background: drawMemberLines, drawFailed });
 }
 
-function numberPlot(study, title, note, column) {
-  const finite = column.filter(Number.isFinite);
-  const [low, high] = extremes(finite);
-  const log = finite.length > 0 && low > 0 && high / low > 30;
+function numberPlot(study, title, note, column, wantsLog) {
+  const [low, high] = extremes(column.filter(Number.isFinite));
+  const log = wantsLog && low > 0;
   const axis = padded(low, high, log);
   return new Plot(study, {
     title,
@@ -175,11 +168,11 @@ function treePlot(study, byMember) {
 
 function plotsOf(study) {
   const metrics = study.metrics.map((metric) =>
-    numberPlot(study, metric.name, "metric", decoded(metric.column)),
+    numberPlot(study, metric.name, "metric", decoded(metric.column), metric.log),
   );
   const { sigma } = study.trials;
   const steps = sigma
-    ? [numberPlot(study, "Step size", "ROMUL's sigma, in units of each range", decoded(sigma))]
+    ? [numberPlot(study, "Step size", "ROMUL's sigma, in units of each range", decoded(sigma), true)]
     : [];
   return [...study.params.map((param) => paramPlot(study, param)), ...steps, ...metrics];
 }

@@ -2,6 +2,7 @@
 
 const ROOM = { top: 10, right: 14, bottom: 36 };
 const GREY = "128, 128, 128"; // a grey that shows on white and on black, so that a canvas fits both
+const FAILED = "#d55e00"; // and so does this one; colours mean the same as in hoptim.plot
 
 class Plot {
   // spec: title, note, label of the vertical axis, axis, column (the ordinate of each trial), height in

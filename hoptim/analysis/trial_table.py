@@ -5,19 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-import hoptim
-from hoptim import FinishedTrial
 from hoptim._arguments import sign_of
+from hoptim.analysis.family import Family
+from hoptim.analysis.lineage import Lineage
 from hoptim.analysis.ranking import best, latest
+from hoptim.trial import FinishedTrial
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+
+
+class Viewed(Protocol):
+    """Finished trials at one moment, as `hoptim.Results` has them."""
+
+    @property
+    def trials(self) -> Sequence[FinishedTrial]:
+        """Return all of them in the order of their numbers."""
+
+    @property
+    def mode(self) -> str:
+        """Return "min" or "max"."""
+
+    @property
+    def family(self) -> Family:
+        """Return the same trials by descent."""
+
+    def lineage(self, trial: FinishedTrial | int | None = None) -> Lineage:
+        """Return the descent of one of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +45,7 @@ class TrialTable:
     """Finished trials at one moment; row i of every array is one trial.
 
     Attributes:
-        trials: All of them in the order of their numbers, at least one.
+        trials: All of them in the order of their numbers.
         mode: "min" or "max".
         family: The same trials by descent.
         best: Best of the members' latest trials; None if none of them has a finite value.
@@ -34,25 +54,21 @@ class TrialTable:
 
     trials: Sequence[FinishedTrial]
     mode: str
-    family: hoptim.Family
+    family: Family
     best: FinishedTrial | None
     highlighted: FinishedTrial | None
 
     @classmethod
-    def of(cls, study: hoptim.Study, trial: FinishedTrial | int | None = None) -> Self:
-        """Read a study once and return its finished trials.
+    def of(cls, results: Viewed, trial: FinishedTrial | int | None = None) -> Self:
+        """Return the finished trials of a study's results.
 
         Args:
-            study: Study to read, running or finished.
+            results: Results of one reading.
             trial: Trial to highlight, or its number. Default: the best of the members' latest.
 
         Raises:
-            NoResult: No trial has finished yet.
             ArgumentError: `trial` is none of the study's finished trials.
         """
-        results = study.results()
-        if not results.trials:
-            raise hoptim.NoResult(f"{study!r} has no finished trial yet, so there is nothing to draw.")
         first = best(latest(results.trials), results.mode)
         highlighted = first if trial is None else results.lineage(trial).trial
         return cls(results.trials, results.mode, results.family, first, highlighted)
@@ -72,12 +88,12 @@ class TrialTable:
     @cached_property
     def member(self) -> Rows:
         """Return the members `(n,)`."""
-        return np.array([trial.member for trial in self.trials])
+        return np.array([trial.member for trial in self.trials], dtype=np.int64)
 
     @cached_property
     def step(self) -> Rows:
         """Return the steps `(n,)`, counted by each member from 0."""
-        return np.array([trial.step for trial in self.trials])
+        return np.array([trial.step for trial in self.trials], dtype=np.int64)
 
     @cached_property
     def value(self) -> Floats:
@@ -95,15 +111,10 @@ class TrialTable:
         return self.valued & ~np.isfinite(self.value)
 
     @cached_property
-    def step_size(self) -> Floats:
-        """Return ROMUL's step sizes `(n,)`; NaN where the memo records none."""
-        return self.column(lambda trial: hoptim.ROMUL.step_size(trial.memo))
-
-    @cached_property
     def parent(self) -> Rows:
         """Return the row `(n,)` of each trial's parent, always an earlier one; -1 for founders."""
         numbers = (-1 if trial.parent is None else trial.parent for trial in self.trials)
-        return np.array([self._row.get(number, -1) for number in numbers])
+        return np.array([self._row.get(number, -1) for number in numbers], dtype=np.int64)
 
     @cached_property
     def line(self) -> Rows:
@@ -115,12 +126,12 @@ class TrialTable:
     def founder(self) -> Rows:
         """Return the row `(n,)` of each trial's founder, which began with fresh weights."""
         founders = self.family.founders
-        return np.array([self._row[founders[trial.number]] for trial in self.trials])
+        return np.array([self._row[founders[trial.number]] for trial in self.trials], dtype=np.int64)
 
     @cached_property
     def copied(self) -> Mask:
         """Return a mask `(n,)` of exploits: trials that continued from another member's weights."""
-        copied: Mask = (self.parent >= 0) & (self.member[self.parent] != self.member)
+        copied: Mask = (self.parent >= 0) & (self.step > 0) & (self.member[self.parent] != self.member)
         return copied
 
     @cached_property

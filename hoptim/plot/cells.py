@@ -1,0 +1,27 @@
+"""Numbers in the cells of a matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from hoptim.analysis.trial_table import Floats
+
+_DARK = 0.35  # of the most, above which a cell's text is white
+
+
+def write_cells(ax: Any, x: Floats, numbers: Floats, most: float, text: Callable[[float], str]) -> None:
+    """Write a text into each cell of a matrix, black or white as its grey asks for.
+
+    Args:
+        ax: Axes to write into.
+        x: Abscissas of the columns `(c,)`.
+        numbers: Numbers that are drawn as greys `(r, c)`; row i is at the ordinate i.
+        most: Number that is drawn darkest.
+        text: Function that returns the text of a number.
+    """
+    for (row, column), number in np.ndenumerate(numbers):
+        colour = "white" if number > _DARK * most else "black"
+        ax.text(x[column], row, text(number), ha="center", va="center", fontsize="x-small", color=colour)
