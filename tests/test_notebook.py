@@ -200,8 +200,8 @@ def test_figures_are_shown_as_they_are():
     """A figure gives its picture to a notebook, without pyplot or a magic command."""
     plot = pytest.importorskip("hoptim.plot", reason="pictures need the extra 'plot'")
     there = train(study())
-    for draw in plot.PLOTS.values():
-        assert draw(there)._repr_png_().startswith(b"\x89PNG")
+    for figure in (plot.values(there), plot.exploits(there), plot.compare([there])):
+        assert figure._repr_png_().startswith(b"\x89PNG")
 
 
 def code():

@@ -8,20 +8,21 @@ from typing import Any
 import numpy as np
 
 from hoptim.analysis.trial_table import Floats
+from hoptim.plot import style
 
-_DARK = 0.35  # of the most, above which a cell's text is white
+_STRONG = 0.35  # of the most, above which a cell's text has the colour of the background
 
 
 def write_cells(ax: Any, x: Floats, numbers: Floats, most: float, text: Callable[[float], str]) -> None:
-    """Write a text into each cell of a matrix, black or white as its grey asks for.
+    """Write a text into each cell of a matrix that is drawn in `style.shades`, such that it can be read.
 
     Args:
         ax: Axes to write into.
         x: Abscissas of the columns `(c,)`.
         numbers: Numbers that are drawn as greys `(r, c)`; row i is at the ordinate i.
-        most: Number that is drawn darkest.
+        most: Number that is drawn strongest.
         text: Function that returns the text of a number.
     """
     for (row, column), number in np.ndenumerate(numbers):
-        colour = "white" if number > _DARK * most else "black"
+        colour = style.ground_colour() if number > _STRONG * most else style.text_colour()
         ax.text(x[column], row, text(number), ha="center", va="center", fontsize="x-small", color=colour)

@@ -16,6 +16,7 @@ from hoptim.plot.sheet import sheet
 
 _WIDTH = 7.2  # inches
 _ROW = 0.42  # inches
+_LETTERS = 24  # of a name
 
 
 def importance(study: hoptim.Study) -> Figure:
@@ -47,14 +48,14 @@ def importance(study: hoptim.Study) -> Figure:
     ax = figure.add_subplot()
     edges, places = np.array(found.edges) - 0.5, np.arange(rows)
     shown = np.ma.masked_invalid(shares)
-    grid = ax.pcolormesh(edges, np.arange(rows + 1) - 0.5, shown, cmap=style.GREYS, vmin=0, vmax=1)
-    grid.set_edgecolor("white")
+    grid = ax.pcolormesh(edges, np.arange(rows + 1) - 0.5, shown, cmap=style.shades(), vmin=0, vmax=1)
+    grid.set_edgecolor(style.ground_colour())
     middles = (edges[1:] + edges[:-1]) / 2
     write_cells(
         ax, middles, shares, 1.0, lambda share: "\N{EN DASH}" if np.isnan(share) else f"{share:.2f}"
     )
     ax.invert_yaxis()
-    ax.set_yticks(places, [shortened(name) for name in found.names], parse_math=False)
+    ax.set_yticks(places, [shortened(name, _LETTERS) for name in found.names], parse_math=False)
     ax.set_xticks(edges[:-1], [str(first) for first in found.edges[:-1]])
     ax.set_xlabel("first step of each window")
     low, high = min(found.comparisons), max(found.comparisons)

@@ -22,13 +22,14 @@ from hoptim.plot.sheet import sheet
 
 _AXIS = 1.3  # inches
 _HEIGHT = 4.2  # inches
+_EACH = "a member's latest trial: the better, the stronger"
 _NAMES = 8  # of an axis of listed values; of more, the first and the last
 
 
 def parallel_coordinates(study: hoptim.Study, trial: hoptim.FinishedTrial | int | None = None) -> Figure:
     """Draw the members' latest trials as lines across their hyperparameters to the value.
 
-    The better the value, the darker the line. An axis goes from a hyperparameter's lower bound to the
+    The better the value, the stronger the line. An axis goes from a hyperparameter's lower bound to the
     upper, in its scale, or through its listed values; a line has a gap where it was not active.
 
     Args:
@@ -49,25 +50,18 @@ def parallel_coordinates(study: hoptim.Study, trial: hoptim.FinishedTrial | int 
     dims = study.space.dimensions
     figure = sheet(max(_AXIS * (len(dims) + 1), 6.4), _HEIGHT, name_of(study.path))
     ax = figure.add_subplot()
-    x = np.arange(len(dims) + 1)
+    x, shades = np.arange(len(dims) + 1), style.shades()
     best_last = [each for each in best_first(latest, study.mode)[::-1] if each.valued]
-    for i, each in enumerate(best_last):
-        y = _heights(each, study.space, scale)
-        grey = style.GREYS(i / max(len(best_last) - 1, 1))
-        best = i == len(best_last) - 1  # whose grey the legend shows
-        look: dict[str, Any] = {
-            "color": grey,
-            "label": "a member's latest trial: the better, the darker" if best else "_",
-        }
+    for i, each in enumerate(best_last, 1):
+        label = _EACH if i == len(best_last) else "_"  # the legend shows the strongest
+        look: dict[str, Any] = {"color": shades(i / len(best_last)), "label": label}
         if not each.finite:
             look = {"color": style.FAILED, "label": "a latest trial that failed"}
-        ax.plot(x, y, ".-", linewidth=1.0, markersize=3, **look)
+        ax.plot(x, _heights(each, study.space, scale), ".-", linewidth=1, markersize=3, **look)
     if table.highlighted is not None:
-        y, look = (
-            _heights(table.highlighted, study.space, scale),
-            {"color": style.HIGHLIGHT, "linewidth": 2},
-        )
-        ax.plot(x, y, "o-", markersize=5, label=style.line_name(table.highlighted, table), **look)
+        look = {"color": style.HIGHLIGHT, "label": style.line_name(table.highlighted, table)}
+        y = _heights(table.highlighted, study.space, scale)
+        ax.plot(x, y, "o-", linewidth=2, markersize=5, **look)
     for i, dim in enumerate(dims.values()):
         _draw_axis(ax, i, _ticks(dim))
     _draw_axis(ax, len(dims), [(0.0, f"{scale.low:.4g}"), (1.0, f"{scale.high:.4g}")])

@@ -25,7 +25,6 @@ HIGHLIGHT = "#0072B2"  # blue, the darkest
 FAILED = "#D55E00"  # vermillion
 FAINT = "#8C8C8C"
 SERIES = ("#E69F00", "#009E73", "#CC79A7", "#56B4E9")  # families, or studies
-GREYS = LinearSegmentedColormap.from_list("greys", ["#DDDDDD", "#262626"])  # of numbers, the most darkest
 MEMBERS = "a member's weights"
 COPIES = "copied from another member"
 ALONE = "fresh weights that none continued"
@@ -55,6 +54,17 @@ def panel(
 def text_colour() -> Any:
     """Return the colour of text, which suits the background that the user has set."""
     return matplotlib.rcParams["text.color"]
+
+
+def ground_colour() -> str:
+    """Return the colour that is behind text, black or white."""
+    return "black" if sum(to_rgb(text_colour())) > 1.5 else "white"
+
+
+def shades() -> LinearSegmentedColormap:
+    """Return the greys of numbers: the larger one is, the more it stands out from the background."""
+    ends = np.array([to_rgb(ground_colour()), to_rgb(text_colour())])
+    return LinearSegmentedColormap.from_list("shades", [[0.85, 0.15] @ ends, [0.15, 0.85] @ ends])
 
 
 def line_name(trial: hoptim.FinishedTrial, table: TrialTable) -> str:
