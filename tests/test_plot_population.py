@@ -86,7 +86,7 @@ def test_too_few_exploits_for_importance_are_said():
         plot.importance(trained(noisy, steps=2))
 
 
-@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize("value", ["infinite", "all huge", "tiny"])
 def test_any_population_can_be_drawn(value):
     """Failures, infinities, and huge values draw without a warning."""
     study = trained(HOSTILE[value], space={name: SPACE[name] for name in ("lr", "layers", "act")}, steps=6)

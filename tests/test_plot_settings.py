@@ -16,7 +16,7 @@ from tests.test_plot import draw, noisy, trained
 plot = pytest.importorskip("hoptim.plot", exc_type=hoptim.MissingExtra)
 
 
-@pytest.mark.parametrize("name", ["overview", "parallel-coordinates"])
+@pytest.mark.parametrize("name", ["hyperparameters", "parallel-coordinates"])
 def test_latex_is_not_needed(name):
     """With `text.usetex` a name may hold what TeX takes for markup, and LaTeX need not be there."""
     space = {"a_b%^{$": hoptim.Float(0, 1), "c": hoptim.Choice(["d_e", "\\f"])}
