@@ -131,7 +131,7 @@ class TrialTable:
     @cached_property
     def copied(self) -> Mask:
         """Return a mask `(n,)` of exploits: trials that continued from another member's weights."""
-        copied: Mask = (self.parent >= 0) & (self.step > 0) & (self.member[self.parent] != self.member)
+        copied: Mask = (self.parent >= 0) & (self.member[self.parent] != self.member)
         return copied
 
     @cached_property

@@ -24,7 +24,7 @@ def importance(study: hoptim.Study) -> Figure:
 
     It is by how much a regression explains worse, without the hyperparameter, which of several trials that
     continued the same weights did better: a construction of our own, made from the exploits as
-    `hoptim.analysis.importance` says. It is about 0 for a hyperparameter that does nothing.
+    `hoptim.analysis.importance.importance` says. It is about 0 for a hyperparameter that does nothing.
 
     Args:
         study: Study to read once, running or finished.

@@ -57,7 +57,7 @@ def data_of(study: Study) -> dict[str, Any]:
         "every": every,
         "finished": len(table),
         "failed": int(table.failed.sum()),
-        "copied": int(table.copied.sum()),
+        "copied": int((table.copied & (table.step > 0)).sum()),
         "best": table.best and table.best.number,
         "best_ever": ever and ever.number,
         "log": suits_log(table.value),
