@@ -29,7 +29,7 @@ PARAMS = {"embedding": 0.1, "hidden": 0.3, "attention": 0.2, "output": 0.1, "dec
 
 @pytest.fixture(autouse=True)
 def double_precision():
-    """Compute in double precision: Adam magnifies what single precision rounds, which machines do unlike."""
+    """Compute in double precision: single precision rounds otherwise elsewhere, and Adam magnifies that."""
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
