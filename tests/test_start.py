@@ -119,7 +119,7 @@ def test_paths_are_no_part_of_the_study(tmp_path, given):
         (tmp_path / old).rename(tmp_path / f"moved {old}")
     study(folder, start=given)
     elsewhere = [given[0], *(Start(each.params, tmp_path / "no such", each.age) for each in given[1:])]
-    study(folder, start=iter(elsewhere))
+    study(folder, start=elsewhere)
     with pytest.raises(StudyMismatch, match=r"start_ages: recorded \[null, 12, 0\], asked for null"):
         study(folder, start=[{"x": 0.25}, {"x": 0.5}, {}])
     with pytest.raises(StudyMismatch, match=r"asked for \[null, 11, 0\]"):

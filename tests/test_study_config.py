@@ -28,6 +28,13 @@ def test_no_optimizer_is_the_default_in_a_new_study():
     assert study(None).optimizer == hoptim.MixedHorizon()
 
 
+def test_what_can_be_read_once_is_no_list_of_configurations(tmp_path):
+    """It was empty when the settings were compared, and the study that had just been made another one's."""
+    with pytest.raises(hoptim.ArgumentError, match="start must be a list of mappings"):
+        study(tmp_path / "study", start=iter([{"x": 0.25}]))
+    assert not (tmp_path / "study").exists()
+
+
 def test_no_start_takes_the_recorded_one(tmp_path):
     """Reopened without `start=`, a study's first members still begin where they were told to."""
     study(tmp_path, start=[{"x": 0.25}])

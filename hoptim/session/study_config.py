@@ -167,19 +167,20 @@ def _check_optimizer(optimizer: Any) -> None:
 
 
 def _entries(start: Any) -> list[Mapping[str, Any] | Start]:
-    """Return the first configurations that a user gave as a list."""
+    """Return the first configurations that a user gave as a list, which is read more than once."""
     try:
         entries = [] if start is None else list(start)
+        once = start is not None and iter(start) is start
     except Exception as error:  # an object's own code may raise anything
-        raise ArgumentError(
-            f"start must be a list of mappings from name to value, found {shown(start)}."
-        ) from error
-    for entry in entries:
+        raise _no_list(start) from error
+    for entry in [start] * once + entries:
         if not isinstance(entry, (Mapping, Start)):
-            raise ArgumentError(
-                f"start must be a list of mappings from name to value, found {shown(entry)}."
-            )
+            raise _no_list(entry)
     return entries
+
+
+def _no_list(found: Any) -> ArgumentError:
+    return ArgumentError(f"start must be a list of mappings from name to value, found {shown(found)}.")
 
 
 def _read(recorded: Mapping[str, Any], space: Space | None, optimizer: Optimizer | None) -> StudyConfig:
