@@ -132,3 +132,10 @@ class CheckpointError(TrialError):
 
 class NoCheckpoint(CheckpointError):
     """A finite value was told without a checkpoint in a study whose trials have checkpoints."""
+
+
+def reason(error: Exception) -> str:
+    """Return as a sentence why something could not be read."""
+    if isinstance(error, OSError) and not isinstance(error, HoptimError):
+        return f"Could not read {error.filename!r}: {error.strerror}."
+    return str(error)

@@ -16,6 +16,7 @@ import pytest
 import hoptim
 from hoptim import report
 from hoptim.report.data import data_of
+from hoptim.report.files import SCRIPTS
 from tests import builders, report_studies
 from tests.builders import ROOT
 
@@ -131,6 +132,21 @@ def test_the_facts_are_those_of_the_study(pair):
     assert json.loads(data["space"]) == study.space.to_json()
 
 
+def test_who_trains_and_what_deserves_a_look_is_there(tmp_path):
+    """The page has the trials under way, with their workers, and the warnings of the status."""
+    study = builders.study(tmp_path / "study")
+    held = [study.ask() for _ in range(2)]
+    data = Page(report.page(hoptim.load(tmp_path / "study"))).data
+    assert [each["number"] for each in data["running"]] == [trial.number for trial in held]
+    assert {each["pid"] for each in data["running"]} == {str(os.getpid())}
+    assert data["warnings"] == []
+    for trial in held:
+        trial.release()
+    data = Page(report.page(study)).data
+    assert (data["running"], data["warnings"]) == ([], study.status().warnings)
+    assert data["warnings"]
+
+
 def test_nothing_leads_out_of_the_page(pair):
     """No address, no attribute that loads or sends, and no element but our own, whatever the names say."""
     study, page = pair
@@ -202,7 +218,7 @@ def test_the_script_makes_no_html_of_text(file):
 
 def test_every_file_of_the_page_is_used_and_shipped():
     """Each script goes into the page, and the package's data name every file beside the code."""
-    scripts = {f"{name}.js" for name in report._SCRIPTS}
+    scripts = {path.name for path in SCRIPTS}
     others = {path.name for path in FOLDER.iterdir() if path.suffix not in {".py", ""}}
     assert others == scripts | {"page.html", "page.css"}
     shipped = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]

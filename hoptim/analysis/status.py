@@ -138,6 +138,19 @@ class Status:
         return _html.page("Status", facts, running, _html.table((), [(said,) for said in self.warnings]))
 
 
+def brief(status: Status) -> dict[str, Any]:
+    """Return what a list of studies shows of one, as plain JSON."""
+    return {
+        "finished": status.finished,
+        "trials": status.size * status.steps,
+        "done": status.done,
+        "best": None if status.best is None else status.best.value,  # finite
+        "mode": status.mode,
+        "workers": len({held.worker for held in status.running if not held.lost}),
+        "failed": status.failed,
+    }
+
+
 def warnings(
     collapsed: str | None, unread: Mapping[str, int], running: Sequence[Running], left: int, unremoved: int
 ) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,12 @@ from typing import Any
 import click
 
 import hoptim
+from hoptim.analysis.status import brief
 from hoptim.cli import options
 from hoptim.cli.output import print_error, print_json_list
 from hoptim.cli.reading import show_reading
-from hoptim.store.layout import JOURNAL, STUDY
+from hoptim.errors import reason
+from hoptim.store.finding import DEPTH, studies_below
 
 _HEADER = ("study", "done", "best", "workers", "failed")
 
@@ -21,7 +22,7 @@ _HEADER = ("study", "done", "best", "workers", "failed")
 @click.command()
 @click.argument("folder", metavar="[FOLDER]", type=options.FOLDER, default=".")
 @click.option(
-    "--depth", type=click.IntRange(min=0), default=3, metavar="N", show_default=True,
+    "--depth", type=click.IntRange(min=0), default=DEPTH, metavar="N", show_default=True,
     help="Levels of folders to search below FOLDER.",
 )  # fmt: skip
 @options.as_json
@@ -35,7 +36,7 @@ def ls(ctx: click.Context, folder: Path, depth: int, as_json: bool) -> None:
     if not folder.is_dir():
         raise hoptim.ArgumentError(f"{str(folder)!r} is not a directory.")
     wrong: list[str] = []
-    rows = list(_rows(folder, depth, lambda error: wrong.append(_reason(error))))
+    rows = list(_rows(folder, depth, lambda error: wrong.append(reason(error))))
     if as_json:
         print_json_list(rows)
     elif rows:
@@ -48,44 +49,13 @@ def ls(ctx: click.Context, folder: Path, depth: int, as_json: bool) -> None:
 
 
 def _rows(folder: Path, depth: int, refused: Callable[[Exception], None]) -> Iterator[dict[str, Any]]:
-    for path in _studies(folder, depth, refused):
+    for path in studies_below(folder, depth, refused):
         try:
-            yield _row(path, folder)
+            show_reading(path.name)
+            name = str(path.relative_to(folder)) if path != folder else path.name
+            yield {"path": str(path), "name": name, **brief(hoptim.load(path).status())}
         except (hoptim.HoptimError, OSError) as error:
             refused(error)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and not isinstance(error, hoptim.HoptimError):
-        return f"Could not read {error.filename!r}: {error.strerror}."
-    return str(error)
-
-
-def _studies(folder: Path, depth: int, refused: Callable[[Exception], None]) -> Iterator[Path]:
-    for path, below, files in os.walk(folder, onerror=refused):
-        if STUDY in files or JOURNAL in files:
-            below.clear()
-            yield Path(path)
-        elif len(Path(path).relative_to(folder).parts) >= depth:
-            below.clear()
-        else:
-            below[:] = sorted(name for name in below if not name.startswith("."))
-
-
-def _row(path: Path, folder: Path) -> dict[str, Any]:
-    show_reading(path.name)
-    status = hoptim.load(path).status()
-    return {
-        "path": str(path),
-        "name": str(path.relative_to(folder)) if path != folder else path.name,
-        "finished": status.finished,
-        "trials": status.size * status.steps,
-        "done": status.done,
-        "best": None if status.best is None else status.best.value,  # finite
-        "mode": status.mode,
-        "workers": len({held.worker for held in status.running if not held.lost}),
-        "failed": status.failed,
-    }
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

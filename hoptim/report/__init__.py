@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
-import json
 import os
-from pathlib import Path
-from string import Template
 
 from hoptim import ArgumentError, Study
 from hoptim._arguments import moment_of
@@ -16,12 +10,9 @@ from hoptim._files import replace_whole
 from hoptim._paths import user_path
 from hoptim._text import shown
 from hoptim.report.data import data_of
+from hoptim.report.document import document
+from hoptim.report.files import SCRIPTS, STYLES, TEMPLATE
 
-_HERE = Path(__file__).parent
-# In the order in which the page joins them.
-_SCRIPTS = (
-    "data", "numbers", "schedule", "axis", "dom", "plot", "panels", "tables", "pointer", "reload", "page",
-)  # fmt: skip
 _LONGEST = 86_400.0  # seconds until a page is loaded again; timers of browsers know no more than 24 days
 
 
@@ -71,16 +62,7 @@ def page(study: Study, every: float | None = None) -> str:
     '<!doctype html>'
     """
     data = {"reload": None if every is None else _interval(every)} | data_of(study)
-    style = _text("page.css")
-    script = "\n".join(_text(f"{name}.js") for name in _SCRIPTS)
-    return Template(_text("page.html")).substitute(
-        policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; "
-        f"script-src '{_hash(script)}'; style-src '{_hash(style)}'",
-        title=_escaped(data["name"]),
-        style=style,
-        script=script,
-        data=_embedded(data),
-    )
+    return document(TEMPLATE, STYLES, SCRIPTS, data).text
 
 
 def _interval(every: float) -> float:
@@ -90,25 +72,3 @@ def _interval(every: float) -> float:
             f"every must be above 0 and at most {_LONGEST:.0f} seconds, found {shown(every)}."
         )
     return seconds
-
-
-def _text(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    """Return the hash by which a Content-Security-Policy names a text."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _escaped(text: str) -> str:
-    """Return a text as HTML; it may hold half a surrogate, as names of files do."""
-    return html.escape(text).encode("ascii", "xmlcharrefreplace").decode()
-
-
-def _embedded(data: object) -> str:
-    """Return data as JSON that an HTML parser leaves alone: pure ASCII without <, > and &."""
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    for mark in "<>&":
-        text = text.replace(mark, f"\\u{ord(mark):04x}")
-    return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from hoptim.analysis.names import name_of
 from hoptim.analysis.param_column import param_column
 from hoptim.analysis.ranking import best
 from hoptim.analysis.scale import suits_log
+from hoptim.analysis.status import Status
 from hoptim.analysis.trial_table import TrialTable
 from hoptim.report.thinning import thinned
 from hoptim.start import GIVEN
@@ -26,16 +28,18 @@ _MAX_LENGTH = 4000  # characters of a failure's text, from both ends: a tracebac
 def data_of(study: Study) -> dict[str, Any]:
     """Return a study's data for the page.
 
-    All results come from one read of the journal, since others may train meanwhile. Numbers are exact;
-    those that JSON lacks are "nan", "inf" and "-inf" as in the journal.
+    All results come from one read of the journal, since others may train meanwhile; who trains what comes
+    from a look behind it. Numbers are exact; those that JSON lacks are "nan", "inf" and "-inf" as in the
+    journal.
 
     Args:
         study: Study to report on, running or finished.
 
     Returns:
-        Facts about the study, and under `trials` one list per column, by number of the trial: `asked`
-        in milliseconds after `began`, `took` in milliseconds, all others as in `FinishedTrial`. Of a long
-        study they are those of every k-th step, the best, the members' latest, and the winner's line.
+        Facts about the study and those of `at_work`; under `trials` one list per column, by number of the
+        trial: `asked` in milliseconds after `began`, `took` in milliseconds, all others as in
+        `FinishedTrial`. Of a long study they are those of every k-th step, the best, the members' latest,
+        and the winner's line.
     """
     results = study.results()
     table = TrialTable.of(results)
@@ -67,7 +71,13 @@ def data_of(study: Study) -> dict[str, Any]:
         "given": [trial.number for trial in trials if trial.worker == GIVEN],
         "failures": [{"trial": t.number, "why": _cut(t.failed)} for t in trials if t.failed is not None],
         "trials": _columns(trials),
+        **at_work(study.status()),
     }
+
+
+def at_work(status: Status) -> dict[str, Any]:
+    """Return who trains what, and what deserves a look, as the page shows it."""
+    return {"running": [asdict(held) for held in status.running], "warnings": status.warnings}
 
 
 def _columns(trials: Sequence[FinishedTrial]) -> dict[str, list[Any]]:

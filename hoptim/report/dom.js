@@ -20,6 +20,10 @@ function svg(tag, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, tag), attributes, children);
 }
 
+function setChildren(id, ...nodes) {
+  document.getElementById(id).replaceChildren(...nodes);
+}
+
 // True while the page has the width that it is printed in.
 function isPrinting() {
   return document.documentElement.classList.contains("paper");

@@ -66,10 +66,6 @@ function fillHeader(study) {
   setChildren("details", ...details(study).map((pair) => html("div", {}, ...facts([pair]))));
 }
 
-function setChildren(id, ...nodes) {
-  document.getElementById(id).replaceChildren(...nodes);
-}
-
 function download(text, kind, name) {
   const url = URL.createObjectURL(new Blob([text], { type: kind }));
   html("a", { href: url, download: name }).click();
@@ -249,6 +245,7 @@ function show(study) {
 
 const study = new Study(JSON.parse(document.getElementById("data").textContent));
 fillHeader(study);
+fillWorkers(study);
 document.getElementById("none").hidden = study.count > 0;
 document.getElementById("thinned").hidden = study.every === 1;
 setChildren("thinned", thinningNote(study));
