@@ -16,6 +16,7 @@ from hoptim._text import printable_lines
 from hoptim.cli.best import best
 from hoptim.cli.check import check, check_dir
 from hoptim.cli.completion import VARIABLE, completion
+from hoptim.cli.dashboard import dashboard
 from hoptim.cli.export import export
 from hoptim.cli.export_checkpoint import export_checkpoint
 from hoptim.cli.fork import fork
@@ -33,7 +34,7 @@ from hoptim.errors import ArgumentError, HoptimError, MissingExtra
 
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Look at a run": (
-        ls, status, watch, best, schedule, lineage, plot, report, export, export_checkpoint, log,
+        ls, status, watch, best, schedule, lineage, plot, report, dashboard, export, export_checkpoint, log,
     ),
     "Train": (run, stop, resume, fork),
     "Train from a shell or another language": (ask, beat, tell, fail),

@@ -1,0 +1,69 @@
+"""The studies that the dashboard shows, among them those that come later."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from hoptim._text import counted, printable
+from hoptim.dashboard.renewed import Renewed
+from hoptim.dashboard.watched import Watched
+from hoptim.errors import reason
+from hoptim.store.finding import DEPTH, studies_below
+from hoptim.store.layout import STUDY
+
+_SEARCH = 2.0  # seconds between two searches at least
+
+
+class Studies:
+    """Studies in folders and below them, by name.
+
+    Args:
+        folders: Absolute paths of at least one folder, which may be a study itself.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = sorted({*folders})
+        common = Path(os.path.commonpath(self._folders))
+        self._base = common.parent if (common / STUDY).exists() else common
+        self._only = self._folders == [common] and self._base != common
+        self._wrong: list[str] = []
+        self._found = Renewed(self._search, _SEARCH, Lock())
+
+    @property
+    def name(self) -> str:
+        """Return what all studies are in."""
+        if len(self._folders) > 1:
+            return counted(len(self._folders), "folder")
+        return printable(self._folders[0].name or "/")
+
+    @property
+    def only(self) -> Watched | None:
+        """Return the study if one was named and no folder of studies."""
+        return next(iter(self._found.get().values()), None) if self._only else None
+
+    def named(self, name: str) -> Watched | None:
+        """Return one study, None if there is none of that name."""
+        return self._found.get().get(name)
+
+    def list(self) -> dict[str, Any]:
+        """Return how all studies stand, as plain JSON."""
+        found = self._found.get(wait=False)
+        return {
+            "name": self.name,
+            "rows": [each.look().row for each in found.values()],
+            "wrong": self._wrong,
+        }
+
+    def _search(self, before: dict[str, Watched] | None) -> dict[str, Watched]:
+        known, found = before or {}, {}
+        wrong: list[str] = []
+        for folder in self._folders:
+            for path in studies_below(folder, DEPTH, lambda error: wrong.append(reason(error))):
+                name = printable(str(path.relative_to(self._base)))
+                found[name] = known.get(name) or Watched(path, name, self._only)
+        self._wrong = wrong
+        return found
