@@ -345,6 +345,16 @@ def test_a_value_costs_a_share_of_the_time(clock):
     assert value.get() == 3
 
 
+def test_the_colours_of_studies_are_those_of_pictures():
+    """Each has the same in the plot of the dashboard as in `hoptim.plot.compare`, in the same order."""
+    pytest.importorskip("matplotlib", reason="needs the extra 'plot'")
+    from hoptim.plot.style import SERIES
+
+    style = (FOLDER / "dashboard.css").read_text()
+    assert tuple(re.findall(r"--series: (#\w+);", style)) == tuple(each.lower() for each in SERIES)
+    assert f"COLOURS = {len(SERIES)};" in (FOLDER / "overlay.js").read_text()
+
+
 def test_every_file_of_the_dashboard_is_used_and_shipped(tmp_path):
     """Each script and style is in one of the two pages, and the package's data name all files."""
     both = pages.list_page({"name": "x"}).text + pages.study_page(data_of(study()), "x", False).text

@@ -48,7 +48,7 @@ def opened(browser, address, **options):  # noqa: F811
     return page
 
 
-def test_four_workers_are_followed_of_whom_one_is_killed(browser, runs):  # noqa: F811
+def test_four_workers_are_followed_of_whom_two_are_killed(browser, runs):  # noqa: F811
     """List and page tell who is at work and who was lost, and of new trials without a touch."""
     folder, workers, hold = runs
     with serving(folder) as served:
@@ -67,6 +67,9 @@ def test_four_workers_are_followed_of_whom_one_is_killed(browser, runs):  # noqa
         row.locator("a").click()
         expect(page.locator("#workers-note")).to_have_text("3 at work, 1 lost.")
         expect(page.locator("#workers tbody tr", has_text="lost, ")).to_contain_text(str(workers[0].pid))
+        workers[1].kill()  # no trial ended, so the page is not loaded again
+        workers[1].wait()
+        expect(page.locator("#workers-note")).to_have_text("2 at work, 2 lost.")
         page.fill("#member", str(hoptim.load(folder / "live").trials[0].member))
         page.press("#member", "Tab")
         page.check("input[value=weights]")

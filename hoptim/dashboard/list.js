@@ -69,7 +69,7 @@ function fillWarnings({ rows: all, wrong }) {
   setChildren("warnings", ...facts(said));
 }
 
-function fillPlots(all) {
+function fillPlots({ rows: all, log }) {
   const reached = all.filter((row) => row.curve?.length);
   const now = JSON.stringify(reached.map((row) => [row.name, row.curve]));
   if (now === drawn) return;
@@ -77,7 +77,10 @@ function fillPlots(all) {
   plots.forEach((plot) => plot.watch.disconnect());
   const lines = reached.map((row) => ({ ...row, place: rows.get(row.name).place }));
   const modes = ["min", "max"].map((mode) => lines.filter((row) => row.mode === mode));
-  plots = modes.filter((some) => some.length).map((some) => new Overlay(some, highlight, () => highlight(...pointed)));
+  const again = () => highlight(...pointed);
+  plots = modes
+    .filter((some) => some.length)
+    .map((some) => new Overlay(some, log[some[0].mode], highlight, again));
   document.getElementById("comparison").hidden = plots.length === 0;
   setChildren("plots", ...plots.map((plot) => plot.root));
 }
@@ -95,7 +98,7 @@ function fill(news) {
   document.querySelector(".all").hidden = news.rows.length === 0;
   fillHeadline(news.rows);
   fillWarnings(news);
-  fillPlots(news.rows);
+  fillPlots(news);
 }
 
 const names = ["Study", ...Object.keys(COLUMNS)];

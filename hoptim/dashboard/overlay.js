@@ -1,6 +1,6 @@
 // The best values so far of several studies in one plot.
 
-const COLOURS = 6;
+const COLOURS = 4;
 
 // The look of a study's line, by its place in the list: colours first, then dashes.
 function lineClass(place) {
@@ -8,11 +8,10 @@ function lineClass(place) {
 }
 
 class Overlay extends Plot {
-  // rows: studies of one mode, each with a curve and a place; pointed: called with what `under` returns;
-  // redrawn: called when the lines are new
-  constructor(rows, pointed, redrawn) {
+  // rows: studies of one mode, each with a curve and a place; log: true for a logarithmic axis of values;
+  // pointed: called with what `under` returns; redrawn: called when the lines are new
+  constructor(rows, log, pointed, redrawn) {
     const [low, high] = extremes(rows.flatMap((row) => row.curve.map(([, value]) => value)));
-    const log = low > 0 && high / low > 100;
     const last = Math.max(...rows.map((row) => row.curve.at(-1)[0]));
     super(
       { latest: [0], step: [last] },

@@ -8,7 +8,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import numpy as np
+
 from hoptim._text import counted, printable
+from hoptim.analysis.scale import suits_log
+from hoptim.analysis.trial_table import Floats
 from hoptim.dashboard.renewed import Renewed
 from hoptim.dashboard.watched import Watched
 from hoptim.errors import reason
@@ -51,12 +55,9 @@ class Studies:
 
     def list(self) -> dict[str, Any]:
         """Return how all studies stand, as plain JSON."""
-        found = self._found.get(wait=False)
-        return {
-            "name": self.name,
-            "rows": [each.look().row for each in found.values()],
-            "wrong": self._wrong,
-        }
+        rows = [each.look().row for each in self._found.get(wait=False).values()]
+        log = {mode: suits_log(_values(rows, mode)) for mode in ("min", "max")}
+        return {"name": self.name, "rows": rows, "log": log, "wrong": self._wrong}
 
     def _search(self, before: dict[str, Watched] | None) -> dict[str, Watched]:
         known, found = before or {}, {}
@@ -67,3 +68,8 @@ class Studies:
                 found[name] = known.get(name) or Watched(path, name, self._only)
         self._wrong = wrong
         return found
+
+
+def _values(rows: Sequence[dict[str, Any]], mode: str) -> Floats:
+    """Return what a plot shows of the studies of one mode."""
+    return np.array([value for row in rows if row.get("mode") == mode for _, value in row["curve"]])
