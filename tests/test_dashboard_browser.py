@@ -99,8 +99,12 @@ def test_studies_are_compared_on_any_screen(browser, tmp_path):  # noqa: F811
         options = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
         page = opened(browser, served.address, **options)
         expect(page.locator("#plots figure")).to_have_count(2)  # values of different modes share no axis
-        looks = page.locator("tbody svg path").evaluate_all("all => all.map(e => e.getAttribute('class'))")
+        looks, drawn = (
+            sorted(page.locator(paths).evaluate_all("all => all.map(e => e.getAttribute('class'))"))
+            for paths in ("tbody svg path", "#plots path.series")
+        )
         assert len({*looks}) == 8
+        assert looks == drawn
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert max(map(int, re.findall(r"\d+", colour)[:3])) < 60
