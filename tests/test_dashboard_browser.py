@@ -106,6 +106,7 @@ def test_studies_are_compared_on_any_screen(browser, tmp_path):  # noqa: F811
         assert len({*looks}) == 8
         assert looks == drawn
         assert page.evaluate("document.documentElement.scrollWidth") == 390
+        assert page.locator(".all").evaluate("box => box.scrollWidth <= box.clientWidth")  # nothing to push
         colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert max(map(int, re.findall(r"\d+", colour)[:3])) < 60
         page.locator("tr[data-study=seed-3]").hover()
