@@ -74,7 +74,7 @@ def noisy(trial):
 
 def highlighted(ax):
     """The data of the highlighted line."""
-    lines = [x for x in ax.lines if x.get_color() == style.HIGHLIGHT and x.get_linestyle() != "None"]
+    lines = [x for x in ax.lines if x.get_color() == style.HIGHLIGHT and x.get_linestyle() in ("-", "--")]
     assert len(lines) == 1
     return lines[0].get_xdata(), lines[0].get_ydata()
 

@@ -44,12 +44,15 @@ def test_a_line_leads_through_the_coordinates_to_the_value(study):
 
 
 def test_what_was_not_active_is_a_gap_and_a_failure_is_marked():
-    """A line breaks where a hyperparameter was not active; a failed trial's does not reach the value."""
+    """A line is dotted past what was not active; a failed trial's does not reach the value."""
     conditional = report_studies.conditional()
     [ax] = draw(plot.parallel_coordinates(conditional)).axes
     sgd = conditional.best.params["optimizer"] == "sgd"
     gaps = np.isnan(highlighted(ax)[1]).tolist()
     assert gaps == [False, not sgd, sgd, sgd, False]
+    dotted = [line for line in ax.lines if line.get_linestyle() == ":"]
+    assert len(dotted) == conditional.size + 1  # each, and the winner once more
+    assert dotted[-1].get_xdata().tolist() == [i for i, gap in enumerate(gaps) if not gap]
     failing = trained(lambda t: math.nan if t.member == 2 else noisy(t), steps=1)
     [ax] = draw(plot.parallel_coordinates(failing)).axes
     failed = [line for line in ax.lines if line.get_color() == style.FAILED]

@@ -30,7 +30,7 @@ def parallel_coordinates(study: hoptim.Study, trial: hoptim.FinishedTrial | int 
     """Draw the members' latest trials as lines across their hyperparameters to the value.
 
     The better the value, the stronger the line. An axis goes from a hyperparameter's lower bound to the
-    upper, in its scale, or through its listed values; a line has a gap where it was not active.
+    upper, in its scale, or through its listed values; a line is dotted past one that was not active.
 
     Args:
         study: Study to read once, running or finished.
@@ -50,29 +50,37 @@ def parallel_coordinates(study: hoptim.Study, trial: hoptim.FinishedTrial | int 
     dims = study.space.dimensions
     figure = sheet(max(_AXIS * (len(dims) + 1), 6.4), _HEIGHT, name_of(study.path))
     ax = figure.add_subplot()
-    x, shades = np.arange(len(dims) + 1), style.shades()
+    shades = style.shades()
     best_last = [each for each in best_first(latest, study.mode)[::-1] if each.valued]
     for i, each in enumerate(best_last, 1):
         label = _EACH if i == len(best_last) else "_"  # the legend shows the strongest
         look: dict[str, Any] = {"color": shades(i / len(best_last)), "label": label}
         if not each.finite:
             look = {"color": style.FAILED, "label": "a latest trial that failed"}
-        ax.plot(x, _heights(each, study.space, scale), ".-", linewidth=1, markersize=3, **look)
+        _draw_line(ax, _heights(each, study.space, scale), ".-", linewidth=1, markersize=3, **look)
     if table.highlighted is not None:
         look = {"color": style.HIGHLIGHT, "label": style.line_name(table.highlighted, table)}
         y = _heights(table.highlighted, study.space, scale)
-        ax.plot(x, y, "o-", linewidth=2, markersize=5, **look)
+        _draw_line(ax, y, "o-", linewidth=2, markersize=5, **look)
     for i, dim in enumerate(dims.values()):
         _draw_axis(ax, i, _ticks(dim))
     _draw_axis(ax, len(dims), [(0.0, f"{scale.low:.4g}"), (1.0, f"{scale.high:.4g}")])
     names = [*(shortened(name) for name in dims), "value (log)" if scale.log else "value"]
-    ax.set_xticks(x, names, parse_math=False)
+    ax.set_xticks(range(len(names)), names, parse_math=False)
     ax.tick_params(length=0, pad=6)
     ax.set_yticks([])
     ax.set(xlim=(-0.5, len(dims) + 0.3), ylim=(-0.06, 1.06))
     ax.spines[:].set_visible(False)
     style.legend(figure, [ax])
     return figure
+
+
+def _draw_line(ax: Any, y: Floats, form: str, color: Any, linewidth: float, **look: Any) -> None:
+    """Draw a trial's line, dotted where it has no place on an axis, so that it leads to its value."""
+    known = np.flatnonzero(np.isfinite(y))
+    ax.plot(range(len(y)), y, form, color=color, linewidth=linewidth, **look)
+    if known[-1] - known[0] >= len(known):
+        ax.plot(known, y[known], ":", color=color, linewidth=0.6 * linewidth, label="_")
 
 
 def _heights(trial: hoptim.FinishedTrial, space: hoptim.Space, scale: Scale) -> Floats:
