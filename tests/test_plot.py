@@ -396,7 +396,7 @@ def test_nothing_to_draw_is_said(tmp_path):
             draws(study)
 
 
-@pytest.mark.parametrize("name", plot.PLOTS.keys() - {"importance"})
+@pytest.mark.parametrize("name", sorted(plot.PLOTS.keys() - {"importance"}))
 def test_a_trial_that_is_none_is_refused(study, name):
     """A number that no finished trial has is an argument that cannot work."""
     with pytest.raises(hoptim.ArgumentError, match="trial must be a finished trial"):
