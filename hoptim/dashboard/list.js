@@ -41,7 +41,7 @@ function highlight(...what) {
   const [name, step, value] = what;
   document.body.classList.toggle("pointing", name !== null);
   for (const element of document.querySelectorAll("[data-study]"))
-    element.classList.toggle("pointed", element.dataset.study === name);
+    element.classList.toggle("pointed", element.getAttribute("data-study") === name);
   const text = name === null || step === undefined ? "" : `${name}: ${readable(value)} at step ${step}`;
   setChildren("pointed", text || "\u00a0");
 }
@@ -55,7 +55,7 @@ function fillHeadline(all) {
     ["Trials", sum("finished"), `of ${sum("trials")}`],
     ["Failed", sum("failed"), "trials without a finite value"],
   ];
-  const fact = ([name, value, note]) =>
+  const fact = (/** @type {string[]} */ [name, value, note]) =>
     html("div", {}, html("dt", {}, name), html("dd", {}, value), html("dd", { class: "note" }, note));
   setChildren("headline", ...sums.map(fact));
 }
@@ -95,7 +95,7 @@ function fill(news) {
   if (order.length !== body.children.length || order.some((root, k) => root !== body.children[k]))
     body.replaceChildren(...order);
   document.getElementById("none").hidden = news.rows.length > 0;
-  document.querySelector(".all").hidden = news.rows.length === 0;
+  document.querySelector(".all").toggleAttribute("hidden", news.rows.length === 0);
   fillHeadline(news.rows);
   fillWarnings(news);
   fillPlots(news);

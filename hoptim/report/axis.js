@@ -6,7 +6,9 @@ class LinearAxis {
       [low, high] = whole
         ? [low - 1, high + 1]
         : [low - Math.abs(low || 1) * 0.1, high + Math.abs(high || 1) * 0.1];
-    Object.assign(this, { low, high, whole });
+    this.low = low;
+    this.high = high;
+    this.whole = whole;
   }
 
   place(value) {
@@ -59,7 +61,8 @@ class LogAxis extends LinearAxis {
 // A row for each name, from top to bottom or upwards; trials share a row.
 class RowAxis {
   constructor(names, upwards) {
-    Object.assign(this, { names, upwards, rows: true });
+    this.names = names;
+    this.upwards = upwards;
   }
 
   place(row) {

@@ -24,6 +24,12 @@ function setChildren(id, ...nodes) {
   document.getElementById(id).replaceChildren(...nodes);
 }
 
+// A control by its id: an input, a select or a button.
+/** @returns {any} */
+function field(id) {
+  return document.getElementById(id);
+}
+
 // True while the page has the width that it is printed in.
 function isPrinting() {
   return document.documentElement.classList.contains("paper");

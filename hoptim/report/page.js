@@ -9,6 +9,7 @@ function trialLabel(study, i) {
 }
 
 // The most important results: name, value, and a note below it.
+/** @param {Study} study */
 function headline(study) {
   const ever = study.best_ever === null ? -1 : study.index.get(study.best_ever);
   const best = (i) => (i < 0 ? ["none yet", ""] : [readable(study.value[i]), trialLabel(study, i)]);
@@ -29,6 +30,7 @@ function headline(study) {
   ];
 }
 
+/** @param {Study} study */
 function details(study) {
   const { name, ...settings } = study.optimizer;
   const set = Object.entries(settings).map(([key, value]) => `${key} ${setting(value)}`);
@@ -59,8 +61,9 @@ function setting(value) {
       : JSON.stringify(value);
 }
 
+/** @param {Study} study */
 function fillHeader(study) {
-  const big = ([name, value, note]) =>
+  const big = (/** @type {string[]} */ [name, value, note]) =>
     html("div", {}, ...facts([[name, value]]), html("dd", { class: "note" }, note));
   setChildren("headline", ...headline(study).map(big));
   setChildren("details", ...details(study).map((pair) => html("div", {}, ...facts([pair]))));
@@ -85,6 +88,7 @@ async function copy(text) {
   }
 }
 
+/** @param {Study} study */
 function scheduleButtons(study) {
   const status = html("span", { role: "status" });
   const file = `${study.name.replace(/[^\p{L}\p{N}._-]+/gu, "-")}-schedule`;
@@ -106,6 +110,7 @@ function scheduleButtons(study) {
   ];
 }
 
+/** @param {Study} study */
 function exploitRows(study, selection, which) {
   if (which === "winner") return study.winnerLine.filter((i) => study.isExploit(i));
   const member = selection.pinned < 0 ? -1 : study.member[selection.pinned];
@@ -116,6 +121,7 @@ function exploitRows(study, selection, which) {
   return study.exploits;
 }
 
+/** @param {Study} study */
 function failureNote(study) {
   const { attempt, interruptions } = study.trials;
   const again = attempt.filter((n, i) => n > 1 && Number.isFinite(study.value[i])).length;
@@ -129,6 +135,7 @@ function failureNote(study) {
   return some.join(" ");
 }
 
+/** @param {Study} study */
 function thinningNote(study) {
   return (
     `The page shows ${grouped(study.count)} of ${grouped(study.finished)} trials: those of every ` +
@@ -138,12 +145,13 @@ function thinningNote(study) {
   );
 }
 
+/** @param {Study} study */
 function fillTables(study, selection) {
   const why = new Map(study.failures.map((failure) => [failure.trial, failure.why]));
   const schedule = scheduleTable(selection);
   const exploits = exploitTable(selection);
   const failures = failureTable(selection, why);
-  const which = document.getElementById("exploits-of");
+  const which = field("exploits-of");
   const refill = () => exploits.show(exploitRows(study, selection, which.value));
   which.addEventListener("change", refill);
   let pinned = -1;
@@ -161,13 +169,14 @@ function fillTables(study, selection) {
   setChildren("failure-note", failureNote(study));
 }
 
+/** @param {TrialSelection} selection */
 function control(selection, tooltip) {
   const { study } = selection;
   const status = document.getElementById("pinned");
-  const member = document.getElementById("member");
-  const button = document.getElementById("unpin");
+  const member = field("member");
+  const button = field("unpin");
   member.max = study.size - 1;
-  for (const radio of document.querySelectorAll("[name=follow]")) {
+  for (const radio of ["follow-member", "follow-weights"].map(field)) {
     if (radio.checked) selection.follow = radio.value; // a browser may have kept it
     radio.addEventListener("change", () => selection.followBy(radio.value));
   }
@@ -200,8 +209,9 @@ function drawOnResize(plots, plot) {
   plot.watch.observe(plot.box);
 }
 
+/** @param {Study} study */
 function show(study) {
-  const selection = new Selection(study);
+  const selection = new TrialSelection(study);
   const tooltip = new Tooltip(selection);
   const plots = new Set();
   const add = (plot, id) => {
@@ -212,7 +222,7 @@ function show(study) {
     return plot;
   };
   const addWithSwitch = (id, make) => {
-    const box = document.getElementById(id);
+    const box = field(id);
     let plot = add(make(box.checked), `${id}-plot`);
     box.addEventListener("change", () => {
       plots.delete(plot);
@@ -221,7 +231,7 @@ function show(study) {
       plot = add(make(box.checked), `${id}-plot`);
     });
   };
-  const log = document.getElementById("value");
+  const log = field("value");
   log.checked = study.log;
   log.parentElement.hidden = !mayBeLog(study);
   addWithSwitch("value", (checked) => valuePlot(study, checked));
@@ -249,6 +259,6 @@ fillWorkers(study);
 document.getElementById("none").hidden = study.count > 0;
 document.getElementById("thinned").hidden = study.every === 1;
 setChildren("thinned", thinningNote(study));
-for (const part of document.querySelectorAll(".results")) part.hidden = study.count === 0;
+for (const part of document.querySelectorAll(".results")) part.toggleAttribute("hidden", study.count === 0);
 const kept = study.count ? keepChoices(show(study)) : () => null;
 if (study.reload !== null) setTimeout(() => loadAgain(kept()), 1000 * study.reload);

@@ -6,6 +6,7 @@ function lineColour(many, spacing) {
   return `rgba(${GREY}, ${clamped(shade, 0.08, 0.75)})`;
 }
 
+/** @this {Plot} */
 function drawMemberLines(pen) {
   const { members, size } = this.study;
   pen.strokeStyle = lineColour(size, this.inner.width / this.steps);
@@ -20,6 +21,7 @@ function drawMemberLines(pen) {
 }
 
 // Crosses on the lower edge for failed trials.
+/** @this {Plot} */
 function drawFailed(pen) {
   if (!this.failed) return;
   pen.strokeStyle = FAILED;
@@ -37,6 +39,7 @@ function drawFailed(pen) {
 }
 
 // A dash for each trial in its row; a line between rows would have no meaning.
+/** @this {Plot} */
 function drawDashes(pen) {
   const width = Math.max(1, (this.inner.width / this.steps) * 0.9);
   const height = Math.max(
@@ -52,6 +55,7 @@ function drawDashes(pen) {
 }
 
 // Lines from parent to child: pale for lineages that died out, dark for those that survive.
+/** @this {Plot} */
 function drawBranches(pen) {
   const { study } = this;
   const alive = study.survivors();
@@ -74,6 +78,7 @@ function drawBranches(pen) {
   }
 }
 
+/** @param {Study} study */
 function valuePlot(study, log) {
   const finite = study.value.filter(Number.isFinite);
   const [low, high] = extremes(finite);
@@ -109,11 +114,13 @@ function padded(low, high, log) {
   return numberAxis(low - room, high + room, false);
 }
 
+/** @param {Study} study */
 function mayBeLog(study) {
   const finite = study.value.filter(Number.isFinite);
   return finite.length > 0 && finite.every((value) => value > 0);
 }
 
+/** @param {Study} study */
 function paramPlot(study, param) {
   const column = decoded(param.column);
   const shared = { title: param.name, label: shortened(param.name, 24), column, height: 230 };
@@ -131,6 +138,7 @@ function paramPlot(study, param) {
   return new Plot(study, { ...shared, note, axis, background: drawMemberLines, drawFailed });
 }
 
+/** @param {Study} study */
 function numberPlot(study, title, note, column, wantsLog) {
   const [low, high] = extremes(column.filter(Number.isFinite));
   const log = wantsLog && low > 0;
@@ -148,6 +156,7 @@ function numberPlot(study, title, note, column, wantsLog) {
 }
 
 // Rows in order of descent show families; rows by member show exploits.
+/** @param {Study} study */
 function treePlot(study, byMember) {
   const names = Array.from({ length: study.size }, (_, member) => String(member));
   const treeAxis = Object.assign(new LinearAxis(1, 0), { ticks: () => [] });
@@ -166,6 +175,7 @@ function treePlot(study, byMember) {
   });
 }
 
+/** @param {Study} study */
 function plotsOf(study) {
   const metrics = study.metrics.map((metric) =>
     numberPlot(study, metric.name, "metric", decoded(metric.column), metric.log),

@@ -5,8 +5,14 @@ const GREY = "128, 128, 128"; // a grey that shows on white and on black, so tha
 const FAILED = "#d55e00"; // and so does this one; colours mean the same as in hoptim.plot
 
 class Plot {
-  // spec: title, note, label of the vertical axis, axis, column (the ordinate of each trial), height in
-  // pixels, background (draws all trials), spread (members share a row side by side), wide
+  /** @type {Study} */ study;
+  // Of spec: label of the vertical axis, column (the ordinate of each trial), height in pixels, background
+  // (draws all trials), spread (members share a row side by side).
+  title; note; label; axis; column; height; background; drawFailed; failed; spread; wide;
+  /** @type {{ width: number, height: number }} */ inner; // without the room for axes
+  // Added by the page: what marks it again, and who watches its size.
+  remark; watch;
+
   constructor(study, spec) {
     Object.assign(this, { study, ...spec });
     const reached = Math.max(0, ...study.latest.map((i) => study.step[i]));

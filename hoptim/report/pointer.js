@@ -1,8 +1,14 @@
 // The highlighted trial, and how pointers and keys move it.
 
-class Selection {
+class TrialSelection {
+  follow = "member";
+  pinned = -1;
+  cursor = -1;
+  watchers = [];
+
+  /** @param {Study} study */
   constructor(study) {
-    Object.assign(this, { study, follow: "member", pinned: -1, cursor: -1, watchers: [] });
+    this.study = study;
   }
 
   // The highlighted line: all trials of a member, or the ancestors of a trial.
@@ -66,6 +72,7 @@ class Tooltip {
 }
 
 // The text of a trial's tooltip.
+/** @param {Study} study */
 function tooltipOf(study, i) {
   const rank = study.rank(i);
   const place = Number.isNaN(rank) ? "" : ` (rank ${rank} of ${study.byStep[study.step[i]].length})`;
@@ -77,7 +84,7 @@ function tooltipOf(study, i) {
     if (metric.column[i] !== null)
       pairs.push([metric.name, readable(NUMBERS[metric.column[i]] ?? metric.column[i])]);
   }
-  pairs.push(["weights", origin(study, i)], ["took", duration(study.trials.took[i] / 1000)]);
+  pairs.push(["weights", originOf(study, i)], ["took", duration(study.trials.took[i] / 1000)]);
   const title = `Member ${study.member[i]}, step ${study.step[i]}`;
   return [
     html("strong", {}, title),
@@ -86,7 +93,8 @@ function tooltipOf(study, i) {
   ];
 }
 
-function origin(study, i) {
+/** @param {Study} study */
+function originOf(study, i) {
   const donor = study.parent[i];
   if (donor < 0) return study.isGiven(i) ? "given" : "fresh";
   return study.isExploit(i)
@@ -142,6 +150,7 @@ function listen(plot, selection, tooltip) {
 }
 
 // The trial that a key leads to from the highlighted one, null for other keys.
+/** @param {Study} study */
 function reachedBy(study, selection, key) {
   const at = selection.cursor >= 0 ? selection.cursor : study.winner >= 0 ? study.winner : study.count - 1;
   if (at < 0) return null;

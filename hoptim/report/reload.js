@@ -7,6 +7,7 @@ function loadAgain(state) {
 }
 
 // Repeat what was chosen before the page was loaded again; returns what tells that at any time.
+/** @param {TrialSelection} selection */
 function keepChoices(selection) {
   const { study } = selection;
   const { choices = new Map(), pinned, place } = history.state ?? {};
@@ -18,7 +19,8 @@ function keepChoices(selection) {
   }
   if (study.index.has(pinned)) selection.pin(study.index.get(pinned));
   if (place) scrollTo(0, place);
-  document.addEventListener("change", ({ target: { id, checked, value } }) => {
+  document.addEventListener("change", ({ target }) => {
+    const { id, checked, value } = /** @type {HTMLInputElement} */ (target);
     if (id === "member") return; // kept as the pinned trial
     choices.delete(id); // so that the latest is the last
     choices.set(id, [checked, value]);

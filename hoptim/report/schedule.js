@@ -24,6 +24,7 @@ function choiceText(json) {
   return json.startsWith('"') ? JSON.parse(json) : json;
 }
 
+/** @param {Study} study */
 function fixedJson(study, i) {
   const own = study.trials;
   const whole = [
@@ -37,6 +38,7 @@ function fixedJson(study, i) {
   return whole.map(String);
 }
 
+/** @param {Study} study */
 function scheduleJson(study, line) {
   const intervals = line.map((i) => {
     const active = study.params.filter((p) => isActive(p, i));
@@ -47,6 +49,7 @@ function scheduleJson(study, line) {
   return `{"format": 1, "space": ${study.space},\n "intervals": [\n${intervals.join(",\n")}\n]}\n`;
 }
 
+/** @param {Study} study */
 function scheduleCsv(study, line) {
   const rows = line.map((i) => [...fixedJson(study, i), ...study.params.map((p) => cell(paramJson(p, i)))]);
   const names = [...FIXED, ...study.params.map((p) => p.name)];

@@ -5,7 +5,11 @@ const ROWS = 50;
 class Table {
   // columns: names; cells(i): texts of a trial's row; empty: text for no rows; textual: columns of text
   constructor(selection, { caption, columns, cells, empty, textual = [] }) {
-    Object.assign(this, { selection, cells, empty, textual, first: 0, rows: [] });
+    this.selection = selection;
+    this.cells = cells;
+    this.textual = textual;
+    this.first = 0;
+    this.rows = [];
     this.body = html("tbody");
     const head = html(
       "tr",
@@ -79,6 +83,7 @@ class Table {
   }
 }
 
+/** @param {TrialSelection} selection */
 function exploitTable(selection) {
   const { study } = selection;
   return new Table(selection, {
@@ -100,6 +105,7 @@ function exploitTable(selection) {
   });
 }
 
+/** @param {TrialSelection} selection */
 function failureTable(selection, why) {
   const { study } = selection;
   return new Table(selection, {
@@ -114,6 +120,7 @@ function failureTable(selection, why) {
   });
 }
 
+/** @param {TrialSelection} selection */
 function scheduleTable(selection) {
   const { study } = selection;
   return new Table(selection, {
