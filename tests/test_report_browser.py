@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 import re
@@ -305,6 +306,60 @@ def test_tables_list_exploits_and_failures(shown):
     assert page.locator("#failures tbody button").all_inner_texts() == failed
     text = page.locator("#failures").inner_text()
     assert all(t.failed.splitlines()[0] in text for t in study.trials if t.failed)
+
+
+@pytest.fixture(scope="module")
+def phone(browser, tmp_path_factory):
+    """A report on a phone that is held upright."""
+    study = report_studies.mixed(size=6, steps=12)
+    options = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    return Opened(browser, study, tmp_path_factory.mktemp("phone") / "report.html", **options)
+
+
+def test_a_phone_shows_the_first_curve_at_once(phone):
+    """The first plot is whole in sight before anything is touched."""
+    phone.page.evaluate("scrollTo(0, 0)")
+    box = phone.page.locator(PLOTS).first.bounding_box()
+    assert box["y"] + box["height"] <= 844
+
+
+def test_a_finger_hits_every_control(phone):
+    """Whatever can be touched, with its label, is 40 pixels wide and high."""
+    small = phone.page.locator("button, select, input, a").evaluate_all(
+        """all => all.filter(e => e.checkVisibility()).flatMap(e => {
+            const { width, height } = (e.closest("label") ?? e).getBoundingClientRect();
+            return width < 40 || height < 40 ? [[e.outerHTML, width, height]] : [];
+        })"""
+    )
+    assert small == []
+
+
+def test_a_tooltip_leaves_the_touched_plot_free(phone):
+    """What a finger touches, in any plot at any place of the window, is never under the numbers about it."""
+    page = phone.page
+    plots = page.locator(PLOTS)
+    for i, where in itertools.product(range(plots.count()), ("start", "end")):
+        plot = plots.nth(i)
+        plot.evaluate("(e, where) => e.scrollIntoView({ block: where })", where)
+        x, y = plot.locator(".winner .line").evaluate(
+            """line => {
+                const { x, y } = line.getPointAtLength(0).matrixTransform(line.getScreenCTM());
+                return [x, y];
+            }"""
+        )
+        page.touchscreen.tap(x, y)
+        assert phone.highlighted()
+        tip, box = page.evaluate(
+            """() => {
+                scrollBy(0, 40);  // nor does it come there when the page is scrolled
+                const boxes = [".tooltip", ".plot:focus"].map((name) => document.querySelector(name));
+                return boxes.map((box) => box.getBoundingClientRect().toJSON());
+            }"""
+        )
+        assert tip["top"] >= box["bottom"] or tip["bottom"] <= box["top"]
+        assert 0 <= tip["left"] < tip["right"] <= 390
+        assert 0 <= tip["top"] < tip["bottom"] <= 844
+    assert phone.said == []
 
 
 def downloaded(page, button):

@@ -60,14 +60,22 @@ class Tooltip {
     this.root.hidden = true;
   }
 
-  show(i, x, y) {
+  // Beside the pointer, or off the plot if that is a finger.
+  show(i, x, y, plot) {
     this.root.replaceChildren(...tooltipOf(this.selection.study, i));
     this.root.hidden = false;
     const { width, height } = this.root.getBoundingClientRect();
     const [right, bottom] = [document.documentElement.clientWidth, window.innerHeight];
+    if (matchMedia("(pointer: coarse)").matches) return this.showOff(plot.getBoundingClientRect(), height);
     const left = x + 16 + width > right ? x - 16 - width : x + 16;
     this.root.style.left = `${Math.max(4, Math.min(left, right - width - 4))}px`;
     this.root.style.top = `${Math.max(4, Math.min(y + 16, bottom - height - 4))}px`;
+  }
+
+  // Below a plot, or above it where only there is room in the window; it scrolls with the page.
+  showOff({ top, bottom }, height) {
+    const above = bottom + height + 8 > window.innerHeight && top > height + 8;
+    this.root.style.top = `${scrollY + (above ? top - height - 4 : bottom + 4)}px`;
   }
 }
 
@@ -118,7 +126,7 @@ function listen(plot, selection, tooltip) {
     const [i, x, y] = found(event);
     if (i < 0) return leave(event);
     selection.hover(i);
-    tooltip.show(selection.cursor, x, y);
+    tooltip.show(selection.cursor, x, y, box);
   };
   const leave = (event) => {
     if (event.pointerType === "touch") return; // a finger leaves when it is lifted
@@ -131,7 +139,7 @@ function listen(plot, selection, tooltip) {
     const [i, x, y] = found(event);
     if (i < 0) return selection.unpin();
     selection.pin(i);
-    tooltip.show(i, x, y);
+    tooltip.show(i, x, y, box);
   });
   box.addEventListener("blur", () => {
     tooltip.hide();
@@ -145,7 +153,7 @@ function listen(plot, selection, tooltip) {
     else selection.hover(i);
     const [x, y] = plot.place(selection.cursor);
     const { left, top } = box.getBoundingClientRect();
-    tooltip.show(selection.cursor, left + x, top + y);
+    tooltip.show(selection.cursor, left + x, top + y, box);
   });
 }
 
