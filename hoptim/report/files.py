@@ -12,6 +12,6 @@ SCRIPTS = tuple(
     _HERE / f"{name}.js"
     for name in (
         "data", "numbers", "schedule", "axis", "dom", "plot", "panels", "tables", "workers", "pointer",
-        "reload", "page",
+        "reload", "header", "page",
     )
 )  # fmt: skip

@@ -6,12 +6,10 @@ const FAILED = "#d55e00"; // and so does this one; colours mean the same as in h
 
 class Plot {
   /** @type {Study} */ study;
-  // Of spec: label of the vertical axis, column (the ordinate of each trial), height in pixels, background
-  // (draws all trials), spread (members share a row side by side).
-  title; note; label; axis; column; height; background; drawFailed; failed; spread; wide;
   /** @type {{ width: number, height: number }} */ inner; // without the room for axes
-  // Added by the page: what marks it again, and who watches its size.
-  remark; watch;
+  // Label of the vertical axis, column (the ordinate of each trial), height in pixels, background (draws all
+  // trials), spread (members share a row side by side); the page adds remark and watch.
+  title; note; label; axis; column; height; background; drawFailed; failed; spread; wide; remark; watch;
 
   constructor(study, spec) {
     Object.assign(this, { study, ...spec });
