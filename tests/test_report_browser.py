@@ -335,7 +335,7 @@ def test_a_finger_hits_every_control(phone):
 
 
 def test_a_tooltip_leaves_the_touched_plot_free(phone):
-    """What a finger touches, in any plot at any place of the window, is never under the numbers about it."""
+    """What a finger touches, in any plot and place of the window, is never under the numbers about it."""
     page = phone.page
     plots = page.locator(PLOTS)
     for i, where in itertools.product(range(plots.count()), ("start", "end")):
