@@ -9,8 +9,7 @@ function decoded(column) {
 class Study {
   // What data.py writes, with the columns in `trials`; the dashboard adds `only`.
   name; optimizer; mode; size; steps; seed; reload; written; began; complete; every; finished; failed; copied;
-  best; best_ever; log; space; params; metrics; given; failures; trials; running; warnings;
-  only;
+  best; best_ever; log; space; params; metrics; given; failures; trials; running; warnings; only;
 
   constructor(data) {
     Object.assign(this, data);
