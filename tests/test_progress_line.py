@@ -114,6 +114,15 @@ def test_a_line_that_is_shorter_leaves_nothing_of_the_one_before(terminal):
     assert screen.rstrip() == "20 of 20 trials, 100 %, best 0, all done, 0 under way"
 
 
+def test_a_narrow_terminal_gets_whole_words(terminal, monkeypatch):
+    """What does not fit is left out from the end, and no phrase is cut in two."""
+    monkeypatch.setattr(progress_line.os, "get_terminal_size", lambda _: os.terminal_size((60, 24)))
+    train(study(None, progress=True))
+    lines = drawn(terminal.text())
+    assert max(map(len, lines)) < 60
+    assert {line.split()[-1] for line in lines} <= {"left", "minute", "hour", "done", "way"}
+
+
 def test_at_most_four_a_second(terminal, monkeypatch):
     """Quick trials do not wait for a terminal: the line is drawn when it begins, and at the end."""
     monkeypatch.setattr(progress_line, "_EVERY", 1e6)

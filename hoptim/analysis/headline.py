@@ -46,18 +46,25 @@ class Standing(Protocol):
         """Return the seconds to the end, None where unknown."""
 
 
-def headline(standing: Standing, best: FinishedTrial | None, waits_for: str | None = None) -> str:
-    """Return on one line how far a study is, what matters most first: a terminal may cut it.
+def headline(
+    standing: Standing, best: FinishedTrial | None, waits_for: str | None = None, columns: int | None = None
+) -> str:
+    """Return on one line how far a study is, what matters most first.
 
     Args:
         standing: Standing of the study, such as its `Status` or its `Results`.
         best: Best of the members' latest trials, None before the first finite value.
         waits_for: Members that a loop waits for. Default: None, for none.
+        columns: Width to keep to; what matters least is left out, and the rest may still be wider.
+            Default: None, any width.
     """
     value = "no result yet" if best is None else f"best {best.value:.6g}"
     waits = [] if waits_for is None else [f"waits for {waits_for}"]
     under_way = f"{len(standing.running)} under way"
-    return ", ".join([share(standing), value, *waits, *pace(standing), under_way])
+    words = [share(standing), value, *waits, *pace(standing), under_way]
+    while columns is not None and len(words) > 1 and len(", ".join(words)) > columns:
+        words.pop()
+    return ", ".join(words)
 
 
 def share(standing: Standing) -> str:

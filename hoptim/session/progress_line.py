@@ -59,7 +59,7 @@ class ProgressLine:
         try:
             if sys.stderr.isatty():
                 columns = os.get_terminal_size(sys.stderr.fileno()).columns or _COLUMNS
-                text = printable(self._text(waits_for))[: columns - 1]
+                text = printable(self._text(waits_for, columns - 1))[: columns - 1]
                 sys.stderr.write(f"\r{text.ljust(min(self._width, columns - 1))}")
                 sys.stderr.flush()
                 self._drawn, self._width = True, len(text)
@@ -69,12 +69,12 @@ class ProgressLine:
         except Exception:  # whatever it is, it must not end the training
             self._wanted = False
 
-    def _text(self, waits_for: str | None) -> str:
+    def _text(self, waits_for: str | None, columns: int) -> str:
         found = without_waiting(self._session)
         best = None
         with suppress(NoResult):
             best = found.best
-        return headline(found, best, waits_for)
+        return headline(found, best, waits_for, columns)
 
     def _go_below(self, message: logging.LogRecord | None = None) -> bool:
         """Begin the next line if something stands on this one; return True, to keep a message."""
