@@ -8,8 +8,6 @@ import os
 import pickle
 import subprocess
 import sys
-import threading
-from contextlib import suppress
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +20,7 @@ from hoptim.analysis.headline import headline
 from hoptim.session import progress_line
 from tests import launched
 from tests.builders import ROOT, loss, study, train
+from tests.terminal import Terminal, drawn, screen
 
 RUN = """
 import sys
@@ -33,29 +32,6 @@ if __name__ == "__main__":
     launched.made(folder)
     hoptim.run(launched.train, hoptim.load(folder / "study", progress=True), workers=2)
 """
-
-
-class Terminal:
-    """A terminal in place of standard error; what was written to it."""
-
-    def __init__(self) -> None:
-        self._ours, theirs = os.openpty()
-        self.stream = os.fdopen(theirs, "w")
-        self._read: list[bytes] = []
-        self._reader = threading.Thread(target=self._read_all)  # a terminal holds a few kilobytes
-        self._reader.start()
-
-    def text(self) -> str:
-        """What was written; closes the terminal."""
-        self.stream.close()
-        self._reader.join()
-        return b"".join(self._read).decode()
-
-    def _read_all(self) -> None:
-        with suppress(OSError):  # how Linux tells the end
-            while portion := os.read(self._ours, 4096):
-                self._read.append(portion)
-        os.close(self._ours)
 
 
 @pytest.fixture
@@ -73,20 +49,15 @@ def put(stream: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_line, "sys", SimpleNamespace(stderr=stream))
 
 
-def drawn(text: str) -> list[str]:
-    """The lines that were drawn over each other, without what blanks out an earlier one."""
-    return [line.rstrip() for line in text.removesuffix("\r\n").split("\r") if line.strip()]
-
-
 def test_a_loop_shows_one_line(terminal):
-    """Each trial draws the line over the last; the last one stays, and ends with a line break."""
+    """Each trial draws the line over the last, as does the end; the last one stays, and breaks the line."""
     made = train(study(None, progress=True))
     text = terminal.text()
     assert text.startswith("\r")
     assert text.count("\n") == 1
     assert text.endswith("\r\n")
     lines = drawn(text)
-    assert len(lines) == 21
+    assert len(lines) == 20 + 2
     assert lines[0] == "0 of 20 trials, 0 %, no result yet, 1 under way"
     assert lines[-1] == f"20 of 20 trials, 100 %, best {made.best.value:.6g}, all done, 0 under way"
     assert max(map(len, lines)) < 80
@@ -108,10 +79,14 @@ def test_a_line_that_is_shorter_leaves_nothing_of_the_one_before(terminal):
     made = study(None, progress=True)
     for trial in made:
         trial.tell(1 / 3 if trial.step < 3 else 0.0)
-    screen = ""
-    for line in terminal.text().removesuffix("\r\n").split("\r"):
-        screen = line + screen[len(line) :]
-    assert screen.rstrip() == "20 of 20 trials, 100 %, best 0, all done, 0 under way"
+    assert screen(terminal.text()) == "20 of 20 trials, 100 %, best 0, all done, 0 under way\n"
+
+
+def test_a_study_that_was_done_before_says_so(terminal, tmp_path):
+    """A script that is started again and has nothing left to do is not silent."""
+    train(study(tmp_path))
+    train(study(tmp_path, progress=True))
+    assert "all done, 0 under way\n" in screen(terminal.text())
 
 
 def test_a_narrow_terminal_gets_whole_words(terminal, monkeypatch):
@@ -207,8 +182,11 @@ def test_it_says_for_whom_the_loop_waits(terminal, tmp_path):
         patched.setattr("hoptim.session.loop.time.sleep", tell_when_waited_for)
         assert list(loop) == []
     lines = drawn(terminal.text())
-    assert lines[-2].startswith(f"1 of 2 trials, 50 %, best 0.5, waits for member {held.member}")
-    assert lines[-1] == "2 of 2 trials, 100 %, best 0.25, all done, 0 under way"
+    waits = [line for line in lines if "waits" in line]
+    assert waits[-1].startswith(f"1 of 2 trials, 50 %, best 0.5, waits for member {held.member}")
+    assert set(lines[lines.index(waits[-1]) + 1 :]) == {
+        "2 of 2 trials, 100 %, best 0.25, all done, 0 under way"
+    }
 
 
 def test_after_waiting_the_line_is_drawn_at_once(terminal, monkeypatch):

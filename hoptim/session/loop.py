@@ -66,7 +66,7 @@ class Loop:
                     except DeadlineNear:
                         return
                     if hand.ahead is None:
-                        return
+                        break
                     claim, hand.ahead = hand.ahead, None
                     trial = lend(self._session, claim, hand)
                 self._session.announce.asked(trial)
@@ -80,6 +80,7 @@ class Loop:
                         "trial.tell(value) or trial.fail(why) in every round; the trial is released."
                     )
                 hand.lent = None
+            self.line.show()  # of a study that was done before, too
         finally:
             self._end(hand)
             self.line.end()
