@@ -53,5 +53,5 @@ if __name__ == "__main__":
         weights = train_epoch(weights, trial.seed, **trial.params)
         returns = play(weights, 1000 + trial.step, episodes=10)  # the same wind for all members of a step
         trial.tell(returns.mean(), save=lambda path: save(weights, path))
-    for row in hoptim.reevaluate(study, again, top=3):
+    for row in hoptim.reevaluate(study, again, top=3, repeats=100):
         print(f"trial {row.trial.number}: return {row.mean:.1f} +- {row.error:.1f}")
