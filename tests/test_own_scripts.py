@@ -33,7 +33,9 @@ APPLY = "        hoptim.torch.apply(optimizer, trial.params, scheduler=scheduler
 def small(name: str) -> str:
     """A script with hoptim, for three members and three steps."""
     code = (OWN / f"{name}_pbt.py").read_text()
-    return code.replace(" = 20", " = 3").replace("size=8", "size=3").replace("20, 100", "3, 20")
+    for old, new in ((" = 20", " = 3"), ("size=8", "size=3"), ("repeats=100", "repeats=2")):
+        code = code.replace(old, new)
+    return code
 
 
 def played(code: str, folder: Path) -> str:
