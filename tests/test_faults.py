@@ -38,7 +38,7 @@ def test_no_fault_loses_or_doubles_anything():
 @pytest.mark.parametrize(
     ("mutant", "calls", "said"),
     [
-        ("forget_ids", "close /study/journal", "AlreadyTold"),
+        pytest.param("forget_ids", "close /study/journal", "AlreadyTold", marks=pytest.mark.slow),
         ("keep_state", "pwrite /study/journal", "StudyDamaged"),
         pytest.param("drop_early", "trash", "are lost", marks=pytest.mark.slow),
         pytest.param("say_nothing", "open /study/study.json", "OSError", marks=pytest.mark.slow),
