@@ -323,6 +323,20 @@ def test_a_phone_shows_the_first_curve_at_once(phone):
     assert box["y"] + box["height"] <= 844
 
 
+def test_a_phone_breaks_no_number(phone):
+    """A value with six digits and an exponent stands on one line."""
+    lines = phone.page.locator("#headline dd:not(.note)").evaluate_all(
+        """all => all.map(e => {
+            const { textContent } = e;
+            e.textContent = "-1.23457e-05";
+            const lines = Math.round(e.offsetHeight / parseFloat(getComputedStyle(e).lineHeight));
+            e.textContent = textContent;
+            return lines;
+        })"""
+    )
+    assert lines == [1] * 6
+
+
 def test_a_finger_hits_every_control(phone):
     """Whatever can be touched, with its label, is 40 pixels wide and high."""
     small = phone.page.locator("button, select, input, a").evaluate_all(
