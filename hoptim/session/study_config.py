@@ -168,12 +168,15 @@ def _check_optimizer(optimizer: Any) -> None:
 
 def _entries(start: Any) -> list[Mapping[str, Any] | Start]:
     """Return the first configurations that a user gave as a list, which is read more than once."""
+    if start is None:
+        return []
     try:
-        entries = [] if start is None else list(start)
-        once = start is not None and iter(start) is start
+        once, entries = iter(start) is start, list(start)
     except Exception as error:  # an object's own code may raise anything
         raise _no_list(start) from error
-    for entry in [start] * once + entries:
+    if once:
+        raise _no_list(start)
+    for entry in entries:
         if not isinstance(entry, (Mapping, Start)):
             raise _no_list(entry)
     return entries
