@@ -12,6 +12,26 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+_FRAME = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="generator" content="hoptim">
+<meta http-equiv="Content-Security-Policy" content="$policy">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<title>$title: hoptim</title>
+<style>$style</style>
+</head>
+$body
+<script type="application/json" id="data">$data</script>
+<script type="module">$script</script>
+</body>
+</html>
+"""
+
 
 @dataclass(frozen=True)
 class Document:
@@ -36,7 +56,7 @@ def document(
     """Return a page that loads nothing.
 
     Args:
-        template: HTML with places for `policy`, `title`, `style`, `script` and `data`.
+        template: HTML of the body before its scripts, with places for the `title`.
         styles: Files of CSS in the order in which the page joins them.
         scripts: Files of JavaScript, likewise.
         data: Data that the script finds as JSON; their `name` is the title.
@@ -48,7 +68,8 @@ def document(
         f"script-src '{_hash(script)}'; style-src '{_hash(style)}'"
         + ("; connect-src 'self'" if asks else "")
     )
-    text = Template(template.read_text(encoding="utf-8")).substitute(
+    body = template.read_text(encoding="utf-8").removesuffix("\n")
+    text = Template(_FRAME.replace("$body", body)).substitute(
         policy=policy, title=_escaped(data["name"]), style=style, script=script, data=_embedded(data)
     )
     return Document(text, policy)
