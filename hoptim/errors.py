@@ -12,6 +12,7 @@
     |-- StudyFailed                       every member's last trial failed for good
     |-- WorkersFailed                     workers that `run` launched failed too often, or were lost
     |-- StoreError (OSError)              the file system refused; retry once that is cured
+    |   `-- HoldLost                      others appended meanwhile; nothing was recorded; retry
     |-- LockTimeout (TimeoutError)        the study's lock stayed taken; retry
     |-- NothingDue (TimeoutError)         no trial became due in time; retry
     |-- DeadlineNear                      no trial would end before the deadline; later processes go on
@@ -74,6 +75,13 @@ class WorkersFailed(HoptimError):
 
 class StoreError(HoptimError, OSError):
     """The file system refused a call. Nothing acknowledged is lost: cure the cause and retry."""
+
+
+class HoldLost(StoreError):
+    """This process was cut off, or stalled, while it held the study's lock, and others went on.
+
+    Nothing was recorded. Retry is safe.
+    """
 
 
 class LockTimeout(HoptimError, TimeoutError):

@@ -164,7 +164,7 @@ class Loop:
                 with signals_allowed():
                     if line is not None:
                         line.show(_members(state))
-                    time.sleep(min(pause, math.inf if waiting.left is None else waiting.left))
+                    self._store.journal.wait(min(pause, math.inf if waiting.left is None else waiting.left))
                 pause = min(pause * 1.5, longest, self._store.look_every)
         except LockTimeout as error:
             if locking.left != 0:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from hoptim._files import explained, sync, write_all
-from hoptim.errors import StoreError, StudyDamaged
+from hoptim.errors import HoldLost, StoreError, StudyDamaged
 from hoptim.store import line_format, reading
 from hoptim.store.cursor import PORTION, Cursor
 from hoptim.store.durable_note import is_durable, note_durable
@@ -160,12 +161,23 @@ class FileJournal:
     def _write(self, data: bytes) -> None:
         """Append bytes, all of them or none; on a full disk, into the room of the reserve."""
         assert self._held is not None
+        if self._held.size() != self._at.offset:  # over NFS a lock may be lost
+            raise HoldLost(
+                errno.ESTALE,
+                f"Another process appended to {self._name!r} though this one held the study's lock: the lock "
+                "was lost, as over NFS when a server or a network is away for long. Nothing was recorded; "
+                "the same call may be made again.",
+            )
         try:
             self._held.append(data, self._at.offset)
         except StoreError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not self._reserve.give_up():
                 raise
             self._held.append(data, self._at.offset)
+
+    def wait(self, seconds: float) -> None:
+        """Implement `Journal.wait`; whether a file has grown can only be asked again and again."""
+        time.sleep(seconds)
 
     def copy(self, target: int) -> None:
         """Write all records that have been read to an open file; what is appended later is left out."""

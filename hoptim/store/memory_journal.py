@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -42,13 +43,33 @@ class Journal(Protocol):
         """
 
     def hold(self, timeout: float | None) -> AbstractContextManager[object]:
-        """Keep others from appending within a block; `read` in it repairs a torn tail."""
+        """Keep others from appending within a block; `read` in it repairs a torn tail.
+
+        Args:
+            timeout: Seconds to wait at most for another holder; None waits on, and logs for whom.
+
+        Raises:
+            LockTimeout: Another one still holds it.
+            HoldLost: At the end of the block or in `append`, see there.
+            StoreError: It is not known whether what was appended is there; its `id` tells.
+        """
 
     def append(self, records: Sequence[Record]) -> None:
-        """Add records, durable when this returns; only within `hold`, after `read`."""
+        """Add records, all or none, durable once the hold has ended; only within `hold`, after `read`.
+
+        The number of the first one, the `count` before, is what fences a hold: should a holder have
+        stalled for so long, or been cut off, that its hold went to another one who appended, then that
+        number is given, and nothing is added.
+
+        Raises:
+            HoldLost: Others have appended since `read`.
+        """
 
     def forget(self) -> None:
         """Make the next read begin at the first record."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait until there may be new records, at most some seconds."""
 
 
 class MemoryJournal:
@@ -99,3 +120,7 @@ class MemoryJournal:
     def forget(self) -> None:
         """Implement `Journal.forget`."""
         self._known, self._void = 0, True
+
+    def wait(self, seconds: float) -> None:
+        """Implement `Journal.wait`."""
+        time.sleep(seconds)
