@@ -1,4 +1,4 @@
-"""Signs of life: what processes show of themselves where a study is kept, so that others see that they live."""
+"""Signs of life: what a process shows where a study is kept, so that others see that it lives."""
 
 from __future__ import annotations
 
