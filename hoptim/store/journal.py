@@ -164,7 +164,7 @@ class FileJournal:
         if self._held.size() != self._at.offset:  # over NFS a lock may be lost
             raise HoldLost(
                 errno.ESTALE,
-                f"Another process appended to {self._name!r} though this one held the lock of the study: it "
+                f"Another process appended to {self._name!r} though this one held the lock: it "
                 "was lost, as over NFS when a server or a network is away for long. Nothing was recorded; "
                 "the same call may be made again.",
             )
