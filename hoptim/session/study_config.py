@@ -119,7 +119,7 @@ class StudyConfig(NamedTuple):
         """Return the settings of a study that is there.
 
         Args:
-            path: Where the study is, for messages.
+            path: Path or URL of the study, for messages.
             recorded: Settings as `to_json` gave them.
             space: The caller's; None takes the recorded one, without the objects behind its names.
             optimizer: The caller's; None takes the recorded one if it is part of hoptim.
