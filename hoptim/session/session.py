@@ -102,15 +102,22 @@ class Session:
 
     @classmethod
     def create(
-        cls, path: str | os.PathLike[str] | None, arguments: StudyArguments, steps: int, options: Options
+        cls,
+        path: str | os.PathLike[str] | None,
+        arguments: StudyArguments,
+        steps: int,
+        options: Options,
+        bucket: str | None = None,
     ) -> Session:
         """Make a study, or reopen the one that is there.
 
         Args:
-            path: Directory, None for a study in memory.
+            path: Directory or URL, None for a study in memory.
             arguments: Settings that make it this study.
             steps: Trials of each member; more than recorded extends the study.
             options: Options of this process.
+            bucket: URL of the object storage for the checkpoints. Default: None, for the directory; the
+                recorded one of a study that is there.
 
         Raises:
             ArgumentError, OptimizerError, StudyMismatch, StudyDamaged, StoreError: Same causes as
@@ -119,12 +126,14 @@ class Session:
         steps = whole_of("steps", steps, 1)
         Callbacks(options.callbacks)  # bad ones are refused before anything is made
         if path is None:
+            if bucket is not None:
+                raise ArgumentError("A study in memory has its checkpoints in a temporary folder alone.")
             config = StudyConfig.of(arguments)
             require_there(config.beginnings, None)
             session = cls(None, StudyFile(os.urandom(16).hex(), config.to_json(), steps), config, options)
             session.store.begin(config.beginnings, session.propose)
             return session
-        backend = backend_at(path, options.single_host)
+        backend = backend_at(path, options.single_host, bucket)
         found = backend.read()
         config = StudyConfig.of(arguments, None if found is None else found.identity)
         if found is None:

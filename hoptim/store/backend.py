@@ -46,6 +46,10 @@ class Backend(Protocol):
         """Return the study's directory, None where it has none."""
 
     @property
+    def bucket(self) -> str | None:
+        """Return the URL of the object storage with the checkpoints, None where the directory has them."""
+
+    @property
     def origin(self) -> Backend | None:
         """Return the backend of the study that this one was forked from, None if it was not."""
 

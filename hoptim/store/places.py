@@ -9,14 +9,17 @@ from hoptim.store.backend import Backend
 from hoptim.store.directory import Directory
 
 
-def backend_at(path: str | os.PathLike[str], single_host: bool = False) -> Backend:
+def backend_at(
+    path: str | os.PathLike[str], single_host: bool = False, bucket: str | None = None
+) -> Backend:
     """Return the backend of the study at a path, there or not.
 
     Args:
         path: Directory.
         single_host: True if all processes run on this machine. Default: False.
+        bucket: URL of the object storage for the checkpoints of a new study. Default: None, for none.
 
     Raises:
         ArgumentError: No path.
     """
-    return Directory(study_folder(path), single_host)
+    return Directory(study_folder(path), single_host, bucket)
