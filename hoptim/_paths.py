@@ -83,6 +83,13 @@ def is_database(path: object) -> bool:
     return isinstance(path, str) and _DATABASE.match(path) is not None
 
 
+def study_name(url: str) -> str:
+    """Return the name of a study in a database, as its URL says it; "" where it says none."""
+    from urllib.parse import parse_qs, urlsplit  # opens nothing, and is seldom needed
+
+    return parse_qs(urlsplit(url).query).get("study", [""])[-1]
+
+
 def study_place(path: str | os.PathLike[str]) -> str | Path:
     """Return the URL of a study in a database, else the path of its directory as `study_folder` does.
 

@@ -213,7 +213,7 @@ def test_models_import_scipy_where_it_is_used(name):
 @pytest.mark.parametrize("name", FILES)
 def test_nothing_is_executed_or_fetched(name):
     """No file imports pickle, network or import machinery, or calls eval, exec or compile."""
-    tops = {module.split(".")[0] for module in imported(name)}
+    tops = {module.split(".")[0] for module in imported(name) if module != "urllib.parse"}  # cuts text
     allowed = {"pickle": PICKLES, "socket": SERVERS}
     assert {each for each in tops & UNSAFE if name not in allowed.get(each, ())} == set()
     assert "loads" not in called_attributes(name) or "pickle" not in tops

@@ -20,14 +20,14 @@ _TRIES = 20  # a study whose checkpoints go faster than they are copied is best 
 
 
 @click.command("export-checkpoint")
-@options.folder
+@options.place
 @click.option("--best", is_flag=True, help="Take the best of the members' latest trials, the default.")
 @options.trial
 @click.option(
     "-o", "--output", type=options.PATH, required=True, metavar="FOLDER",
     help="Path of the copy, a folder or a file as the checkpoint is one; nothing may be there yet.",
 )  # fmt: skip
-def export_checkpoint(folder: Path, best: bool, trial: int | None, output: Path) -> None:
+def export_checkpoint(place: options.Place, best: bool, trial: int | None, output: Path) -> None:
     """Copy a checkpoint whole, while others train.
 
     Needs no permission to write in DIR. A checkpoint that is dropped meanwhile is not taken for whole: the
@@ -38,7 +38,7 @@ def export_checkpoint(folder: Path, best: bool, trial: int | None, output: Path)
         raise ArgumentError("Give either --best or --trial, not both.")
     if os.path.lexists(output):
         raise ArgumentError(f"There is something at {str(output)!r} already; name a new path.")
-    study = options.opened(folder)
+    study = options.opened(place)
     for _ in range(_TRIES):
         chosen = study.best if trial is None else study.lineage(trial).trial
         if _copied(chosen, output):
