@@ -48,12 +48,13 @@ MAY_SEE = {  # room, a folder or a file at the top: the rooms that it may import
         "trial", "options", "start", "stopping", "space", "optimizers", "analysis", "session", "store",
     },
     "forking": GROUND | {"_files", "options", "space", "optimizers", "session", "store", "study"},
+    "copying": GROUND | {"options", "session", "store", "study"},
     "reevaluation": GROUND | {"trial", "analysis", "session", "store", "study"},
     "remote": GROUND | {"_files", "trial", "options", "session", "store", "study"},
     "testing": GROUND | {"space", "optimizers"},
     "launch": FACE | GROUND | SYSTEM,
     "_public": FACE - {"__init__"} | {
-        "space", "optimizers", "analysis", "session", "forking", "reevaluation", "launch",
+        "space", "optimizers", "analysis", "session", "copying", "forking", "reevaluation", "launch",
     },
     "__init__": {"_log", "_public"},
     "plot": FACE | GROUND | {"analysis"},
@@ -62,7 +63,7 @@ MAY_SEE = {  # room, a folder or a file at the top: the rooms that it may import
     "torch": FACE | {"_reads"},
     "loggers": FACE | GROUND | {"_files", "analysis", "session"},
     "cli": FACE | GROUND | {
-        "_files", "space", "analysis", "store", "forking", "remote", "launch", "plot", "report", "loggers",
+        "_files", "space", "analysis", "store", "copying", "forking", "remote", "launch", "plot", "report", "loggers",
         "dashboard",
     },
     "benchmarks": {"__init__", "plot"},

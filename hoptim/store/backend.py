@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -25,6 +26,21 @@ class Records(NamedTuple):
 
     journal: Journal
     snapshots: Snapshots | None
+
+
+class CopyDraft(Protocol):
+    """Copy of a study in the making."""
+
+    def checkpoints(self, uuid: str) -> Checkpoints:
+        """Return the files of the checkpoints, to which those that are needed are added first."""
+
+    def transcribe(self, source: Backend, count: int) -> None:
+        """Write settings and records, as they are, of the study and of the one that it was forked from.
+
+        Args:
+            source: Backend of the study.
+            count: Number of records, from the first on.
+        """
 
 
 class Backend(Protocol):
@@ -90,6 +106,23 @@ class Backend(Protocol):
 
     def orphans(self, uuid: str) -> Orphans:
         """Return what finds the files that killed processes left."""
+
+    def settings(self) -> bytes:
+        """Return the settings of a study that is there, as study.json has them."""
+
+    def lines(self, count: int | None = None) -> Iterator[bytes]:
+        """Yield the lines of the records as journal.jsonl has them, the same ones whatever is added.
+
+        Args:
+            count: Number of records, from the first on. Default: None, for all.
+        """
+
+    def draft(self) -> AbstractContextManager[CopyDraft]:
+        """Return where a copy of a study is made, all of it or nothing; it is here once the block ends.
+
+        Raises:
+            ArgumentError: Something is here already.
+        """
 
     def sizes(self) -> dict[str, int]:
         """Return the bytes that the study takes, by what takes them."""

@@ -40,6 +40,15 @@ class Checkpoints:
         """Return the path of a published checkpoint."""
         return str(self._folder.path / name)
 
+    def fetch(self, published: Published, reader: object) -> str:
+        """Return the path of a published checkpoint on this machine, to be read and not written to.
+
+        Args:
+            published: The checkpoint.
+            reader: Object of whoever reads it; while that exists, the path stays what it is.
+        """
+        return self.path(published.name)
+
     def is_there(self, name: str) -> bool:
         """Return whether a published checkpoint is there."""
         with explained("look at", self.path(name)):

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from hoptim._files import explained, is_folder, make_folder, read_front, write_new
+from hoptim._files import explained, is_folder, make_folder, open_regular, read_front, write_new
 from hoptim.store import study_file
-from hoptim.store.backend import Records
+from hoptim.store.backend import Backend, CopyDraft, Records
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.differences import require_bucket
 from hoptim.store.file_signs import FileSigns
 from hoptim.store.journal import FileJournal
-from hoptim.store.layout import BUCKET, CHECKPOINTS, JOURNAL, ORIGIN, SCRATCH, TRASH
+from hoptim.store.layout import BUCKET, CHECKPOINTS, JOURNAL, ORIGIN, SCRATCH, STUDY, TRASH, WORKERS
 from hoptim.store.orphans import Orphans
 from hoptim.store.shape import StudyShape
 from hoptim.store.snapshot import Snapshots
+from hoptim.store.study_draft import StudyDraft
 from hoptim.store.study_file import Begin, StudyFile
 
 _LONGEST = 4096  # bytes of a URL
@@ -99,6 +101,24 @@ class Directory:
         """Implement `Backend.orphans`."""
         return Orphans(self.folder, uuid)
 
+    def settings(self) -> bytes:
+        """Implement `Backend.settings`."""
+        with explained("read", self.folder / STUDY):
+            return read_front(self.folder / STUDY, study_file.LONGEST)
+
+    def lines(self, count: int | None = None) -> Iterator[bytes]:
+        """Implement `Backend.lines`."""
+        path = self.folder / JOURNAL
+        with explained("read", path), open(open_regular(path, os.O_RDONLY), "rb") as file:
+            yield from islice(file, count)
+
+    @contextmanager
+    def draft(self) -> Iterator[CopyDraft]:
+        """Implement `Backend.draft`."""
+        with StudyDraft(self.folder) as draft:
+            yield _Draft(draft, self._asked)
+            draft.commit()
+
     def sizes(self) -> dict[str, int]:
         """Implement `Backend.sizes`."""
         found = {
@@ -122,6 +142,30 @@ class Directory:
                 return read_front(self.folder / BUCKET, _LONGEST).decode(errors="replace").strip() or None
             except FileNotFoundError:
                 return None
+
+
+class _Draft:
+    """Copy of a study in a hidden folder.
+
+    Args:
+        draft: The folder.
+        bucket: URL of the object storage for the checkpoints, None for the folder.
+    """
+
+    def __init__(self, draft: StudyDraft, bucket: str | None) -> None:
+        self._draft, self._bucket = draft, bucket
+
+    def checkpoints(self, uuid: str) -> Checkpoints:
+        """Implement `CopyDraft.checkpoints`."""
+        return Directory(self._draft.folder, bucket=self._bucket).checkpoints(uuid)
+
+    def transcribe(self, source: Backend, count: int) -> None:
+        """Implement `CopyDraft.transcribe`."""
+        with explained("make", self._draft.folder):
+            make_folder(self._draft.folder / WORKERS)
+            if self._bucket is not None:
+                write_new(self._draft.folder / BUCKET, f"{self._bucket}\n".encode())
+        self._draft.transcribe(source, count)
 
 
 def _size(folder: Path) -> int:
