@@ -63,8 +63,8 @@ MAY_SEE = {  # room, a folder or a file at the top: the rooms that it may import
     "torch": FACE | {"_reads"},
     "loggers": FACE | GROUND | {"_files", "analysis", "session"},
     "cli": FACE | GROUND | {
-        "_files", "space", "analysis", "store", "copying", "forking", "remote", "launch", "plot", "report", "loggers",
-        "dashboard",
+        "_files", "space", "analysis", "store", "copying", "forking", "remote", "launch", "plot", "report",
+        "loggers", "dashboard",
     },
     "benchmarks": {"__init__", "plot"},
     "__main__": {"cli", "errors"},
