@@ -77,10 +77,7 @@ UNSAFE = {  # modules that execute or open what they are given
 }  # fmt: skip
 MODELS = {"optimizers/_gaussian_process.py"}  # use scipy
 SERVERS = {"dashboard/server.py"}  # listen on this machine alone
-PICKLES = {
-    "testing/optimizer.py",
-    "session/exported.py",
-}  # find out whether something can be pickled; never load
+PICKLES = {"testing/optimizer.py", "session/exported.py"}  # find out whether something pickles; no load
 
 
 STANDARD = {

@@ -76,8 +76,7 @@ class HoldTests(JournalStudy):
         with holder.journal.hold(LIMIT):
             holder.add(*note("first"))
             for timeout in (0.0, _BRIEF):
-                call = partial(other.append, *note("never"), timeout=timeout)
-                (error,) = elsewhere(partial(error_of, call))
+                (error,) = elsewhere(partial(error_of, partial(other.hold, timeout)))
                 assert isinstance(error, LockTimeout), (
                     f"hold({timeout}) must raise LockTimeout while another one holds, found {error!r}."
                 )

@@ -36,15 +36,15 @@ class Peer:
         self.journal.read(self._take)
         return self.records
 
-    def append(self, *records: Record, timeout: float | None = LIMIT) -> None:
-        """Append records in a hold of their own.
-
-        Args:
-            records: Records, without numbers.
-            timeout: Seconds to wait at most for another holder. Default: a minute.
-        """
-        with self.journal.hold(timeout):
+    def append(self, *records: Record) -> None:
+        """Append records, given without numbers, in a hold of their own."""
+        with self.journal.hold(LIMIT):
             self.add(*records)
+
+    def hold(self, timeout: float) -> None:
+        """Hold the journal for a moment, and add nothing."""
+        with self.journal.hold(timeout):
+            pass
 
     def add(self, *records: Record) -> None:
         """Append records within a hold, after a read."""
@@ -88,9 +88,9 @@ def elsewhere(*calls: Callable[[], T]) -> list[T]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(LIMIT)
+        thread.join(1.5 * LIMIT)  # a hold gives up before
         if thread.is_alive() and not errors:
-            raise AssertionError(f"A call must end, but one still waits after {LIMIT:.0f} s.")
+            raise AssertionError(f"A call must end, but one still waits after {1.5 * LIMIT:.0f} s.")
     if errors:
         raise errors[0]
     return [found[i] for i in range(len(calls))]
