@@ -121,6 +121,6 @@ def test_each_check_finds_something():
     checks = {name for name in dir(JournalConformance) if name.startswith("test_")}
     assert checks - {f"test_{check}" for check, _, _ in BROKEN} == {
         "test_holders_in_processes_come_one_at_a_time",
-        "test_the_hold_of_a_killed_process_ends",
+        "test_the_hold_of_a_process_ends_when_it_is_killed",
         "test_a_forked_child_reads_and_appends",
     }

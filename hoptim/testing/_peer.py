@@ -23,7 +23,7 @@ class Peer:
     Attributes:
         journal: Journal.
         records: All records that it knows, without what a journal adds to them.
-        voids: Whether all earlier records were void, for each portion that was handed over.
+        voids: Flag for each portion that was handed over: True if all earlier records were void.
     """
 
     def __init__(self, journal: Journal) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 import warnings
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
-from unittest import SkipTest
 
+from hoptim.errors import LockTimeout
 from hoptim.testing._journal_holds import CROWD, HoldTests
 from hoptim.testing._journal_records import RecordTests
-from hoptim.testing._peer import LIMIT, Peer, elsewhere, note
+from hoptim.testing._peer import LIMIT, Peer, elsewhere, error_of, note
 
 
 class JournalConformance(RecordTests, HoldTests):
@@ -27,8 +25,6 @@ class JournalConformance(RecordTests, HoldTests):
             journal of the same study there, also after a fork. Default: False.
     """
 
-    in_processes = False
-
     def test_holders_in_processes_come_one_at_a_time(self) -> None:
         """Require that processes which count up in holds give no number twice and lose none."""
         spawn = self._processes("spawn")
@@ -41,18 +37,22 @@ class JournalConformance(RecordTests, HoldTests):
             assert process.exitcode == 0, f"A process must end well, found {process.exitcode}."
         self._require_counted()
 
-    def test_the_hold_of_a_killed_process_ends(self) -> None:
-        """Require that others hold once a holder was killed, and that what it had finished is there."""
+    def test_the_hold_of_a_process_ends_when_it_is_killed(self) -> None:
+        """Require that a process keeps others out until it is killed, and what it had finished stays."""
         spawn = self._processes("spawn")
         here, there = spawn.Pipe()
+        other = Peer(self.make())
         process = spawn.Process(target=self._hold_on, args=(there,))
         process.start()
         try:
             assert here.poll(LIMIT), "A process must hold within a minute."
+            error = error_of(partial(other.hold, 0.2))
+            assert isinstance(error, LockTimeout), (
+                f"hold(0.2) must raise LockTimeout while another process holds, found {error!r}."
+            )
         finally:
             process.kill()
             process.join()
-        other = Peer(self.make())
         other.append(*note("next"))
         assert other.values()[:1] == ["finished"], f"'finished' must be there, found {other.values()}."
         assert other.values()[-1:] == ["next"], f"'next' must be the last one, found {other.values()}."
@@ -92,11 +92,6 @@ class JournalConformance(RecordTests, HoldTests):
         assert child.exitcode == 0, f"A forked child must read and append, but ended with {child.exitcode}."
         parent.append(*note("next"))
         assert parent.values() == ["parent", "child", "next"], f"Found {parent.values()} after a fork."
-
-    def _processes(self, way: str) -> Any:
-        if not self.in_processes:
-            raise SkipTest("The journal is for one process.")
-        return multiprocessing.get_context(way)
 
     def _hold_on(self, there: Connection) -> None:
         """Hold until this process is killed."""
