@@ -48,6 +48,14 @@ class Silent(TableJournal):
             super().commit()
 
 
+class Late(TableJournal):
+    """Says that a hold was lost, and adds its records all the same."""
+
+    def commit(self):
+        self.table.texts.extend(self._pending)
+        super().commit()
+
+
 class Piecewise(TableJournal):
     """Adds one record at a time, and reads happen in between."""
 

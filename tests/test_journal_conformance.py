@@ -98,6 +98,8 @@ BROKEN = [
     ),
     ("a_holder_that_was_cut_off_before_its_append_is_told", broken.Unfenced, "must raise HoldLost"),
     ("a_holder_that_was_cut_off_after_its_append_is_told", broken.Silent, "'stale' was recorded, found"),
+    ("what_a_holder_that_was_cut_off_says_is_true", broken.Silent, "'stale' was recorded, as no error"),
+    ("what_a_holder_that_was_cut_off_says_is_true", broken.Late, "Nothing was recorded, as HoldLost"),
     ("wait_ends_in_time", broken.Sleepy, "A call must end"),
     ("what_comes_while_one_waits_is_read", broken.Inattentive, "'meanwhile' must be read"),
 ]

@@ -139,6 +139,27 @@ class HoldTests(JournalStudy):
             return
         self._require_lost(partial(_throw, error), stale)
 
+    def test_what_a_holder_that_was_cut_off_says_is_true(self) -> None:
+        """Require that its records are there if nothing was raised, and not after `HoldLost`."""
+        stale = self._peers(1)[0]
+
+        def stall() -> None:
+            with stale.journal.hold(LIMIT):
+                stale.add(*note("stale"))
+                self.cut_off(stale.journal)
+
+        error = error_of(stall)
+        if isinstance(error, SkipTest):
+            raise error
+        late = Peer(self.make())
+        late.read()
+        assert error is not None or late.values() == ["stale"], (
+            f"'stale' was recorded, as no error was raised, but found {late.values()}."
+        )
+        assert not isinstance(error, HoldLost) or late.values() == [], (
+            f"Nothing was recorded, as HoldLost was raised, but found {late.values()}."
+        )
+
     def _require_lost(self, stall: Callable[[], object], stale: Peer) -> None:
         error = error_of(stall)
         if isinstance(error, SkipTest):
