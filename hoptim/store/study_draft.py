@@ -25,7 +25,7 @@ from hoptim.store.layout import JOURNAL, ORIGIN, STUDY, hidden_name, is_hidden_n
 from hoptim.store.linking import link_or_copy
 from hoptim.store.memory_journal import Journal
 from hoptim.store.settling import settle
-from hoptim.store.study_file import LONGEST
+from hoptim.store.study_settings import LONGEST
 from hoptim.store.tree import opened, remove
 
 
