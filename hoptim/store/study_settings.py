@@ -48,8 +48,8 @@ def decoded(data: bytes, name: str) -> StudyFile:
     """Return the settings that some bytes hold.
 
     Args:
-        data: What `encoded` returned once.
-        name: Where the bytes are, for messages.
+        data: Bytes that `encoded` returned once.
+        name: Place of the bytes, for messages.
 
     Raises:
         StudyDamaged: They are not what hoptim wrote there.
@@ -96,7 +96,7 @@ def compare_digest(line: bytes, data: bytes, name: str) -> None:
     Args:
         line: First line of the journal; a damaged one is found later.
         data: Bytes of the settings.
-        name: Where they are, for the message.
+        name: Address of the study, for the message.
     """
     with suppress(ValueError, KeyError, TypeError, RecursionError):
         if json.loads(line[9:])["study"] != digest_of(data):
