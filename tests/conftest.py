@@ -9,6 +9,7 @@ import signal
 import pytest
 from hypothesis import settings
 
+from tests import postgres_cluster
 from tests.damaged import begun
 
 # A shared machine may stall for a moment, so no example has a deadline; CI draws the same examples
@@ -43,3 +44,12 @@ def hang_up_arrives():
 def folder(template, tmp_path):
     """A copy of a study that is under way, to be damaged."""
     return shutil.copytree(template, tmp_path / "study")
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A server of PostgreSQL; tests make studies of their own in it, and leave it running."""
+    if why := postgres_cluster.why_missing():
+        pytest.skip(why)
+    with postgres_cluster.cluster() as running:
+        yield running

@@ -71,6 +71,7 @@ MAY_SEE = {  # room, a folder or a file at the top: the rooms that it may import
 }  # fmt: skip
 INVARIANTS = {  # assertions on what only our own code can break
     ("store/journal.py", "self._held is not None"): "the journal is open while its lock is held",
+    ("store/postgres/journal.py", "self._hold is not None"): "`append` is for within a hold",
 }
 UNSAFE = {  # modules that execute or open what they are given
     "pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "importlib", "runpy", "code",

@@ -35,7 +35,7 @@ from hoptim.store.places import backend_at
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
 from hoptim.store.store import Store
-from hoptim.store.study_file import StudyFile
+from hoptim.store.study_settings import StudyFile
 from hoptim.store.trial_record import TrialRecord
 from hoptim.trial import Trial
 

@@ -13,7 +13,7 @@ from hoptim.store.orphans import Orphans
 from hoptim.store.shape import StudyShape
 from hoptim.store.signs import Signs
 from hoptim.store.snapshot import Snapshots
-from hoptim.store.study_file import Begin, StudyFile
+from hoptim.store.study_settings import Begin, StudyFile
 
 
 class Records(NamedTuple):

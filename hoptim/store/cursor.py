@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hoptim.store import line_format
 from hoptim.store.line_format import Record
 
@@ -36,6 +38,20 @@ class Cursor:
         self.n += len(found.records)
         self.last = found.last
         return found.records
+
+    def encode(self, records: Sequence[Record]) -> list[bytes]:
+        """Return the lines of one append behind this place.
+
+        Args:
+            records: Records; their numbers are given here.
+        """
+        lines: list[bytes] = []
+        previous = self.last[:8]
+        for i, record in enumerate(records):
+            batch = {"batch": i} if i else {}  # tells a torn batch from damage, see line_format.is_torn
+            lines.append(line_format.encode({"n": self.n + i, **record, **batch}, previous))
+            previous = lines[-1][:8]
+        return lines
 
     def appended(self, lines: list[bytes]) -> None:
         """Move behind lines that were written here."""

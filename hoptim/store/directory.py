@@ -21,9 +21,9 @@ from hoptim.store.orphans import Orphans
 from hoptim.store.shape import StudyShape
 from hoptim.store.snapshot import Snapshots
 from hoptim.store.study_draft import StudyDraft
-from hoptim.store.study_file import Begin, StudyFile
+from hoptim.store.study_settings import LONGEST, Begin, StudyFile
 
-_LONGEST = 4096  # bytes of a URL
+_LONGEST_URL = 4096  # bytes of a URL
 
 
 class Directory:
@@ -104,7 +104,7 @@ class Directory:
     def settings(self) -> bytes:
         """Implement `Backend.settings`."""
         with explained("read", self.folder / STUDY):
-            return read_front(self.folder / STUDY, study_file.LONGEST)
+            return read_front(self.folder / STUDY, LONGEST)
 
     def lines(self, count: int | None = None) -> Iterator[bytes]:
         """Implement `Backend.lines`."""
@@ -139,7 +139,9 @@ class Directory:
     def _recorded_bucket(self) -> str | None:
         with explained("read", self.folder / BUCKET):
             try:
-                return read_front(self.folder / BUCKET, _LONGEST).decode(errors="replace").strip() or None
+                return (
+                    read_front(self.folder / BUCKET, _LONGEST_URL).decode(errors="replace").strip() or None
+                )
             except FileNotFoundError:
                 return None
 

@@ -143,12 +143,7 @@ class FileJournal:
 
     def append(self, records: Sequence[Record]) -> None:
         """Implement `Journal.append`."""
-        lines = []
-        previous = self._at.last[:8]
-        for i, record in enumerate(records):
-            batch = {"batch": i} if i else {}  # tells a torn batch from damage, see line_format.is_torn
-            lines.append(line_format.encode({"n": self._at.n + i, **record, **batch}, previous))
-            previous = lines[-1][:8]
+        lines = self._at.encode(records)
         try:
             self._write(b"".join(lines))
         except BaseException:

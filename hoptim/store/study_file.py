@@ -6,45 +6,35 @@ import errno
 import json
 import logging
 import os
-import re
-import reprlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from hoptim._arguments import LARGEST_COUNT, MOST_MEMBERS
+from hoptim._arguments import MOST_MEMBERS
 from hoptim._files import explained, is_there, make_folder, read_front, sync, write_new
-from hoptim.errors import NewerFormat, StudyDamaged
+from hoptim.errors import StudyDamaged
 from hoptim.store import line_format
 from hoptim.store.format import NEWEST, known_format
 from hoptim.store.layout import JOURNAL, STUDY, WORKERS, hidden_name
 from hoptim.store.line_format import Record
 from hoptim.store.locking.lock import StudyLock
+from hoptim.store.study_settings import (
+    LONGEST,
+    Begin,
+    StudyFile,
+    compare_digest,
+    decoded,
+    digest_of,
+    encoded,
+    first_lines,
+)
 
 log = logging.getLogger("hoptim")
 
 _LOOKS = 100  # for a file that is listed but not found
 _MOST_STEPS = 1_000_000  # to try, some seconds
-LONGEST = 1 << 24  # bytes; settings are small, but start= may name many members
-
-
-class StudyFile(NamedTuple):
-    """Content of study.json.
-
-    Attributes:
-        uuid: Identifier of this very study.
-        identity: Settings that must be the same whenever the study is opened; plain JSON.
-        steps: Trials of each member when the study was made; `extend` records may raise it.
-    """
-
-    uuid: str
-    identity: dict[str, Any]
-    steps: int
-
-
-Begin = Callable[[StudyFile], Sequence[Record]]
 
 
 def read(folder: Path) -> StudyFile | None:
@@ -60,19 +50,10 @@ def read(folder: Path) -> StudyFile | None:
             data = read_front(path, LONGEST + 1)
         except FileNotFoundError:
             return None
-    try:
-        if len(data) > LONGEST:
-            raise ValueError(f"it is longer than {LONGEST} bytes")
-        found = json.loads(data)
-        known_format(found["format"])
-        if wrong := next(wrong_fields(found), None):
-            raise ValueError(wrong)
-    except NewerFormat as error:
-        raise NewerFormat(f"{str(path)!r}: {error}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise StudyDamaged(f"{str(path)!r} cannot be read: {error!r}. Restore it from a copy.") from error
-    _compare_digest(folder, path, data)
-    return StudyFile(found["uuid"], found["identity"], found["steps"])
+    settings = decoded(data, str(path))
+    with suppress(OSError):  # a missing journal is found later
+        compare_digest(read_front(folder / JOURNAL, 4096).split(b"\n")[0], data, str(path))
+    return settings
 
 
 def is_bereft(folder: Path) -> bool:
@@ -113,34 +94,6 @@ def create(
         return there or _write(folder, StudyFile(os.urandom(16).hex(), dict(identity), steps), begin)
 
 
-def wrong_fields(found: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence on each field of a study.json that is not as hoptim writes it."""
-    uuid = found.get("uuid")
-    yield from wrong_types([("uuid", uuid, str), ("steps", found.get("steps"), int)])
-    yield from wrong_types([("identity", found.get("identity"), dict)])
-    if type(uuid) is str and not re.fullmatch("[0-9a-f]{32}", uuid):
-        yield f"In study.json uuid should be 32 hex digits, found {reprlib.repr(uuid)}."
-
-
-def wrong_types(
-    fields: Iterable[tuple[str, Any, type]], least: int = 1, most: int = LARGEST_COUNT
-) -> Iterator[str]:
-    """Yield a sentence on each field that is of another type, or outside of its range.
-
-    Args:
-        fields: Name, value and type of each.
-        least: Least whole number. Default: 1.
-        most: Largest whole number. Default: 2**63 - 1.
-    """
-    for name, value, kind in fields:
-        if type(value) is not kind:
-            yield f"In study.json {name} should be of type {kind.__name__}, found {reprlib.repr(value)}."
-        elif isinstance(value, int) and value < least:
-            yield f"In study.json {name} is {value}, which is too small."
-        elif isinstance(value, int) and value > most:
-            yield f"In study.json {name} is {reprlib.repr(value)}, which is too large."
-
-
 def _read_anew(folder: Path) -> StudyFile | None:
     """Read as `read`; over NFS a look-up may be answered from a cache for seconds, a listing is not."""
     for _ in range(_LOOKS):
@@ -153,22 +106,13 @@ def _read_anew(folder: Path) -> StudyFile | None:
 
 def _write(folder: Path, settings: StudyFile, begin: Begin | None) -> StudyFile:
     """Write the journal first: study.json makes it a study, so a crash between the two leaves none."""
-    journal, data = folder / JOURNAL, _encoded(NEWEST, settings)
-    record: Record = {
-        "n": 0, "id": os.urandom(6).hex(), "op": "create", "format": NEWEST,
-        "uuid": settings.uuid, "study": _digest(data),
-    }  # fmt: skip
+    journal, data = folder / JOURNAL, encoded(NEWEST, settings)
     make_folder(folder / WORKERS)
     if journal.exists():
         if _was_used(journal):
             return _write_again(folder, settings)
         journal.unlink()
-    if begun := [] if begin is None else begin(settings):
-        record["begun"] = len(begun)
-    lines, last = [], line_format.start(settings.uuid)
-    for each in (record, *begun):
-        lines.append(line_format.encode(each, last))
-        last = lines[-1][:8]
+    lines = first_lines(settings, data, begin)
     write_new(journal, b"".join(lines))
     sync(folder)
     _place(folder, data)
@@ -183,13 +127,6 @@ def _was_used(journal: Path) -> bool:
     if type(begun) is not int or not 0 < begun <= 2 * MOST_MEMBERS:
         begun = 0
     return read_front(journal, (begun + 2) * line_format.LONGEST).count(b"\n") > begun + 1
-
-
-def _encoded(version: int, settings: StudyFile) -> bytes:
-    content = {
-        "format": version, "uuid": settings.uuid, "steps": settings.steps, "identity": settings.identity,
-    }  # fmt: skip
-    return (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
 
 
 def _place(folder: Path, data: bytes) -> None:
@@ -217,10 +154,10 @@ def _write_again(folder: Path, settings: StudyFile) -> StudyFile:
     head, most = _beginning(journal, settings.steps)
     version, uuid, digest = (head.get(name) for name in ("format", "uuid", "study"))
     if type(version) is int and type(uuid) is str:
-        data = _encoded(known_format(version), settings._replace(uuid=uuid, steps=0))
+        data = encoded(known_format(version), settings._replace(uuid=uuid, steps=0))
         front, word, back = data.partition(b'"steps": ')
         for steps in range(most, max(most - _MOST_STEPS, 0), -1):
-            if _digest(data := b"%b%b%d%b" % (front, word, steps, back[1:])) == digest:
+            if digest_of(data := b"%b%b%d%b" % (front, word, steps, back[1:])) == digest:
                 _place(folder, data)
                 log.warning("%r was gone, and was made again from the settings of this call.", str(path))
                 return settings._replace(uuid=uuid, steps=steps)
@@ -246,20 +183,3 @@ def _beginning(journal: Path, steps: int) -> tuple[Record, int]:
                 if b'"op":"extend"' in line:
                     return head, min(steps, json.loads(line[9:])["steps"] - 1)
     return head, steps
-
-
-def _compare_digest(folder: Path, path: Path, data: bytes) -> None:
-    """Compare study.json with its digest in record 0; a missing journal is found later."""
-    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        record = json.loads(read_front(folder / JOURNAL, 4096).split(b"\n")[0][9:])
-        if record["study"] != _digest(data):
-            raise StudyDamaged(
-                f"{str(path)!r} is not the file that the journal was begun with: it was edited, or "
-                "belongs to another study. Restore it; a study's settings cannot change."
-            )
-
-
-def _digest(data: bytes) -> str:
-    from hashlib import sha256  # seldom needed, and slow to import
-
-    return sha256(data).hexdigest()

@@ -21,7 +21,7 @@ from hoptim.store.format import known_format
 from hoptim.store.layout import JOURNAL, LOCK, STUDY
 from hoptim.store.line_format import Record
 from hoptim.store.locking.lock import StudyLock
-from hoptim.store.study_file import LONGEST, StudyFile, wrong_fields, wrong_types
+from hoptim.store.study_settings import LONGEST, StudyFile, wrong_fields, wrong_types
 
 LOCK_TIMEOUT = 60.0  # seconds
 

@@ -18,7 +18,7 @@ from hoptim.store.layout import JOURNAL
 from hoptim.store.line_format import Record
 from hoptim.store.shape import StudyShape, names_of
 from hoptim.store.state import State
-from hoptim.store.study_file import StudyFile
+from hoptim.store.study_settings import StudyFile
 from hoptim.store.tail import LONGEST_TAIL, fits_an_append
 
 

@@ -1,0 +1,185 @@
+"""A hold of a study's lock: one transaction, and what becomes of it when the server goes away in it."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import suppress
+from typing import Any
+
+from hoptim.errors import HoldLost, StoreError
+from hoptim.store.cursor import Cursor
+from hoptim.store.locking.patience import Patience
+from hoptim.store.postgres.database import Database, Rows
+from hoptim.store.postgres.driver import UniqueViolation, psycopg
+from hoptim.store.postgres.failures import explained, is_away
+from hoptim.store.postgres.pending import Pending
+from hoptim.store.postgres.turn import Turn
+
+_STUDY = "(SELECT id FROM hoptim_study WHERE uuid = %s)"
+_FROM = f"SELECT n, line FROM hoptim_record WHERE study = {_STUDY} AND n >= %s ORDER BY n LIMIT 2"
+
+
+class Hold:
+    """One hold of a study's lock, and what is added in it.
+
+    All is sent at its end, in one message: rows, signs to take away, a notification, and the commit.
+
+    Args:
+        database: Connection that it is made on.
+        turn: Lock of the study.
+        uuid: Identifier of the study.
+        pending: Place to gather what is added.
+
+    Attributes:
+        lines: Lines that were appended.
+    """
+
+    def __init__(self, database: Database, turn: Turn, uuid: str, pending: Pending) -> None:
+        self._database, self._turn, self._uuid, self._pending = database, turn, uuid, pending
+        self.lines: list[str] = []
+        self._before: tuple[int, str] = (-1, "")  # the row that they follow
+        self._lost = False
+        self._ahead: tuple[tuple[Any, ...], Rows] | None = None
+
+    def begin(self, patience: Patience, *query: Any) -> None:
+        """Take the lock, and the rows of a query in the same round trip; `rows` returns them.
+
+        Args:
+            patience: Time to wait for another holder, and for a server that is away.
+            query: Statement and its parameters.
+        """
+        database = self._database
+        rows = database.retried(
+            "take the lock of", lambda: self._turn.begin(database, patience, *query), patience
+        )
+        self._ahead = query, rows
+        self._pending.begin()
+
+    def rows(self, *query: Any) -> Rows:
+        """Return the rows of a query within the hold.
+
+        Args:
+            query: Statement and its parameters.
+
+        Raises:
+            HoldLost: The connection was lost, and the lock with it.
+        """
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] == query:
+            return ahead[1]
+        self._require()
+        try:
+            return self._database.run(*query)[0]
+        except psycopg.Error as error:
+            self._lost = True
+            if is_away(error):
+                raise self._cut_off() from error
+            raise explained(error, "read", self._database.name) from error
+
+    def append(self, lines: list[bytes], at: Cursor) -> None:
+        """Add lines at the end of the hold.
+
+        Args:
+            lines: Lines with their newlines.
+            at: Place that they follow.
+
+        Raises:
+            HoldLost: The connection was lost, and the lock with it.
+        """
+        self._require()
+        if not self.lines:
+            self._before = at.n - 1, at.last[:-1].decode()
+        self.lines += [line[:-1].decode() for line in lines]
+
+    def end(self) -> None:
+        """Make what was added durable, and let go of the lock.
+
+        Raises:
+            HoldLost: The lock was lost before; nothing was recorded.
+            StoreError: The server refused it; or was lost, and it is not known what it did.
+        """
+        self._pending.end()
+        if not self.lines and not self._pending.hidden:
+            self._leave()
+            return
+        if not self.lines:
+            with suppress(psycopg.Error):  # a sign that cannot be taken away now is fine
+                if self._database.fileno() is not None:
+                    self._commit()
+            return
+        self._require()
+        try:
+            self._commit()
+        except UniqueViolation as error:
+            raise self._cut_off() from error
+        except psycopg.Error as error:
+            if not is_away(error):
+                raise explained(error, "record in", self._database.name) from error
+            self._find_out()
+
+    def give_up(self) -> None:
+        """Let go of the lock; nothing is recorded."""
+        self._pending.end()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._database.fileno() is not None:
+            with suppress(psycopg.Error):  # it is let go of with the connection
+                self._database.run("ROLLBACK")
+
+    def _require(self) -> None:
+        """Raise `HoldLost` if the connection was lost since the hold began."""
+        if self._lost or self._database.fileno() is None:
+            raise self._cut_off()
+
+    def _commit(self) -> None:
+        """Send all, with the commit."""
+        statements, parameters = "", []
+        first = self._before[0] + 1
+        if self.lines:
+            places = ", ".join([f"({_STUDY}, %s, %s)"] * len(self.lines))
+            statements = f"INSERT INTO hoptim_record (study, n, line) VALUES {places}; "
+            for n, line in enumerate(self.lines, first):
+                parameters += [self._uuid, n, line]
+        for kind, name in sorted(self._pending.hidden):
+            statements += f"DELETE FROM hoptim_sign WHERE study = {_STUDY} AND kind = %s AND name = %s; "
+            parameters += [self._uuid, kind, name]
+        if self.lines:
+            statements += "SELECT pg_notify(%s, %s); "
+            parameters += [f"hoptim_{self._uuid}", str(first + len(self.lines))]
+        self._database.run(statements + "COMMIT", *parameters)
+
+    def _find_out(self) -> None:
+        """Find out what became of a commit whose answer was lost, and commit again if it was none.
+
+        The lock comes only once the old transaction has ended. If nobody has appended until then, what was
+        decided still stands.
+        """
+        try:
+            self._database.retried("record in", self._record_once)
+        except HoldLost:
+            raise
+        except StoreError as error:
+            raise StoreError(
+                error.errno,
+                f"It is not known whether {self._database.name!r} has recorded the last call, since the "
+                f"server was lost while it did so. {error}",
+            ) from error
+
+    def _record_once(self) -> None:
+        number, _ = self._before
+        rows = self._turn.begin(self._database, Patience(None), _FROM, self._uuid, number)
+        if rows == [self._before]:
+            self._commit()
+            return
+        self._database.run("ROLLBACK")
+        if rows != [self._before, (number + 1, self.lines[0])]:
+            raise self._cut_off()
+
+    def _cut_off(self) -> HoldLost:
+        return HoldLost(
+            errno.ECONNRESET,
+            f"The lock of {self._database.name!r} was lost while this process held it: the connection was "
+            "cut, or ended by the server, or this process stood still. Nothing was recorded; the same call "
+            "may be made again.",
+        )

@@ -1,0 +1,148 @@
+"""The lock of a study in a database, and the turns that the threads of this process take at it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from hoptim._signals import signals_allowed
+from hoptim.errors import HoptimError, LockTimeout, OptimizerError
+from hoptim.store.locking.patience import Patience
+from hoptim.store.locking.threads import WaitLogger, take
+from hoptim.store.postgres.address import Address
+from hoptim.store.postgres.database import Database, Rows
+from hoptim.store.postgres.driver import LockNotAvailable, psycopg
+
+log = logging.getLogger("hoptim")
+
+_LOG_EVERY = 10.0  # seconds between two warnings about a lock that stays taken
+_QUIET = 1.0  # seconds of waiting before a thread is started that logs for whom
+_HOLDER = """\
+SELECT application_name, to_char(xact_start, 'YYYY-MM-DD HH24:MI:SS TZ')
+FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND classid = %s AND objid = %s
+    AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+
+
+class Turn:
+    """Mutual exclusion between threads here, and between processes by an advisory lock of the server.
+
+    The server's lock ends with its transaction or its session, whichever is first. One object serves a
+    process and study, see `of`.
+
+    Args:
+        address: Address of the study.
+        key: Number of the advisory lock.
+
+    Attributes:
+        mutex: Lock that keeps the threads of this process apart.
+        key: Number of the advisory lock.
+    """
+
+    def __init__(self, address: Address, key: int) -> None:
+        self._address, self.key = address, key
+        self.mutex = threading.RLock()
+        self._taken = False
+        self._logger = WaitLogger(self._log_holder)
+
+    @staticmethod
+    def of(address: Address, what: str) -> Turn:
+        """Return the one object for this process and something; a forked child makes its own.
+
+        Args:
+            address: Address of the study.
+            what: Text that stands for what is locked.
+        """
+        with _registry_guard:
+            return _registry.setdefault((os.getpid(), what), Turn(address, key_of(what)))
+
+    @contextmanager
+    def taken(self, patience: Patience) -> Iterator[None]:
+        """Keep other threads of this process out of a block, and this one from entering twice."""
+        take(self.mutex, patience.left, self._address.url)
+        try:
+            if self._taken:
+                raise OptimizerError("Study methods cannot be called from propose() or keep=.")
+            self._taken = True
+            try:
+                yield
+            finally:
+                self._taken = False
+        finally:
+            self.mutex.release()
+
+    def begin(self, database: Database, patience: Patience, then: str, *parameters: Any) -> Rows:
+        """Begin a transaction that has the lock, in one round trip with a statement; signals act meanwhile.
+
+        Args:
+            database: Connection to begin it on.
+            patience: Time to wait for another holder.
+            then: Statement that is run under the lock.
+            parameters: Its parameters.
+
+        Returns:
+            Rows of the statement.
+
+        Raises:
+            LockTimeout: Another one still holds it.
+            psycopg.Error: An error of the driver.
+        """
+        for quiet in (True, False):
+            limit = patience.within(_QUIET) if quiet else patience.left
+            text = (
+                f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
+                f"SET LOCAL lock_timeout = {0 if limit is None else max(1, math.ceil(1000 * limit))}; "
+                f"SELECT pg_advisory_xact_lock({self.key}); SET LOCAL lock_timeout = 0; {then}"
+            )
+            try:
+                with signals_allowed():
+                    if quiet:
+                        return database.run_afresh(text, *parameters)[-1]
+                    self._logger.every = _LOG_EVERY
+                    with self._logger:
+                        return database.run_afresh(text, *parameters)[-1]
+            except LockNotAvailable:
+                if patience.left == 0.0:
+                    break
+            except BaseException:  # a signal may come when the lock is taken already
+                database.drop()
+                raise
+        raise LockTimeout(
+            f"The lock of {self._address.url!r} is held by {self._holder()}. Retry, or see whether that "
+            "process is stopped; hoptim never takes a lock away from a living process."
+        )
+
+    def _log_holder(self) -> None:
+        log.warning("Waiting for the lock of %s, held by %s.", self._address.url, self._holder())
+
+    def _holder(self) -> str:
+        """Return who has the lock, for display."""
+        database = Database(self._address)
+        with suppress(HoptimError, psycopg.Error, ValueError):
+            (name, since), *_ = database.run(_HOLDER, self.key >> 32 & 0xFFFFFFFF, self.key & 0xFFFFFFFF)[0]
+            return f"{name}{f' since {since}' if since else ''}"
+        return "an unknown process"
+
+
+def key_of(text: str) -> int:
+    """Return the number of the advisory lock that stands for a text."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], signed=True)
+
+
+_registry: dict[tuple[int, str], Turn] = {}
+_registry_guard = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _registry_guard
+    _registry_guard = threading.Lock()
+    _registry.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
