@@ -23,7 +23,7 @@ from hoptim.store.snapshot import Snapshots
 from hoptim.store.study_draft import StudyDraft
 from hoptim.store.study_settings import LONGEST, Begin, StudyFile
 
-_LONGEST_URL = 4096  # bytes of a URL
+_URL = 4096  # bytes of a URL
 
 
 class Directory:
@@ -140,7 +140,7 @@ class Directory:
         with explained("read", self.folder / BUCKET):
             try:
                 return (
-                    read_front(self.folder / BUCKET, _LONGEST_URL).decode(errors="replace").strip() or None
+                    read_front(self.folder / BUCKET, _URL).decode(errors="replace").strip() or None
                 )
             except FileNotFoundError:
                 return None
