@@ -233,6 +233,18 @@ def test_a_dropped_checkpoint_is_gone(remote, elsewhere, save):
         elsewhere.fetch(found, elsewhere)
 
 
+def test_a_checkpoint_that_is_dropped_while_it_is_read_is_said_to_be_gone(remote, elsewhere, monkeypatch):
+    """That is no trouble of the service, so it is not tried again."""
+    found = published(remote)
+    listed = remote._bucket._objects.sizes(found.name)
+    remote.drop([found.name])
+    monkeypatch.setattr(Objects, "sizes", lambda self, key="": listed)
+    with pytest.raises(CheckpointError, match="went while it was read"):
+        elsewhere.fetch(found, elsewhere)
+    with pytest.raises(CheckpointError, match="went while it was read"):
+        remote.is_unchanged(found)
+
+
 def test_names_that_lead_elsewhere_are_not_written(remote, monkeypatch, tmp_path):
     """Others may write in the bucket; what they put there stays within the cache."""
     found = published(remote, save=save_folder)

@@ -13,7 +13,7 @@ from hoptim.store.published import Published
 from hoptim.store.remote.address import Address
 from hoptim.store.remote.content import Content, files_in
 from hoptim.store.remote.objects import Objects
-from hoptim.store.tree import Extent, remove
+from hoptim.store.tree import Extent, try_to_remove
 
 
 class Bucket:
@@ -98,7 +98,7 @@ class Bucket:
                 if not (draft.is_dir() and target.is_dir()):  # else another process was first
                     os.rename(draft, target)
         finally:
-            remove(draft)
+            try_to_remove(draft)
 
     def copy(self, url: str, name: str) -> bool:
         """Have the service copy another study's checkpoint, if both are in one bucket; return whether so.

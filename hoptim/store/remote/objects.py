@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from hoptim.errors import ArgumentError, MissingExtra
+from hoptim.errors import ArgumentError, CheckpointError, MissingExtra
 from hoptim.store.remote import trouble
 from hoptim.store.remote.address import Address
 from hoptim.store.remote.content import BLOCK, digest_of_stream
@@ -63,23 +64,23 @@ class Objects:
         self._try("upload", key, trouble.TRANSFER, lambda fs, top: fs.put_file(path, f"{top}/{key}"))
 
     def get(self, key: str, path: Path, size: int) -> None:
-        """Download an object of a known size to a local path."""
+        """Download an object of a known size to a local path; raise `CheckpointError` if it has gone."""
 
         def got(fs: Any, top: str) -> None:
             fs.get_file(f"{top}/{key}", str(path))
             if (found := path.stat().st_size) != size:
                 raise ConnectionResetError(f"{found} bytes of {size} came")
 
-        self._try("download", key, trouble.TRANSFER, got)
+        self._try("download", key, trouble.TRANSFER, _if_there(got, self.url(key)))
 
     def digest(self, key: str) -> str:
-        """Return the digest of an object, read from beginning to end and kept nowhere."""
+        """Return the digest of an object that is read and kept nowhere; raise as `get`."""
 
         def read(fs: Any, top: str) -> str:
             with fs.open(f"{top}/{key}", "rb", block_size=8 * BLOCK, cache_type="readahead") as file:
                 return digest_of_stream(iter(lambda: file.read(BLOCK), b""))
 
-        return self._try("read", key, trouble.TRANSFER, read)
+        return self._try("read", key, trouble.TRANSFER, _if_there(read, self.url(key)))
 
     def shares(self, other: Objects) -> bool:
         """Return whether the service can copy from another place: both are in one bucket."""
@@ -154,14 +155,25 @@ def _require_known(protocol: str) -> None:
         raise MissingExtra.of(what, "s3" if protocol in _S3 else "remote") from error
 
 
-def _unless_gone(call: Callable[[Any, str], object]) -> Callable[[Any, str], None]:
-    """Return a call for which it is fine if there is no such object, but not if there is no such bucket."""
+def _if_there(call: Callable[[Any, str], T], url: str) -> Callable[[Any, str], T]:
+    """Return a call that says it if there is no such object; not so if there is no such bucket."""
 
-    def called(fs: Any, top: str) -> None:
+    def called(fs: Any, top: str) -> T:
         try:
-            call(fs, top)
+            return call(fs, top)
         except FileNotFoundError as error:
             if trouble.is_without_bucket(error):
                 raise
+        raise CheckpointError(f"{url!r} went while it was read: it was dropped, or lost.")
+
+    return called
+
+
+def _unless_gone(call: Callable[[Any, str], object]) -> Callable[[Any, str], None]:
+    """Return a call for which it is fine if there is no such object; not so if there is no such bucket."""
+
+    def called(fs: Any, top: str) -> None:
+        with suppress(CheckpointError):
+            _if_there(call, top)(fs, top)
 
     return called
