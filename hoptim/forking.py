@@ -109,7 +109,7 @@ def fork(
         new = Session.create(draft.folder, arguments, rest if steps is None else steps, chosen_options)
         chosen = objective.choose(generation, members, old)
         checkpoints = {
-            record.number: old.store.checkpoints.path(state.saved[record.number].name)
+            record.number: old.store.checkpoints.fetch(state.saved[record.number], pin)
             for record in chosen
             if record.healthy and state.stateful
         }

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple, Protocol
 
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.memory_journal import Journal
-from hoptim.store.orphans import Orphans
 from hoptim.store.shape import StudyShape
 from hoptim.store.signs import Signs
 from hoptim.store.snapshot import Snapshots
+from hoptim.store.storage import Storage
 from hoptim.store.study_settings import Begin, StudyFile
 
 
@@ -101,11 +101,8 @@ class Backend(Protocol):
     def signs(self, kind: str) -> Signs:
         """Return the signs of life of a kind, "workers" or "pins"."""
 
-    def checkpoints(self, uuid: str) -> Checkpoints:
-        """Return the files of the checkpoints."""
-
-    def orphans(self, uuid: str) -> Orphans:
-        """Return what finds the files that killed processes left."""
+    def storage(self, uuid: str) -> Storage:
+        """Return where the checkpoints are."""
 
     def settings(self) -> bytes:
         """Return the settings of a study that is there, as study.json has them."""

@@ -41,12 +41,16 @@ class Checkpoints:
         return str(self._folder.path / name)
 
     def fetch(self, published: Published, reader: object) -> str:
-        """Return the path of a published checkpoint on this machine, to be read and not written to.
+        """Return a local path of a published checkpoint, to continue from: here the one that it has.
 
         Args:
             published: The checkpoint.
-            reader: Object of whoever reads it; while that exists, the path stays what it is.
+            reader: Object that it is needed for, as long as that lives.
         """
+        return self.path(published.name)
+
+    def lent(self, published: Published) -> str | Callable[[object], str]:
+        """Return the path to continue from, or a function that `fetch`es it for a reader."""
         return self.path(published.name)
 
     def is_there(self, name: str) -> bool:

@@ -17,9 +17,9 @@ from hoptim.store.differences import require_bucket
 from hoptim.store.file_signs import FileSigns
 from hoptim.store.journal import FileJournal
 from hoptim.store.layout import BUCKET, CHECKPOINTS, JOURNAL, ORIGIN, SCRATCH, STUDY, TRASH, WORKERS
-from hoptim.store.orphans import Orphans
 from hoptim.store.shape import StudyShape
 from hoptim.store.snapshot import Snapshots
+from hoptim.store.storage import Storage, storage_of
 from hoptim.store.study_draft import StudyDraft
 from hoptim.store.study_settings import LONGEST, Begin, StudyFile
 
@@ -93,13 +93,9 @@ class Directory:
         """Implement `Backend.signs`."""
         return FileSigns(self.folder / kind)
 
-    def checkpoints(self, uuid: str) -> Checkpoints:
-        """Implement `Backend.checkpoints`."""
-        return Checkpoints(self.folder, uuid)
-
-    def orphans(self, uuid: str) -> Orphans:
-        """Implement `Backend.orphans`."""
-        return Orphans(self.folder, uuid)
+    def storage(self, uuid: str) -> Storage:
+        """Implement `Backend.storage`."""
+        return storage_of(self.folder, uuid, self.bucket)
 
     def settings(self) -> bytes:
         """Implement `Backend.settings`."""
@@ -139,9 +135,7 @@ class Directory:
     def _recorded_bucket(self) -> str | None:
         with explained("read", self.folder / BUCKET):
             try:
-                return (
-                    read_front(self.folder / BUCKET, _URL).decode(errors="replace").strip() or None
-                )
+                return read_front(self.folder / BUCKET, _URL).decode(errors="replace").strip() or None
             except FileNotFoundError:
                 return None
 
@@ -159,7 +153,7 @@ class _Draft:
 
     def checkpoints(self, uuid: str) -> Checkpoints:
         """Implement `CopyDraft.checkpoints`."""
-        return Directory(self._draft.folder, bucket=self._bucket).checkpoints(uuid)
+        return storage_of(self._draft.folder, uuid, self._bucket).checkpoints
 
     def transcribe(self, source: Backend, count: int) -> None:
         """Implement `CopyDraft.transcribe`."""

@@ -73,7 +73,7 @@ class Store:
             self.journal, snapshots = MemoryJournal(), None
             self._workers, self._pins = Workers(None, heartbeat, guest), None
         else:
-            self.checkpoints, orphans = backend.checkpoints(uuid), backend.orphans(uuid)
+            self.checkpoints, orphans = backend.storage(uuid)
             self.journal, snapshots = backend.records(uuid, shape)
             self._workers = Workers(backend.signs(WORKERS), heartbeat, guest)
             self._pins = Pins(backend.signs(PINS), heartbeat)
