@@ -54,8 +54,8 @@ class Peer:
         self.records += new
 
     def values(self, key: str = "value") -> list[Any]:
-        """Return one field of the records that have it."""
-        return [record[key] for record in self.records if key in record]
+        """Return one field of the notes among the records."""
+        return [record[key] for record in self.records if record["op"] == "note"]
 
     def _take(self, void: bool, records: list[Record]) -> None:
         if void:

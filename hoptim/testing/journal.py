@@ -29,7 +29,7 @@ class JournalConformance(RecordTests, HoldTests):
         """Require that processes which count up in holds give no number twice and lose none."""
         spawn = self._processes("spawn")
         start = spawn.Barrier(CROWD)
-        processes = [spawn.Process(target=self._count_up, args=(start,)) for _ in range(CROWD)]
+        processes = [spawn.Process(target=self._count_up, args=(start,), daemon=True) for _ in range(CROWD)]
         for process in processes:
             process.start()
         for process in processes:
@@ -42,7 +42,7 @@ class JournalConformance(RecordTests, HoldTests):
         spawn = self._processes("spawn")
         here, there = spawn.Pipe()
         other = Peer(self.make())
-        process = spawn.Process(target=self._hold_on, args=(there,))
+        process = spawn.Process(target=self._hold_on, args=(there,), daemon=True)
         process.start()
         try:
             assert here.poll(LIMIT), "A process must hold within a minute."
@@ -83,7 +83,7 @@ class JournalConformance(RecordTests, HoldTests):
     def test_a_forked_child_reads_and_appends(self) -> None:
         """Require that a child of `os.fork` uses its parent's object, and that the parent goes on."""
         parent = self._peers(1)[0]
-        child = self._processes("fork").Process(target=parent.append, args=note("child"))
+        child = self._processes("fork").Process(target=parent.append, args=note("child"), daemon=True)
         parent.append(*note("parent"))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # for threads of other tests
