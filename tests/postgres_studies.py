@@ -60,7 +60,7 @@ class Made:
 
 
 class Held:
-    """The lock of a study, held by a session that is not hoptim's, until `let_go` or the end of the block."""
+    """The lock of a study, held by a session of somebody else until `let_go` or the end of a block."""
 
     def __init__(self, made):
         import psycopg

@@ -237,7 +237,7 @@ def test_a_commit_on_a_server_that_lost_records_is_lost(made, proxy):
 
 
 def test_an_unknown_outcome_is_called_so(made, proxy, monkeypatch):
-    """A server that stays away behind a commit leaves it open whether that was done; the message says so."""
+    """A server that stays away behind a commit leaves it open whether that was done, as is said."""
     monkeypatch.setattr("hoptim.store.postgres.database.AWAY", 0.3)
     journal = through(made, proxy)
     proxy.trigger, proxy.meanwhile = b"; COMMIT", proxy.close
