@@ -34,6 +34,7 @@ SELECT set_config('synchronous_commit', 'on', false)
     WHERE current_setting('synchronous_commit') IN ('off', 'local');"""
 
 T = TypeVar("T")
+_shared: weakref.WeakValueDictionary[tuple[int, str, str], Database] = weakref.WeakValueDictionary()
 _jitter = random.Random()  # of its own: the user's draws stay theirs
 
 
@@ -61,6 +62,19 @@ class Database:
         self._box = _Box()
         _boxes.append(self._box)
         weakref.finalize(self, _forget, self._box)
+
+    @classmethod
+    def of(cls, address: Address, channel: str) -> Database:
+        """Return the connection that all studies opened in this process at an address have in common.
+
+        A script that opens a study again and again would run out of connections: a study refers to itself,
+        so that it goes only when garbage is collected.
+
+        Args:
+            address: Address of a study on the server.
+            channel: Name of the notifications to listen to, an identifier.
+        """
+        return _shared.setdefault((os.getpid(), address.url, channel), cls(address, channel))
 
     @property
     def name(self) -> str:
