@@ -262,6 +262,30 @@ def test_a_download_that_ended_early_is_begun_again(remote, elsewhere, monkeypat
     assert caplog.text.count("It is tried again") == 2
 
 
+@pytest.mark.parametrize("save", [saving("weights"), save_folder])
+def test_two_may_download_at_once(remote, elsewhere, url, monkeypatch, save):
+    """Whoever comes second finds the copy of the first, and both may use it."""
+    found, real = published(remote, save=save), Objects.get
+    second = RemoteCheckpoints(url, UUID, cache=elsewhere.cache)
+
+    def get(self, key, path, size):
+        if self is elsewhere.bucket._objects:
+            second.fetch(found, second)
+        real(self, key, path, size)
+
+    monkeypatch.setattr(Objects, "get", get)
+    elsewhere.fetch(found, elsewhere)
+    assert elsewhere.cache.has(found)
+    assert sorted(os.listdir(elsewhere.cache.folder)) == [found.name, f"{found.name}.lock"]
+
+
+def test_a_machine_without_a_place_for_drafts_says_so(url, tmp_path):
+    """As where the home folder cannot be written."""
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(StoreError, match="Could not make"):
+        RemoteCheckpoints(url, UUID, cache=Cache(tmp_path / "cache")).draft(Draft.new(3, 17))
+
+
 def test_names_that_lead_elsewhere_are_not_written(remote, monkeypatch, tmp_path):
     """Others may write in the bucket; what they put there stays within the cache."""
     found = published(remote, save=save_folder)
