@@ -190,6 +190,15 @@ def test_a_study_and_its_trials_travel(place, bucket):
     assert [t.value for t in made.trials] == [0.5, 0.25]
 
 
+def test_the_best_are_evaluated_again_where_they_are(place, bucket, tmp_path):
+    """Functions of a checkpoint get a path on this machine."""
+    made = trained(place, bucket)
+    rows = hoptim.reevaluate(made, lambda path, _, seed: len(Path(path).read_bytes()) + seed, 2, 3)
+    assert [row.values for row in rows] == [(7.0, 8.0, 9.0)] * 2
+    new = hoptim.fork(place, tmp_path / "b", values=lambda t: float(len(Path(t.checkpoint).read_bytes())))
+    assert {t.value for t in new.trials} == {7.0}
+
+
 def train(study):
     for trial in study:
         trial.tell(trial.params["x"], save=save)
