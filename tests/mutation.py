@@ -182,7 +182,7 @@ MUTANTS = {
     "a dead process's pin holds for ever": Mutant(
         "store/pins.py", [("if self._watch.is_proven_dead(name) or self._watch.is_dead(name):", "if False:")], "pins",
     ),
-    "a pin that was lost is not noticed": Mutant("store/pins.py", [("                lost += [] if is_there(path) else [path.name]", "                pass")], "pins"),
+    "a pin that was lost is not noticed": Mutant("store/pins.py", [("if not self._signs.is_shown(name)]", "if False]")], "pins"),
     "a pin that was lost is not said at its end": Mutant("session/pinned.py", [("        pin.require()\n", "")], "study_pin"),
     "a pin in memory keeps nothing": Mutant("session/session.py", [("if self.pinned[record.number]:", "if False:")], "study_pin"),
     "a copy of half a checkpoint is taken for whole": Mutant(

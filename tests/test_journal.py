@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-from hoptim.errors import LockTimeout, StoreError, StudyDamaged, StudyMismatch
+from hoptim.errors import HoldLost, LockTimeout, StoreError, StudyDamaged, StudyMismatch
 from hoptim.store import line_format
 from hoptim.store.journal import FileJournal
 from hoptim.store.memory_journal import MemoryJournal
@@ -301,6 +301,21 @@ def test_the_journal_itself_is_locked_while_it_is_written(path):
         with pytest.raises(LockTimeout), journal.hold(0.1):
             pass
     append(journal, "x")
+
+
+def test_a_hold_that_was_lost_is_noticed(path):
+    """Where others appended within a hold, as over NFS a lock may be lost, nothing is written over that."""
+    journal = opened(path)
+    append(journal, "x")
+    before = path.read_bytes()
+    others = line_format.encode({"n": 2, "op": "others"}, before.splitlines()[-1][:8])
+    with pytest.raises(HoldLost, match="though this one held the lock"), journal.hold(None):
+        read(journal)
+        path.write_bytes(before + others)
+        journal.append([{"op": "stale"}])
+    assert path.read_bytes() == before + others
+    append(journal, "again")
+    assert [record["op"] for record in reader.read(path)] == ["create", "x", "others", "again"]
 
 
 def test_the_memory_journal_keeps_the_same_promises():

@@ -18,7 +18,8 @@ from types import SimpleNamespace
 import pytest
 
 import hoptim
-from hoptim.store import liveness, process_identity
+from hoptim.store import file_signs, liveness, process_identity
+from hoptim.store.file_signs import FileSigns
 from hoptim.store.heartbeat import Heartbeat
 from hoptim.store.liveness import Watch, display_name
 from hoptim.store.process_identity import ProcessIdentity
@@ -35,6 +36,10 @@ class Clock:
     def __init__(self, monkeypatch):
         self.now = 1000.0
         monkeypatch.setattr(liveness.time, "monotonic", lambda: self.now)
+
+
+def signs(folder):
+    return FileSigns(folder / "workers")
 
 
 def stranger(folder, name="other.1.abc", **changes):
@@ -208,7 +213,7 @@ def test_a_process_whose_first_thread_has_ended_lives():
 
 def test_a_worker_shows_a_sign_that_moves(tmp_path):
     """A started worker's file names it exactly, its time stamp moves, and it goes with the worker."""
-    mine = Worker(tmp_path, Heartbeat(lease=0.06))
+    mine = Worker(signs(tmp_path), Heartbeat(lease=0.06))
     mine.start()
     path = tmp_path / "workers" / mine.id
     found = json.loads(path.read_text())
@@ -221,12 +226,12 @@ def test_a_worker_shows_a_sign_that_moves(tmp_path):
 
 def test_two_workers_of_one_process_have_different_names(tmp_path):
     """Names never collide, also when a pid is reused."""
-    assert Worker(tmp_path, Heartbeat(1.0)).id != Worker(tmp_path, Heartbeat(1.0)).id
+    assert Worker(signs(tmp_path), Heartbeat(1.0)).id != Worker(signs(tmp_path), Heartbeat(1.0)).id
 
 
 def test_a_silent_stranger_is_dead_after_its_lease(tmp_path, monkeypatch):
     """A worker of another host is dead after a lease of looks that saw no change, not before."""
-    clock, watch = Clock(monkeypatch), Watch(tmp_path, 30.0)
+    clock, watch = Clock(monkeypatch), Watch(signs(tmp_path), 30.0)
     stranger(tmp_path)
     looks = []
     for _ in range(8):
@@ -237,7 +242,7 @@ def test_a_silent_stranger_is_dead_after_its_lease(tmp_path, monkeypatch):
 
 def test_a_sign_of_life_starts_the_lease_anew(tmp_path, monkeypatch):
     """Whoever moved his time stamp within the lease is not taken for dead."""
-    clock, watch = Clock(monkeypatch), Watch(tmp_path, 30.0)
+    clock, watch = Clock(monkeypatch), Watch(signs(tmp_path), 30.0)
     path = stranger(tmp_path)
     for i in range(30):
         if i % 5 == 4:
@@ -248,7 +253,7 @@ def test_a_sign_of_life_starts_the_lease_anew(tmp_path, monkeypatch):
 
 def test_distant_looks_prove_nothing(tmp_path, monkeypatch):
     """Two looks a day apart do not make a lease: signs may have come and gone between them."""
-    clock, watch = Clock(monkeypatch), Watch(tmp_path, 30.0)
+    clock, watch = Clock(monkeypatch), Watch(signs(tmp_path), 30.0)
     stranger(tmp_path)
     for _ in range(5):
         assert not watch.is_dead("other.1.abc")
@@ -257,7 +262,7 @@ def test_distant_looks_prove_nothing(tmp_path, monkeypatch):
 
 def test_the_longer_lease_counts(tmp_path, monkeypatch):
     """A worker with a long lease beats slowly, so a looker with a short one waits for the long one."""
-    clock, watch = Clock(monkeypatch), Watch(tmp_path, 6.0)
+    clock, watch = Clock(monkeypatch), Watch(signs(tmp_path), 6.0)
     stranger(tmp_path, lease=60.0)
     dead_after = None
     for second in range(100):
@@ -271,7 +276,7 @@ def test_the_longer_lease_counts(tmp_path, monkeypatch):
 @linux
 def test_a_living_process_has_ten_leases(tmp_path, monkeypatch, caplog):
     """One that provably lives is not dead for a late beat: that is logged once in each silence."""
-    clock, watch = Clock(monkeypatch), Watch(tmp_path, 30.0)
+    clock, watch = Clock(monkeypatch), Watch(signs(tmp_path), 30.0)
     path = stranger(tmp_path, "here.7.abc", **ProcessIdentity.mine()._asdict())
     dead_after, said = [], []
     for silence in range(2):
@@ -312,7 +317,7 @@ def test_the_trial_of_a_living_worker_stays_with_it_for_ten_leases(tmp_path, mon
 @pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"lease": "x"}', "\0" * 50])
 def test_a_missing_or_broken_file_is_no_sign_of_life(tmp_path, monkeypatch, content):
     """A worker whose file is gone or unreadable is dead after the lease, without an error."""
-    clock, watch = Clock(monkeypatch), Watch(tmp_path, 30.0)
+    clock, watch = Clock(monkeypatch), Watch(signs(tmp_path), 30.0)
     if content is not None:
         stranger(tmp_path).write_text(content)
     looks = []
@@ -333,7 +338,7 @@ def test_dead_workers_that_hold_nothing_are_buried(tmp_path):
         "far": {},
     }.items():
         stranger(tmp_path, name, **changes)
-    Watch(tmp_path, 1.0).remove_idle({"busy", None})
+    Watch(signs(tmp_path), 1.0).remove_idle({"busy", None})
     assert sorted(os.listdir(tmp_path / "workers")) == ["alive", "busy", "far"]
 
 
@@ -345,9 +350,9 @@ def crowd(tmp_path, monkeypatch):
     for name in names:
         stranger(tmp_path, name)
     seen = []
-    read = liveness.read_front
+    read = file_signs.read_front
     monkeypatch.setattr(
-        liveness, "read_front", lambda path, most: (seen.append(path.name), read(path, most))[1]
+        file_signs, "read_front", lambda path, most: (seen.append(path.name), read(path, most))[1]
     )
     return tmp_path, names, seen
 
@@ -355,7 +360,7 @@ def crowd(tmp_path, monkeypatch):
 def test_idle_workers_look_at_the_others_in_turn(crowd, monkeypatch):
     """Of a thousand workers an idle process looks at a tenth each second, and in half a beat at all."""
     folder, names, seen = crowd
-    workers = Workers(folder, Heartbeat(120.0), guest=False)
+    workers = Workers(signs(folder), Heartbeat(120.0), guest=False)
     state = SimpleNamespace(open=SimpleNamespace(workers=names))
     for _ in range(10):
         workers.look_around(state)
@@ -366,7 +371,7 @@ def test_idle_workers_look_at_the_others_in_turn(crowd, monkeypatch):
 def test_a_lone_survivor_finds_the_dead_among_many(crowd, monkeypatch):
     """A process that looks alone at hundreds of silent workers takes all for dead soon after a lease."""
     folder, names, _ = crowd
-    clock, watch, dead, names = Clock(monkeypatch), Watch(folder, 120.0), set(), names[:400]
+    clock, watch, dead, names = Clock(monkeypatch), Watch(signs(folder), 120.0), set(), names[:400]
     for _ in range(140):
         dead.update(name for name in watch.in_turn(names) if watch.is_dead(name))
         clock.now += 1.0
@@ -379,14 +384,14 @@ def test_idle_workers_begin_at_different_places(crowd, monkeypatch):
     seen = set()
     for pid in range(30):
         monkeypatch.setattr(liveness, "own_name", lambda pid=pid: f"process {pid} on host")
-        seen.update(Watch(folder, 120.0).in_turn(names))
+        seen.update(Watch(signs(folder), 120.0).in_turn(names))
     assert len(seen) > 900
 
 
 def test_tidying_does_not_grow_with_the_living(crowd):
     """Whoever leaves while a thousand others live looks at a few of their files under the lock."""
     folder, _, seen = crowd
-    Watch(folder, 30.0).remove_idle(())
+    Watch(signs(folder), 30.0).remove_idle(())
     assert len(set(seen)) == liveness.FEW_LOOKS
 
 
@@ -395,7 +400,7 @@ def test_tidying_goes_on_while_it_finds_the_dead(tmp_path):
     """A hundred files of dead workers go at once."""
     for i in range(100):
         stranger(tmp_path, f"dead{i}", **{**ProcessIdentity.mine()._asdict(), "pid": GONE})
-    Watch(tmp_path, 30.0).remove_idle(())
+    Watch(signs(tmp_path), 30.0).remove_idle(())
     assert os.listdir(tmp_path / "workers") == []
 
 

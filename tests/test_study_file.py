@@ -167,15 +167,15 @@ def test_each_difference_is_listed(tmp_path):
     """A mismatch names every setting that differs with both values, and nothing else."""
     wanted = {"size": 5, "space": {"x": {"low": 0.0}, "y": {"low": 1.0}}}
     with pytest.raises(StudyMismatch) as caught:
-        require_same(tmp_path, IDENTITY, wanted)
+        require_same(str(tmp_path), IDENTITY, wanted)
     lines = str(caught.value).splitlines()[1:]
     assert lines == [
         "  size: recorded 4, asked for 5",
         '  space.y: recorded null, asked for {"low": 1.0}',
     ]
-    require_same(tmp_path, IDENTITY, IDENTITY)
+    require_same(str(tmp_path), IDENTITY, IDENTITY)
     with pytest.raises(StudyMismatch) as caught:
-        require_same(tmp_path, {"optimizer": {"name": "A", "a": 1}}, {"optimizer": {"name": "B"}})
+        require_same(str(tmp_path), {"optimizer": {"name": "A", "a": 1}}, {"optimizer": {"name": "B"}})
     assert str(caught.value).splitlines()[1:] == ['  optimizer.name: recorded "A", asked for "B"']
 
 

@@ -20,6 +20,7 @@ from hoptim.errors import CheckpointError
 from hoptim.store.check.repair import _move
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.draft import Draft
+from hoptim.store.file_signs import FileSigns
 from hoptim.store.heartbeat import Heartbeat
 from hoptim.store.liveness import Watch
 from hoptim.store.orphans import Orphans
@@ -170,7 +171,7 @@ def bury(place: Path) -> Callable[[], object]:
     """Remove the files of workers that died."""
     (place / "workers").mkdir()
     (place / "workers" / "w.1.a").write_text("half a heartb")
-    return lambda: Watch(place, 1.0).remove_idle(())
+    return lambda: Watch(FileSigns(place / "workers"), 1.0).remove_idle(())
 
 
 def beat(place: Path) -> Callable[[], object]:
@@ -180,7 +181,7 @@ def beat(place: Path) -> Callable[[], object]:
     path.write_text("{}")
     heartbeat, stop = Heartbeat(1.0), threading.Event()
     beats = iter((False, True))
-    heartbeat._paths = (str(path),)
+    heartbeat._shown = ((FileSigns(place / "workers"), ("w.1.a",)),)
     stop.wait = lambda timeout=None: next(beats)  # type: ignore[method-assign]
     return lambda: heartbeat._run(stop)
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from contextlib import suppress
-from pathlib import Path
 
 from hoptim.analysis.status import Running, Status, warnings
 from hoptim.errors import NoResult
 from hoptim.session.results import Results
 from hoptim.session.session import Session
-from hoptim.store.layout import CHECKPOINTS, JOURNAL, SCRATCH, TRASH
 from hoptim.store.liveness import Watch
 from hoptim.store.trial_record import TrialRecord
 from hoptim.trial import FinishedTrial
@@ -23,7 +20,8 @@ def status(session: Session) -> Status:
     found = session.results()
     running = [_running(record, session.store.watch) for record in found.running]
     left = 0 if found.stopped else found.size * found.steps - found.finished
-    unremoved = 0 if session.path is None else _unremoved(Path(session.path))
+    backend = session.backend
+    unremoved = 0 if backend is None else backend.unremoved()
     return Status(
         path=session.path, optimizer=session.config.optimizer.describe()["name"], mode=found.mode,
         size=found.size, steps=found.steps, at=time.time(), done=found.done, stopped=found.stopped,
@@ -31,7 +29,7 @@ def status(session: Session) -> Status:
         progress=found.progress, best=_if_any(found, "best"), best_ever=_if_any(found, "best_ever"),
         running=running, failed=found.failed, attempts=found.attempts, interruptions=found.interruptions,
         founders=found.founders, diversity=found.diversity,
-        bytes={} if session.path is None else _bytes(Path(session.path)), unremoved=unremoved,
+        bytes={} if backend is None else backend.sizes(), unremoved=unremoved,
         rate=found.rate, remaining=found.remaining,
         warnings=warnings(found.collapsed, found.unread, running, left, unremoved),
     )  # fmt: skip
@@ -52,31 +50,3 @@ def _running(record: TrialRecord, watch: Watch | None) -> Running:
         record.number, record.member, record.step, record.attempt, record.interruptions, worker, host, pid,
         max(0.0, now - record.claimed), silent, dead or (silent or 0) > lease,
     )  # fmt: skip
-
-
-def _bytes(folder: Path) -> dict[str, int]:
-    found = {
-        "journal": 0,
-        "checkpoints": _size(folder / CHECKPOINTS),
-        "scratch": _size(folder / SCRATCH),
-    }
-    with suppress(OSError):
-        found["journal"] = (folder / JOURNAL).stat().st_size
-    return found
-
-
-def _unremoved(folder: Path) -> int:
-    """Return the number of dropped checkpoints in a study's directory that are still on disk."""
-    with suppress(OSError):
-        return sum(name.startswith(f".{TRASH}") for name in os.listdir(folder / CHECKPOINTS))
-    return 0
-
-
-def _size(folder: Path) -> int:
-    """Return the bytes of all files in a folder; what goes away meanwhile does not count."""
-    total = 0
-    for inner, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                total += os.lstat(os.path.join(inner, name)).st_size
-    return total

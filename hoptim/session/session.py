@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hoptim._arguments import whole_of
-from hoptim._files import explained, is_folder
-from hoptim._paths import study_folder
 from hoptim._text import printable
 from hoptim.errors import ArgumentError, HoptimError, StudyMismatch
 from hoptim.optimizers.base import Optimizer
@@ -28,12 +26,12 @@ from hoptim.session.results import Results
 from hoptim.session.study_config import StudyArguments, StudyConfig
 from hoptim.session.unread import Unread
 from hoptim.space.space import Space
-from hoptim.store import study_file
+from hoptim.store.backend import Backend
 from hoptim.store.beginning import require_there
 from hoptim.store.claim import Claim, Held
-from hoptim.store.layout import ORIGIN
 from hoptim.store.line_format import Record
 from hoptim.store.locking.patience import Patience
+from hoptim.store.places import backend_at
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
 from hoptim.store.store import Store
@@ -51,14 +49,15 @@ class Session:
     """What joins a study's optimizer and its store in this process.
 
     Args:
-        folder: Directory of the study, None in memory.
-        found: Content of its study.json.
+        backend: Backend of the study, None in memory.
+        found: Settings that it has recorded.
         config: The same settings, as objects.
         options: Options of this process.
         guest: Claim for a process that lives on after this one, as `hoptim.remote` does. Default: False.
 
     Attributes:
-        path: Directory of the study, None in memory.
+        backend: Backend of the study, None in memory.
+        path: Path or URL that opens the study again, None in memory.
         uuid: Identifier of the study.
         config: Settings that make it this study.
         options: Options of this process.
@@ -75,24 +74,24 @@ class Session:
 
     def __init__(
         self,
-        folder: Path | None,
+        backend: Backend | None,
         found: StudyFile,
         config: StudyConfig,
         options: Options,
         guest: bool = False,
     ) -> None:
-        self.path = None if folder is None else str(folder)
+        self.backend, self.path = backend, None if backend is None else backend.path
         self.uuid, self.config, self.options = found.uuid, config, options
         shape = StudyShape(
             config.size, found.steps, config.seed, config.sign, tuple(config.space.dimensions)
         )
-        self.store = Store(folder, found.uuid, shape, options, guest)
+        self.store = Store(backend, found.uuid, shape, options, guest)
         self.propose = Proposer(config.space, config.optimizer, config.start)
         self.present = Presenter(config.space, self.store.checkpoints, self.path)
         self.callbacks = Callbacks(options.callbacks)
         self.announce = Announcements(self.callbacks, self.store, self.present, config.mode)
         # A copy of the directory has the same uuid, and is another study.
-        self.key = found.uuid, "" if folder is None else os.path.realpath(folder)
+        self.key = found.uuid, "" if backend is None else backend.key
         self.last_told = LastTold(self.key)
         self.durations, self.unread = Durations(), Unread(options.strict)
         self.pinned: Counter[int] = Counter()
@@ -125,21 +124,20 @@ class Session:
             session = cls(None, StudyFile(os.urandom(16).hex(), config.to_json(), steps), config, options)
             session.store.begin(config.beginnings, session.propose)
             return session
-        folder = study_folder(path)
-        found = study_file.read(folder)
+        backend = backend_at(path, options.single_host)
+        found = backend.read()
         config = StudyConfig.of(arguments, None if found is None else found.identity)
         if found is None:
-            if not study_file.is_bereft(folder):
-                require_there(config.beginnings, folder)
+            if not backend.is_bereft:
+                require_there(config.beginnings, backend.folder)
 
             def begin(settings: StudyFile) -> list[Record]:
-                session = cls(folder, settings, config, options)
+                session = cls(backend, settings, config, options)
                 return session.store.begin(config.beginnings, session.propose)
 
-            first = begin if config.beginnings else None
-            found = study_file.create(folder, config.to_json(), steps, options.single_host, first)
+            found = backend.create(config.to_json(), steps, begin if config.beginnings else None)
             config = StudyConfig.of(arguments, found.identity)  # another process may have been first
-        session = cls(folder, found, config.matched(folder, found.identity), options)
+        session = cls(backend, found, config.matched(backend.path, found.identity), options)
         session._extend(steps)
         return session
 
@@ -165,16 +163,27 @@ class Session:
             ArgumentError: There is no study in the directory.
             StudyMismatch: `space` or `optimizer` is not the recorded one.
         """
-        folder = study_folder(path)
-        found = study_file.read(folder)
+        return cls.at(backend_at(path, options.single_host), options, space, optimizer, guest)
+
+    @classmethod
+    def at(
+        cls,
+        backend: Backend,
+        options: Options,
+        space: Space | None = None,
+        optimizer: Optimizer | None = None,
+        guest: bool = False,
+    ) -> Session:
+        """Open a study that exists by its backend; see `open`."""
+        found = backend.read()
         if found is None:
             hint = " The Study(...) call that made the study writes it again."
             raise ArgumentError(
-                f"There is no study in {str(folder)!r}: study.json is missing."
-                f"{hint if study_file.is_bereft(folder) else ''}"
+                f"There is no study in {backend.path!r}: study.json is missing."
+                f"{hint if backend.is_bereft else ''}"
             )
-        config = StudyConfig.reopened(folder, found.identity, space, optimizer)
-        return cls(folder, found, config, options, guest)
+        config = StudyConfig.reopened(backend.path, found.identity, space, optimizer)
+        return cls(backend, found, config, options, guest)
 
     def _extend(self, steps: int) -> None:
         recorded = self.store.refresh().steps
@@ -195,12 +204,8 @@ class Session:
     @cached_property
     def origin(self) -> Session | None:
         """Return the study that this one was forked from, as it was then; None for any other."""
-        if self.path is None:
-            return None
-        folder = Path(self.path) / ORIGIN
-        with explained("look at", folder):
-            forked = is_folder(folder)
-        return Session.open(folder, Options()) if forked else None
+        origin = None if self.backend is None else self.backend.origin
+        return None if origin is None else Session.at(origin, Options())
 
     def results(self) -> Results:
         """Return one consistent view of the journal as it is now."""

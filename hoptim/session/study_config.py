@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
-from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from hoptim._arguments import MOST_MEMBERS, plain, seed_of, settings_before, sign_of, whole_of
@@ -115,12 +114,12 @@ class StudyConfig(NamedTuple):
 
     @classmethod
     def reopened(
-        cls, folder: Path, recorded: Mapping[str, Any], space: Space | None, optimizer: Optimizer | None
+        cls, path: str, recorded: Mapping[str, Any], space: Space | None, optimizer: Optimizer | None
     ) -> StudyConfig:
         """Return the settings of a study that is there.
 
         Args:
-            folder: Directory of the study, for messages.
+            path: Path or URL of the study, for messages.
             recorded: Settings as `to_json` gave them.
             space: The caller's; None takes the recorded one, without the objects behind its names.
             optimizer: The caller's; None takes the recorded one if it is part of hoptim.
@@ -137,17 +136,17 @@ class StudyConfig(NamedTuple):
             wanted["space"] = space.to_json()
         if optimizer is not None:
             wanted["optimizer"] = optimizer.describe()
-        require_same(folder, found, plain(wanted, "The settings"))
+        require_same(path, found, plain(wanted, "The settings"))
         return _read(recorded, space, optimizer)
 
-    def matched(self, folder: Path, recorded: Mapping[str, Any]) -> StudyConfig:
+    def matched(self, path: str, recorded: Mapping[str, Any]) -> StudyConfig:
         """Return the recorded settings with this one's objects.
 
         Raises:
             StudyMismatch: They differ; the message lists each difference.
             StudyDamaged: Settings that hoptim did not write.
         """
-        require_same(folder, _filled(recorded, self.optimizer), self.to_json())
+        require_same(path, _filled(recorded, self.optimizer), self.to_json())
         return _read(recorded, self.space, self.optimizer)
 
     def to_json(self) -> dict[str, Any]:

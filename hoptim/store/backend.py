@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.memory_journal import Journal
+from hoptim.store.orphans import Orphans
 from hoptim.store.shape import StudyShape
 from hoptim.store.signs import Signs
 from hoptim.store.snapshot import Snapshots
 from hoptim.store.study_settings import Begin, StudyFile
+
+
+class Records(NamedTuple):
+    """The records of a study.
+
+    Attributes:
+        journal: All of them.
+        snapshots: File that spares reading a long journal; None where there is no such thing.
+    """
+
+    journal: Journal
+    snapshots: Snapshots | None
 
 
 class Backend(Protocol):
@@ -26,6 +40,18 @@ class Backend(Protocol):
     @property
     def key(self) -> str:
         """Return a text that is equal just for backends of the same study."""
+
+    @property
+    def folder(self) -> Path | None:
+        """Return the study's directory, None where it has none."""
+
+    @property
+    def origin(self) -> Backend | None:
+        """Return the backend of the study that this one was forked from, None if it was not."""
+
+    @property
+    def is_bereft(self) -> bool:
+        """Return whether there are records whose settings are gone, which `create` may write again."""
 
     def read(self) -> StudyFile | None:
         """Return the settings of the study, None when there is none.
@@ -44,8 +70,13 @@ class Backend(Protocol):
             begin: Function that gives the records that the study begins with; None without any.
         """
 
-    def journal(self, uuid: str) -> Journal:
-        """Return the records of the study with an identifier."""
+    def records(self, uuid: str, shape: StudyShape) -> Records:
+        """Return the records of the study.
+
+        Args:
+            uuid: Identifier of the study.
+            shape: Settings of the study.
+        """
 
     def signs(self, kind: str) -> Signs:
         """Return the signs of life of a kind, "workers" or "pins"."""
@@ -53,5 +84,11 @@ class Backend(Protocol):
     def checkpoints(self, uuid: str) -> Checkpoints:
         """Return the files of the checkpoints."""
 
-    def snapshots(self, journal: Journal, uuid: str, shape: StudyShape) -> Snapshots | None:
-        """Return what spares reading a long journal, None where there is no such thing."""
+    def orphans(self, uuid: str) -> Orphans:
+        """Return what finds the files that killed processes left."""
+
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes that the study takes, by what takes them."""
+
+    def unremoved(self) -> int:
+        """Return the number of dropped checkpoints that could not be removed yet."""

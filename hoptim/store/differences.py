@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from hoptim.errors import StudyMismatch
 
 
-def require_same(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def require_same(path: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Raise `StudyMismatch` with each difference between a recorded and a wanted identity."""
     if lines := _differences("", found, wanted):
         raise StudyMismatch(
-            f"The study in {str(folder)!r} was made with other settings. Open it with its own, or use "
+            f"The study in {path!r} was made with other settings. Open it with its own, or use "
             "another directory:\n" + "\n".join(lines)
         )
 

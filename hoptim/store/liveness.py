@@ -1,45 +1,40 @@
-"""Liveness of other processes, judged by their heartbeat files."""
+"""Liveness of other processes, judged by their signs of life."""
 
 from __future__ import annotations
 
 import json
 import logging
 import math
-import os
 import time
 import zlib
 from collections.abc import Collection
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from hoptim._files import explained, is_folder, read_front
 from hoptim._text import printable
 from hoptim.store.heartbeat import BEATS_PER_LEASE
-from hoptim.store.layout import WORKERS
 from hoptim.store.locking.holder import own_name
 from hoptim.store.process_identity import ProcessIdentity
-from hoptim.store.tree import opened
+from hoptim.store.signs import Sign, Signs
 
 log = logging.getLogger("hoptim")
 
-_LONGEST = 4096  # bytes of a heartbeat file
-_LONGEST_LEASE = 1e7  # seconds; a file that says more is no heartbeat
+_LONGEST_LEASE = 1e7  # seconds; what says more is no sign
 LEASES_OF_THE_LIVING = 10
 LOOK_EVERY = 1.0  # seconds between looks at most
 FEW_LOOKS = 32  # at others in one go, where that is enough
 
 
 class Look(NamedTuple):
-    """What one look at a heartbeat file found.
+    """What one look at a sign found.
 
     Attributes:
-        sign: Time stamp, to be compared with that of another look.
+        stamp: Stamp of the last beat, to be compared with that of another look.
         lease: Seconds of the writer's lease or the looker's, whichever is longer.
         lives: True if the writer provably lives, False if it is proven dead, None if neither is proven.
     """
 
-    sign: object
+    stamp: object
     lease: float
     lives: bool | None
 
@@ -54,10 +49,10 @@ class Look(NamedTuple):
 
 
 class Silence:
-    """Looks that all saw the same time stamp.
+    """Looks that all saw the same stamp.
 
     Args:
-        sign: Time stamp that they saw.
+        stamp: Stamp that they saw.
         first: Moment of the first of them on the monotonic clock.
 
     Attributes:
@@ -66,28 +61,26 @@ class Silence:
         announced: True once a lease without a beat was logged.
     """
 
-    def __init__(self, sign: object, first: float) -> None:
-        self.sign, self.first, self.last = sign, first, first
+    def __init__(self, stamp: object, first: float) -> None:
+        self.stamp, self.first, self.last = stamp, first, first
         self.announced = False
 
 
 class Watch:
-    """Looks at heartbeat files, and judges which of their writers are dead.
+    """Looks at signs, and judges which of their processes are dead.
 
     On the same host a death is proven at once. Elsewhere a process counts as dead after looks over a
     whole lease, on the looker's own clock and never more than a beat apart, so seven at least, that
-    all saw the same time stamp; on the same host one that provably lives does so after ten leases.
+    all saw the same stamp; on the same host one that provably lives does so after ten leases.
 
     Args:
-        folder: Directory of the study.
+        signs: Signs of one kind.
         lease: Seconds without a beat after which a process counts as dead; at least 120 over NFS, whose
             attribute caches may be 60 s old.
-        kind: Folder of the files in the study's directory. Default: "workers".
     """
 
-    def __init__(self, folder: Path, lease: float, kind: str = WORKERS) -> None:
-        self._folder = folder / kind
-        self._lease = lease
+    def __init__(self, signs: Signs, lease: float) -> None:
+        self._signs, self._lease = signs, lease
         self._silences: dict[str, Silence] = {}
         self._place = f"{zlib.crc32(own_name().encode()):08x}"
 
@@ -108,14 +101,14 @@ class Watch:
         return circle[:most]
 
     def is_dead(self, name: str) -> bool:
-        """Look once at a file; return whether its writer is dead, as far as all looks tell."""
-        look, now = self._look(name), time.monotonic()
+        """Look once at a sign; return whether its process is dead, as far as all looks tell."""
+        look, now = self._judge(self._seen(name)), time.monotonic()
         if look.lives is False:
             self._silences.pop(name, None)
             return True
         silence = self._silences.get(name)
-        if silence is None or silence.sign != look.sign:
-            silence = self._silences[name] = Silence(look.sign, now)
+        if silence is None or silence.stamp != look.stamp:
+            silence = self._silences[name] = Silence(look.stamp, now)
         if now - silence.last > look.lease / BEATS_PER_LEASE:
             silence.first = now  # a beat could have come and gone unseen between distant looks
         silence.last = now
@@ -124,50 +117,41 @@ class Watch:
         return now - silence.first >= look.patience
 
     def silence(self, name: str) -> float:
-        """Return the seconds over which looks saw no beat; 0 for a writer whose death is proven."""
+        """Return the seconds over which looks saw no beat; 0 for a process whose death is proven."""
         silence = self._silences.get(name)
         return 0.0 if silence is None else silence.last - silence.first
 
     def sign(self, name: str) -> tuple[float | None, float, bool]:
         """Return, for display, seconds since the last beat and after which it is dead; True if it is so."""
-        look = self._look(name)
-        dead = look.lives is False
-        try:
-            silent = max(0.0, time.time() - (self._folder / name).lstat().st_mtime)
-            return silent, look.patience, dead
-        except OSError:
-            return None, look.patience, dead
+        sign = self._seen(name)
+        look = self._judge(sign)
+        return None if sign is None else sign.silent, look.patience, look.lives is False
 
     def beat(self, name: str) -> bool:
-        """Beat for a guest; return whether its file is still there."""
-        with explained("write", self._folder / name):
-            try:
-                os.utime(self._folder / name, follow_symlinks=False)
-            except FileNotFoundError:
-                return False
-        return True
+        """Beat for a guest; return whether its sign is still there."""
+        return self._signs.beat([name]) > 0
 
     def dismiss(self, name: str) -> None:
-        """Remove a guest's file, whose one claim has ended; a worker that beats by itself keeps its own."""
-        with suppress(OSError, ValueError, AttributeError, RecursionError):
-            if json.loads(read_front(self._folder / name, _LONGEST)).get("guest") is True:
+        """Hide the sign of a guest, whose one claim has ended; one that beats by itself keeps its own."""
+        sign = self._seen(name)
+        with suppress(ValueError, AttributeError, RecursionError):
+            if sign is not None and json.loads(sign.about).get("guest") is True:
                 self.remove_dead(name)
 
     def remove_dead(self, name: str) -> None:
-        """Remove a dead process's file, once nothing is claimed in its name."""
+        """Hide the sign of a dead process, once nothing is claimed in its name."""
         self._silences.pop(name, None)
-        with suppress(OSError), opened(self._folder) as folder:
-            os.unlink(name, dir_fd=folder)
+        self._signs.hide([name])
 
     def names(self) -> list[str]:
-        """Return the names of all files; empty where the folder cannot be read."""
+        """Return the names of all signs; empty where they cannot be listed."""
         try:
-            return os.listdir(self._folder) if is_folder(self._folder) else []
+            return self._signs.names()
         except OSError:
             return []
 
     def remove_idle(self, busy: Collection[str | None]) -> None:
-        """Remove files of processes that are proven dead and hold nothing; only under the lock.
+        """Hide the signs of processes that are proven dead and hold nothing; only under the lock.
 
         A few are looked at, and more as long as those are dead.
 
@@ -181,18 +165,9 @@ class Watch:
             idle.difference_update(dead)
 
     def is_proven_dead(self, name: str) -> bool:
-        """Return whether a file's writer is proven dead before its lease is over; only under the lock."""
-        return self._look(name).lives is False or self._is_torn(name)
-
-    def _is_torn(self, name: str) -> bool:
-        """Return whether a file was never whole: it is written under the lock, so its writer is dead."""
-        try:
-            json.loads(read_front(self._folder / name, _LONGEST))
-        except (ValueError, RecursionError):
-            return True
-        except OSError:
-            pass
-        return False
+        """Return whether a process is proven dead before its lease is over; only under the lock."""
+        sign = self._seen(name)
+        return self._judge(sign).lives is False or (sign is not None and _is_torn(sign))
 
     def _announce(self, name: str, silence: Silence, look: Look) -> None:
         """Log, once in a silence, that a living process has no heartbeat."""
@@ -204,20 +179,34 @@ class Watch:
                 display_name(name), silence.last - silence.first, look.patience,
             )  # fmt: skip
 
-    def _look(self, name: str) -> Look:
-        path = self._folder / name
+    def _seen(self, name: str) -> Sign | None:
+        """Return a sign as it is now, None where none can be seen."""
         try:
-            found = json.loads(read_front(path, _LONGEST))
-            lease = max(self._lease, _seconds(found.pop("lease")))
-            found.pop("guest", None)
-            status = path.lstat()
-            return Look((status.st_ino, status.st_mtime_ns), lease, ProcessIdentity(**found).lives())
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            return Look("no sign", self._lease, None)
+            return self._signs.look(name)
+        except OSError:
+            return None
+
+    def _judge(self, sign: Sign | None) -> Look:
+        if sign is not None:
+            with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                found = json.loads(sign.about)
+                lease = max(self._lease, _seconds(found.pop("lease")))
+                found.pop("guest", None)
+                return Look(sign.stamp, lease, ProcessIdentity(**found).lives())
+        return Look("no sign", self._lease, None)
+
+
+def _is_torn(sign: Sign) -> bool:
+    """Return whether a sign was never whole: it is shown under the lock, so its process is dead."""
+    try:
+        json.loads(sign.about)
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def display_name(name: str) -> str:
-    """Return the process that wrote a worker's or a pin's file, for the beginning of a sentence."""
+    """Return the process of a worker's or a pin's sign, for the beginning of a sentence."""
     host, pid, _ = [*name.rsplit(".", 2), "?", "?"][:3]
     return printable(f"Process {pid} on {host.rpartition('.')[2]}")
 

@@ -6,20 +6,17 @@ import os
 import re
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 
-from hoptim._files import explained, is_folder, is_there, make_folder, write_new
 from hoptim.errors import CheckpointError
 from hoptim.store.heartbeat import Heartbeat
-from hoptim.store.layout import PINS
 from hoptim.store.liveness import Watch
 from hoptim.store.process_identity import ProcessIdentity, new_id
 from hoptim.store.published import Published
+from hoptim.store.signs import Signs
 from hoptim.store.transactions import Transaction
 from hoptim.store.trial_record import TrialRecord
-from hoptim.store.worker import heartbeat_file
+from hoptim.store.worker import sign_of
 
 _NAME = re.compile(r"(\d{1,18}\.\d{1,18}(?:-[0-9a-f]{8})?)\.[A-Za-z0-9-]{1,32}(?:\.[0-9a-f]{1,16}){2}")
 
@@ -27,19 +24,19 @@ Keep = Callable[[TrialRecord], bool]
 
 
 class Pins:
-    """The folder `pins` of a study.
+    """The pins of a study.
 
-    `<checkpoint>.<id>` says that a process reads a checkpoint. Like a worker's file it
-    holds the identity of the process and beats, so that the pin of a dead process is found out.
+    The sign `<checkpoint>.<id>` says that a process reads a checkpoint. Like a worker's it tells the
+    identity of the process and beats, so that the pin of a dead process is found out.
 
     Args:
-        folder: Directory of the study.
+        signs: Signs that are pins.
         heartbeat: Heartbeat of this process in the study.
     """
 
-    def __init__(self, folder: Path, heartbeat: Heartbeat) -> None:
-        self._folder, self._heartbeat = folder, heartbeat
-        self._watch = Watch(folder, heartbeat.lease, PINS)
+    def __init__(self, signs: Signs, heartbeat: Heartbeat) -> None:
+        self._signs, self._heartbeat = signs, heartbeat
+        self._watch = Watch(signs, heartbeat.lease)
 
     def add(self, saved: Mapping[int, Published], numbers: Iterable[int]) -> Pin:
         """Pin the checkpoints of some trials; only under the lock.
@@ -54,18 +51,15 @@ class Pins:
         wanted = sorted(set(numbers))
         if lacking := [number for number in wanted if number not in saved]:
             raise CheckpointError(f"The trials {lacking} have no checkpoints, or they were dropped.")
-        folder, me = self._folder / PINS, new_id(os.getpid())
-        paths = [folder / f"{saved[number].name}.{me}" for number in wanted]
-        pin = Pin(paths, self._heartbeat)
-        if paths:
+        me = new_id(os.getpid())
+        pin = Pin([f"{saved[number].name}.{me}" for number in wanted], self._signs, self._heartbeat)
+        if wanted:
             self.remove_dead()
-            with explained("write", folder):
-                make_folder(folder)
-                try:
-                    pin.write(heartbeat_file(ProcessIdentity.mine(), self._heartbeat.lease))
-                except BaseException:
-                    pin.release()
-                    raise
+            try:
+                pin.show()
+            except BaseException:
+                pin.release()
+                raise
         return pin
 
     def pinned(self, checkpoints: Collection[str]) -> set[str]:
@@ -90,31 +84,27 @@ class Pins:
         self._watch.remove_idle(())
 
     def names(self) -> list[str]:
-        """List all pins; over NFS a look-up may miss a new folder for a while, a listing does not."""
-        folder = self._folder / PINS
-        with explained("read", folder):
-            if is_folder(folder) or PINS in os.listdir(self._folder):
-                return os.listdir(folder)
-        return []
+        """Return the names of all pins."""
+        return self._signs.names()
 
 
 class Pin:
     """Some checkpoints that this process has pinned, until `release` or the end of a `with` block.
 
     Args:
-        paths: Files that stand for them.
+        names: Names of the signs that stand for them.
+        signs: Signs that are pins.
         heartbeat: Heartbeat of this process in the study.
     """
 
-    def __init__(self, paths: Sequence[Path], heartbeat: Heartbeat) -> None:
-        self._paths, self._heartbeat = paths, heartbeat
-        self._remove = weakref.finalize(self, _remove, paths, heartbeat, os.getpid())
+    def __init__(self, names: Sequence[str], signs: Signs, heartbeat: Heartbeat) -> None:
+        self._names, self._signs, self._heartbeat = names, signs, heartbeat
+        self._remove = weakref.finalize(self, _remove, names, signs, heartbeat, os.getpid())
 
-    def write(self, about: bytes) -> None:
-        """Write the files, and begin to beat."""
-        for path in self._paths:
-            write_new(path, about, durable=False)  # a power cut ends the reader, too
-        self._heartbeat.add(map(str, self._paths))
+    def show(self) -> None:
+        """Show the signs, and begin to beat."""
+        self._signs.show(self._names, sign_of(ProcessIdentity.mine(), self._heartbeat.lease))
+        self._heartbeat.add(self._signs, self._names)
 
     def release(self) -> None:
         """Remove the pins; once is enough."""
@@ -122,11 +112,7 @@ class Pin:
 
     def require(self) -> None:
         """Raise `CheckpointError` unless the checkpoints are pinned still, and so whole."""
-        lost = []
-        for path in self._paths:
-            with explained("look at", path):
-                lost += [] if is_there(path) else [path.name]
-        if lost:
+        if lost := [name for name in self._names if not self._signs.is_shown(name)]:
             raise CheckpointError(
                 f"The pins {lost} were removed: this process had no heartbeat for so long that others "
                 "took it for dead, and may have dropped the checkpoints that it was reading. Run the same "
@@ -166,9 +152,7 @@ def checkpoint_of(name: str) -> str | None:
     return None if found is None else found[1]
 
 
-def _remove(paths: Sequence[Path], heartbeat: Heartbeat, process: int) -> None:
+def _remove(names: Sequence[str], signs: Signs, heartbeat: Heartbeat, process: int) -> None:
     if process == os.getpid():  # a forked child must not remove its parent's pins
-        heartbeat.remove(map(str, paths))
-        for path in paths:
-            with suppress(OSError):
-                path.unlink()
+        heartbeat.remove(signs, names)
+        signs.hide(names)

@@ -10,7 +10,7 @@ class Sign(NamedTuple):
     """One look at a sign of life.
 
     Attributes:
-        about: What its process wrote of itself when it showed the sign.
+        about: Bytes that its process wrote of itself when it showed the sign.
         stamp: Value that changes with each beat, and is compared with nothing but earlier ones.
         silent: Seconds since the last beat, by the clock of where the study is kept.
     """
@@ -31,7 +31,7 @@ class Signs(Protocol):
 
         Args:
             names: Names of the signs.
-            about: What others read of the process, at most 4,096 bytes.
+            about: Bytes that others read of the process, at most 4,096.
 
         Raises:
             StoreError: They cannot be shown; some may be.
@@ -56,6 +56,16 @@ class Signs(Protocol):
 
         Raises:
             StoreError: It is not known; the beat may be missed.
+        """
+
+    def is_shown(self, name: str) -> bool:
+        """Return whether a sign of this process is still there, and was not taken away by another one.
+
+        Args:
+            name: Name of the sign.
+
+        Raises:
+            StoreError: It is not known.
         """
 
     def look(self, name: str) -> Sign | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 from hoptim.errors import ArgumentError
 from hoptim.options import Options
 from hoptim.store.adoption import AdoptedTrial, publish_generation, record_generation
+from hoptim.store.backend import Backend
 from hoptim.store.beginning import Beginning, begin
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.claim import Claim, Held
@@ -26,7 +26,7 @@ from hoptim.store.endings import (
 )
 from hoptim.store.format import NEWEST
 from hoptim.store.heartbeat import Heartbeat
-from hoptim.store.journal import FileJournal
+from hoptim.store.layout import PINS, WORKERS
 from hoptim.store.line_format import Record
 from hoptim.store.liveness import Watch
 from hoptim.store.locking.patience import ENDLESS, Patience
@@ -37,7 +37,6 @@ from hoptim.store.orphans import Orphans
 from hoptim.store.pins import Keep, Pin, Pins, drop_unreferenced
 from hoptim.store.published import Published
 from hoptim.store.shape import StudyShape
-from hoptim.store.snapshot import Snapshots
 from hoptim.store.state import State
 from hoptim.store.stop_record import record_resumption, record_stop, require_format, stop_if_met
 from hoptim.store.transactions import Transaction, Transactions
@@ -51,7 +50,7 @@ class Store:
     """Records of a study: who trains what, and what came of it; the only writer of them.
 
     Args:
-        folder: Directory of the study, None for one in memory.
+        backend: Backend of the study, None for one in memory.
         uuid: Identifier of the study.
         shape: Settings of the study that its records must fit.
         options: Options of this process; `keep` and `callbacks` are not looked at.
@@ -64,24 +63,25 @@ class Store:
     """
 
     def __init__(
-        self, folder: Path | None, uuid: str, shape: StudyShape, options: Options, guest: bool = False
+        self, backend: Backend | None, uuid: str, shape: StudyShape, options: Options, guest: bool = False
     ) -> None:
-        self.options = options
-        self.checkpoints = Checkpoints(folder, uuid)
-        self.journal: Journal = MemoryJournal()
-        snapshots = None
-        if folder is not None:
-            self.journal = journal = FileJournal(folder, uuid, options.single_host)
-            snapshots = Snapshots(journal, uuid, shape)
-        heartbeat = Heartbeat(options.lease)
-        self._workers = Workers(folder, heartbeat, guest)
-        self._pins = None if folder is None else Pins(folder, heartbeat)
+        self.options, heartbeat = options, Heartbeat(options.lease)
+        self.journal: Journal
+        if backend is None:
+            self.checkpoints, orphans = Checkpoints(None, uuid), Orphans(None, uuid)
+            self.journal, snapshots = MemoryJournal(), None
+            self._workers, self._pins = Workers(None, heartbeat, guest), None
+        else:
+            self.checkpoints, orphans = backend.checkpoints(uuid), backend.orphans(uuid)
+            self.journal, snapshots = backend.records(uuid, shape)
+            self._workers = Workers(backend.signs(WORKERS), heartbeat, guest)
+            self._pins = Pins(backend.signs(PINS), heartbeat)
         self._transactions = Transactions(self.journal, shape, self.checkpoints, self.watch, snapshots)
         self._claims = Claims(self._workers, options, self.checkpoints)
         self._membership = Membership(
-            self._workers, self._pins, self._claims, Orphans(folder, uuid), self._transactions, guest
+            self._workers, self._pins, self._claims, orphans, self._transactions, guest
         )
-        if folder is None:
+        if backend is None:
             with self._transaction() as transaction:
                 transaction.add("create", format=NEWEST)
 
@@ -358,10 +358,11 @@ class Store:
         Raises:
             StoreError, CheckpointError: A checkpoint cannot be copied.
         """
-        if isinstance(self.journal, FileJournal):  # not made yet, nor is its first record
+        in_memory = isinstance(self.journal, MemoryJournal)
+        if not in_memory:  # not made yet, nor is its first record
             self.state.apply({"op": "create", "format": NEWEST})
         records = begin(self.state, beginnings, self.checkpoints, propose)
-        if isinstance(self.journal, MemoryJournal):
+        if in_memory:
             self.journal.append(records)
         return records
 

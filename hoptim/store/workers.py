@@ -6,10 +6,10 @@ import os
 import time
 import weakref
 from collections.abc import Iterator
-from pathlib import Path
 
 from hoptim.store.heartbeat import BEATS_PER_LEASE, Heartbeat
 from hoptim.store.liveness import LOOK_EVERY, Watch
+from hoptim.store.signs import Signs
 from hoptim.store.state import State
 from hoptim.store.worker import Worker
 
@@ -18,7 +18,7 @@ class Workers:
     """This process among the workers of a study; in memory it is alone.
 
     Args:
-        folder: Directory of the study, None in memory.
+        signs: Signs of the study's workers, None in memory.
         heartbeat: Heartbeat of this process in the study.
         guest: True if claims outlive this process.
 
@@ -27,9 +27,9 @@ class Workers:
         suspects: Workers that the last look found dead; the deciding look is under the lock.
     """
 
-    def __init__(self, folder: Path | None, heartbeat: Heartbeat, guest: bool) -> None:
-        self._folder, self._heartbeat, self._guest = folder, heartbeat, guest
-        self.watch = None if folder is None else Watch(folder, heartbeat.lease)
+    def __init__(self, signs: Signs | None, heartbeat: Heartbeat, guest: bool) -> None:
+        self._signs, self._heartbeat, self._guest = signs, heartbeat, guest
+        self.watch = None if signs is None else Watch(signs, heartbeat.lease)
         self.suspects: list[str] = []
         self._mine: Worker | None = None
         self._looked = 0.0
@@ -57,13 +57,13 @@ class Workers:
 
     def begin(self) -> Worker | None:
         """Return a worker for this process to start, None if it is one already."""
-        if self._folder is None:
+        if self._signs is None:
             return None
         if (worker := self.mine) is not None:
             if worker.is_shown():
                 return None
             worker.stop()
-        return Worker(self._folder, self._heartbeat, self._guest)
+        return Worker(self._signs, self._heartbeat, self._guest)
 
     def joined(self, worker: Worker) -> None:
         """Take a worker that was started for this process; it stops with this object, but for a guest."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from hoptim._files import read_front
 from hoptim.store.check.report import MARK, MOVE, NONE, Finding
 from hoptim.store.checkpoints import Checkpoints
+from hoptim.store.file_signs import FileSigns
 from hoptim.store.layout import (
     CHECKPOINTS,
     FILES,
@@ -144,7 +145,7 @@ def compare(folder: Path, uuid: str, names: Listing, state: State, missed: Absen
     for name in sorted(names[WORKERS]):
         yield from _worker(folder, name, name in busy)
     for name in sorted(names[PINS]):
-        if checkpoint_of(name) is not None and Watch(folder, 1.0, PINS).is_dead(name):
+        if checkpoint_of(name) is not None and Watch(FileSigns(folder / PINS), 1.0).is_dead(name):
             what = (
                 "The process that read this checkpoint is dead. The next one that starts removes the file."
             )
@@ -185,7 +186,7 @@ def _orphans(folder: Path, uuid: str, names: Listing, state: State) -> Iterator[
 
 def _worker(folder: Path, name: str, busy: bool) -> Iterator[Finding]:
     path = folder / WORKERS / name
-    if Watch(folder, 1.0).is_dead(name):
+    if Watch(FileSigns(folder / WORKERS), 1.0).is_dead(name):
         what = "This worker is dead. The next one that " + (
             "asks takes its trial back." if busy else "starts removes the file."
         )

@@ -1,4 +1,4 @@
-"""Tests of the contract of an optimizer, for pytest to collect from a subclass."""
+"""Tests of the contract of an optimizer."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from hoptim.optimizers.population import Population, Row
 from hoptim.space.listed import Choice, Ordinal
 from hoptim.space.numeric import Float, Int
 from hoptim.space.space import Space
-
-__all__ = ["OptimizerConformance", "Row", "population"]
 
 _FAILURES = (np.nan, np.inf, -np.inf)
 _LOSSES: tuple[Loss, ...] = (
