@@ -1,4 +1,4 @@
-"""Paths as users write them: `~` is expanded, a URL is refused, a study's own link is followed once."""
+"""Paths as users write them: `~` is expanded, a study's own link is followed once; which URLs there are."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hoptim._text import shown
 from hoptim.errors import ArgumentError
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # a Path has lost the second slash
+_DATABASE = re.compile(r"postgres(ql)?://")
 
 
 def user_path(path: str | os.PathLike[str]) -> Path:
@@ -77,11 +78,41 @@ def study_folder(path: str | os.PathLike[str]) -> Path:
     return folder
 
 
+def is_database(path: object) -> bool:
+    """Return whether a user names the URL of a database, which keeps a study as a directory does."""
+    return isinstance(path, str) and _DATABASE.match(path) is not None
+
+
+def study_name(url: str) -> str:
+    """Return the name of a study in a database, as its URL says it; "" where it says none."""
+    from urllib.parse import parse_qs, urlsplit  # opens nothing, and is seldom needed
+
+    return parse_qs(urlsplit(url).query).get("study", [""])[-1]
+
+
+def study_place(path: str | os.PathLike[str]) -> str | Path:
+    """Return the URL of a study in a database, else the path of its directory as `study_folder` does.
+
+    Args:
+        path: URL or directory.
+
+    Raises:
+        ArgumentError: See `study_folder`.
+    """
+    return path if isinstance(path, str) and is_database(path) else study_folder(path)
+
+
 def _instead(scheme: str) -> str:
     """Return a sentence that says what to write instead of a URL."""
     if scheme == "file":
         return "Write the path alone, without 'file://'."
+    if scheme in ("postgresql", "postgres"):
+        return (
+            "A study may be there, given as a str; a path object has lost one of the slashes. For anything "
+            "else, give a path in a local or shared directory."
+        )
     return (
-        "hoptim needs a file system, with locks and appends: use a local or shared directory, and copy "
-        f"what is to be at {scheme}:// there afterwards. A folder of that name has ./ in front."
+        "hoptim needs locks and appends: use a local or shared directory, or postgresql://user@host/db?"
+        f"study=name. Checkpoints alone may be at {scheme}://, as checkpoints= of the study. A folder of "
+        "that name has ./ in front."
     )

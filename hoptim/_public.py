@@ -4,6 +4,7 @@ from hoptim.analysis.candidate import Candidate
 from hoptim.analysis.family import Exploit, Family
 from hoptim.analysis.lineage import Lineage
 from hoptim.analysis.schedule import Schedule
+from hoptim.copying import copy
 from hoptim.errors import (
     AlreadyTold,
     ArgumentError,
@@ -115,6 +116,7 @@ __all__ = [
     "TruncationSelection",
     "View",
     "WorkersFailed",
+    "copy",
     "fork",
     "load",
     "reevaluate",

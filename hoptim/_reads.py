@@ -70,9 +70,12 @@ class _Noted:
         if (record := fields.get(_RECORD)) is not None:
             record[self._at] = 1
         try:
-            return fields[self._name]
+            value = fields[self._name]
         except KeyError:
             raise AttributeError(f"{kind.__name__!r} object has no attribute {self._name!r}") from None
+        if callable(value):  # a checkpoint that is elsewhere: who goes on with what it has needs no copy
+            value = fields[self._name] = value(trial)
+        return value
 
     def __set__(self, trial: object, value: Any) -> None:
         vars(trial)[self._name] = value

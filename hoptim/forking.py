@@ -15,6 +15,7 @@ from hoptim.session.objective import Objective, Values
 from hoptim.session.session import Session
 from hoptim.session.study_config import StudyArguments
 from hoptim.space.space import Space
+from hoptim.store.places import backend_at
 from hoptim.store.state import State
 from hoptim.store.study_draft import StudyDraft
 from hoptim.store.trial_record import TrialRecord
@@ -82,7 +83,8 @@ def fork(
     (8, 10, 8, 2)
     """
     chosen_options = Options.of(options)
-    old, target = Session.open(path, chosen_options), study_folder(new_path)
+    source, target = backend_at(path, chosen_options.single_host), study_folder(new_path)
+    old = Session.at(source, chosen_options)
     objective = Objective.of(mode, values, old.config.mode)
     generation: list[TrialRecord] = []
     members = old.config.size if size is None else whole_of("size", size, 1, MOST_MEMBERS)
@@ -92,8 +94,9 @@ def fork(
         return [record.number for record in generation if record.number in state.saved]
 
     choose(old.store.refresh())  # what is long past is read before the lock is held
-    with old.store.pin(choose) as pin, StudyDraft(target, old.store.journal) as draft:
+    with old.store.pin(choose) as pin, StudyDraft(target, forks=True) as draft:
         state = old.store.state
+        draft.transcribe(source, state.n)
         arguments = StudyArguments(
             space=old.config.space if space is None else space,
             optimizer=old.config.optimizer if optimizer is None else optimizer,
@@ -106,7 +109,7 @@ def fork(
         new = Session.create(draft.folder, arguments, rest if steps is None else steps, chosen_options)
         chosen = objective.choose(generation, members, old)
         checkpoints = {
-            record.number: old.store.checkpoints.path(state.saved[record.number].name)
+            record.number: old.store.checkpoints.fetch(state.saved[record.number], pin)
             for record in chosen
             if record.healthy and state.stateful
         }

@@ -46,7 +46,9 @@ class Study:
 
     Args:
         path: Directory, in which `~` is the home folder; a link is followed once, when the study is
-            opened. None keeps everything in memory, checkpoints in a temporary folder.
+            opened. Or the URL of a study in a PostgreSQL database, such as
+            "postgresql://user@host/db?study=name" (extra `postgres`). None keeps everything in memory,
+            checkpoints in a temporary folder.
         space: Hyperparameters by name: `Float`, `Int`, `Choice` or `Ordinal`, dicts and lists of them, and
             constants.
         size: Number of members.
@@ -57,6 +59,9 @@ class Study:
         seed: Seed of the draws and of every trial, 0 or more. Default: 0.
         start: Known first configurations of the first members, each a full or partial mapping, or a
             `Start`, which has trained weights besides. Default: the recorded ones when reopened, else none.
+        checkpoints: URL of object storage for the checkpoints, such as "s3://bucket/prefix" (extra `s3`; or
+            any other that fsspec knows, with `remote`). Default: the recorded one when reopened, else the
+            directory; a study in a database has no other place for them.
         resume: Record that a study which has stopped goes on. Default: False, which leaves it stopped.
         **options: Options of this process: `lead`, `synchronous`, `keep`, `max_attempts`,
             `max_interruptions`, `max_deaths`, `lease`, `lock_timeout`, `single_host`, `strict`,
@@ -89,11 +94,12 @@ class Study:
         optimizer: Optimizer | None = None,
         seed: int = 0,
         start: Sequence[Mapping[str, Any] | Start] | None = None,
+        checkpoints: str | None = None,
         resume: bool = False,
         **options: Unpack[OptionKeywords],
     ) -> None:
         arguments = StudyArguments(space, optimizer, size, mode, seed, start)
-        self._begin(Session.create(path, arguments, steps, Options.of(options)), resume)
+        self._begin(Session.create(path, arguments, steps, Options.of(options), checkpoints), resume)
 
     def _begin(self, session: Session, resume: bool) -> None:
         if truth_of("resume", resume):
@@ -293,8 +299,6 @@ class Study:
         Raises:
             ArgumentError: A study in memory has no directory.
         """
-        if self.path is None:
-            raise ArgumentError("A study in memory has no directory to check.")
         return self._session.check()
 
     # -- asking ----------------------------------------------------------------------------------

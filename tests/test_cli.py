@@ -152,7 +152,13 @@ def test_where_no_study_is_one_sentence_says_so(tmp_path, look, capsys):
 def test_a_url_is_no_directory(command, tmp_path, monkeypatch, capsys):
     """Every command refuses a URL in one sentence that says what to do, and makes nothing of that name."""
     monkeypatch.chdir(tmp_path)
-    more = {"run": ["true"], "fork": ["new"], "plot": ["-o", "a.png"], "report": ["-o", "a.html"]}
+    more = {
+        "run": ["true"],
+        "fork": ["new"],
+        "copy": ["new"],
+        "plot": ["-o", "a.png"],
+        "report": ["-o", "a.html"],
+    }
     claim = ["0", "--token", "1"]
     more |= {"beat": claim, "tell": [*claim, "--value", "1"], "fail": [*claim, "--why", "x"]}
     assert main([command, "s3://bucket/run", *more.get(command, [])]) == 2

@@ -25,7 +25,7 @@ OPENINGS: dict[str, Callable[[str], object]] = {  # of the study in a directory
     "fail": lambda path: remote.fail(path, 0, 1, "why"),
     "run": lambda path: run_command(Path(path), ["true"], 1),
 }
-URLS = ["s3://bucket/run", "gs://bucket/run", "postgresql://host/run", "https://host/run", "login:/run"]
+URLS = ["s3://bucket/run", "gs://bucket/run", "https://host/run", "login:/run"]
 
 
 def told(path: Path) -> hoptim.Study:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hoptim
-from hoptim.store import pins
+from hoptim.store import file_signs
 from tests.builders import ROOT, advance, saving, study
 
 TRAINER = """
@@ -152,7 +152,7 @@ def test_who_may_not_write_is_told_how_to_copy(tmp_path, monkeypatch, cause):
     def refuse(*_, **__):
         raise OSError(cause, "no")
 
-    monkeypatch.setattr(pins, "write_new", refuse)
+    monkeypatch.setattr(file_signs, "write_new", refuse)
     with pytest.raises(hoptim.StoreError) as caught, made.pin():
         pass
     assert ("hoptim export-checkpoint DIR --best -o FOLDER" in str(caught.value)) == (cause != errno.ENOSPC)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hoptim._paths import is_database, study_name
+
 _Folder = str | None
 
 
 def name_of(path: _Folder) -> str:
-    """Return the name of one study: that of its folder."""
+    """Return the name of one study: that of its folder, or its own in a database."""
+    if path and is_database(path):
+        return study_name(path) or "all studies"
     return Path(path).name if path else "study in memory"
 
 
@@ -19,8 +23,12 @@ def names(paths: Sequence[_Folder]) -> list[str]:
     Args:
         paths: Folders of studies; None for those in memory, which are counted.
     """
-    parts = [Path(path or f"study {i}").parts for i, path in enumerate(paths)]
+    parts = [_parts(path or f"study {i}") for i, path in enumerate(paths)]
     length = 1
     while len({own[-length:] for own in parts}) < len(set(parts)):
         length += 1
     return ["/".join(own[-length:]) for own in parts]
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return (path, study_name(path)) if is_database(path) else Path(path).parts

@@ -16,6 +16,7 @@ from hoptim._text import printable_lines
 from hoptim.cli.best import best
 from hoptim.cli.check import check, check_dir
 from hoptim.cli.completion import VARIABLE, completion
+from hoptim.cli.copy import copy
 from hoptim.cli.dashboard import dashboard
 from hoptim.cli.export import export
 from hoptim.cli.export_checkpoint import export_checkpoint
@@ -38,7 +39,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     ),
     "Train": (run, stop, resume, fork),
     "Train from a shell or another language": (ask, beat, tell, fail),
-    "Look after the files": (check, check_dir),
+    "Look after the files": (check, check_dir, copy),
     "Set up": (completion,),
 }  # fmt: skip
 _LOOKS = {None, *(command.name for command in SECTIONS["Look at a run"])}  # None: the help

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from hoptim._text import printable
@@ -13,15 +11,15 @@ from hoptim.trial import FinishedTrial
 
 
 @click.command()
-@options.folder
+@options.place
 @click.option("--ever", is_flag=True, help="Take the best of all trials, not only of the members' latest.")
 @options.as_json
-def best(folder: Path, ever: bool, as_json: bool) -> None:
+def best(place: options.Place, ever: bool, as_json: bool) -> None:
     """Print the best trial, its value and hyperparameters.
 
     Exit status: 0; 1 when no trial has a finite value yet.
     """
-    study = options.opened(folder)
+    study = options.opened(place)
     trial = study.best_ever if ever else study.best
     if as_json:
         print_json(trial_json(trial, study.space))

@@ -19,21 +19,21 @@ from hoptim.trial import FinishedTrial
 
 
 @click.command()
-@options.folder
+@options.place
 @click.option(
     "--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True,
     help="Write a table, or a line of JSON for each trial.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="The same as --format jsonl.")
 @options.output
-def export(folder: Path, form: str, as_json: bool, output: Path | None) -> None:
+def export(place: options.Place, form: str, as_json: bool, output: Path | None) -> None:
     """Write all finished trials, one a line, for other tools.
 
     Floats are exact. Hyperparameters are in columns params.NAME, metrics in metrics.NAME; a named object
     is given by its name, a mapping by a column for each of its values, a list as JSON; constants are left
     out. A value that is not finite is nan, inf or -inf.
     """
-    study = options.opened(folder)
+    study = options.opened(place)
     trials = study.trials  # one look: a run may go on
     rows = (_row(trial, study.space) for trial in trials)
     with written(output) as file:

@@ -13,7 +13,7 @@ from hoptim.cli.output import print_json
 
 
 @click.command()
-@options.folder
+@options.place
 @click.argument("new", metavar="NEW", type=options.FOLDER)
 @click.option(
     "--at-step", type=int, metavar="N",
@@ -32,8 +32,8 @@ from hoptim.cli.output import print_json
 @options.single_host
 @options.as_json
 def fork(
-    folder: Path, new: Path, at_step: int | None, size: int | None, steps: int | None, seed: int | None,
-    single_host: bool, as_json: bool,
+    place: options.Place, new: Path, at_step: int | None, size: int | None, steps: int | None,
+    seed: int | None, single_host: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Make a study in NEW that begins with a generation of DIR.
 
@@ -41,7 +41,7 @@ def fork(
     objective needs hoptim.fork in Python.
     """
     study = hoptim.fork(
-        folder, new, at_step=at_step, size=size, steps=steps, seed=seed, single_host=single_host
+        place, new, at_step=at_step, size=size, steps=steps, seed=seed, single_host=single_host
     )
     if as_json:
         print_json({"path": study.path, "size": study.size, "steps": study.steps, "seed": study.seed})

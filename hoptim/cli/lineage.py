@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import click
@@ -26,7 +25,7 @@ _HEADER = ("age", "trial", "member", "value", "copied", "instead of its own")
 
 
 @click.command()
-@options.folder
+@options.place
 @options.trial
 @click.option("--member", type=int, metavar="M", help="Take the latest finished trial of a member instead.")
 @click.option(
@@ -35,11 +34,13 @@ _HEADER = ("age", "trial", "member", "value", "copied", "instead of its own")
     "or --member, of which the JSON has all values seen.",
 )  # fmt: skip
 @options.as_json
-def lineage(folder: Path, trial: int | None, member: int | None, exploits: bool, as_json: bool) -> None:
+def lineage(
+    place: options.Place, trial: int | None, member: int | None, exploits: bool, as_json: bool
+) -> None:
     """Show where weights came from, who copied them, and why."""
     if trial is not None and member is not None:
         raise ArgumentError("Give either --trial or --member, not both.")
-    study = options.opened(folder)
+    study = options.opened(place)
     results = study.results()
     if exploits and trial is None and member is None:
         _print_exploits(results.family.exploits, as_json, values=False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hoptim._text import printable
+from hoptim.analysis.names import name_of
 from hoptim.cli import options
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@options.folder
+@options.place
 @click.option(
     "--to", "tool", type=click.Choice(["tensorboard", "mlflow", "wandb"]), required=True,
     help="Tool to log to.",
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     help="Folder for the curves, and for how far they go. Default: the name of DIR and the tool.",
 )  # fmt: skip
 @options.every
-def log(folder: Path, tool: str, output: Path | None, every: float) -> None:
+def log(place: options.Place, tool: str, output: Path | None, every: float) -> None:
     """Write a run's curves for another tool, as it goes on.
 
     It reads the journal, so it may run beside the workers or afterwards, and may be killed and run again:
@@ -34,8 +35,8 @@ def log(folder: Path, tool: str, output: Path | None, every: float) -> None:
     """
     from hoptim.loggers import follow
 
-    study = options.opened(folder)
-    target = Path(f"{folder.name}-{tool}") if output is None else output
+    study = options.opened(place)
+    target = Path(f"{name_of(str(place))}-{tool}") if output is None else output
     logger = _LOGGERS[tool](target)
     click.echo(printable(str(target)))
     follow(study, logger, every)

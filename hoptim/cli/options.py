@@ -9,8 +9,11 @@ from typing import Any
 import click
 
 import hoptim
-from hoptim._paths import study_folder, user_path
+from hoptim._paths import study_folder, study_place, user_path
+from hoptim.analysis.names import name_of
 from hoptim.cli.reading import show_reading
+
+Place = Path | str  # of a study: a directory, or a URL
 
 
 class _Path(click.Path):
@@ -28,6 +31,14 @@ class StudyFolder(click.Path):
         return study_folder(value)
 
 
+class StudyPlace(StudyFolder):
+    """Directory of a study, or the URL of one in a database."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:  # type: ignore[override]
+        """Return the path of the directory, or the URL."""
+        return study_place(value)
+
+
 class _Seconds(click.FloatRange):
     """Time to wait; at most a day, and never NaN, which no range excludes."""
 
@@ -36,9 +47,11 @@ class _Seconds(click.FloatRange):
         return self.fail(f"{value!r} is not a number.", param, ctx) if math.isnan(seconds) else seconds
 
 
-PATH, FOLDER, SECONDS = _Path(), StudyFolder(file_okay=False), _Seconds(0.1, 86_400.0)
+PATH, FOLDER, PLACE = _Path(), StudyFolder(file_okay=False), StudyPlace(file_okay=False)
+SECONDS = _Seconds(0.1, 86_400.0)
 
 folder = click.argument("folder", metavar="DIR", type=FOLDER)
+place = click.argument("place", metavar="DIR", type=PLACE)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 output = click.option(
     "-o", "--output", type=PATH, metavar="FILE", help="Write to a file instead of standard output."
@@ -58,16 +71,20 @@ single_host = click.option(
 )
 
 
-def opened(folder: Path) -> hoptim.Study:
-    """Open the study in a directory, for reading.
+def opened(place: Place) -> hoptim.Study:
+    """Open the study at a place, for reading.
 
     Raises:
         ArgumentError: There is none; the message names studies in folders of the directory.
     """
+    show_reading(name_of(str(place)))
+    return hoptim.load(place) if isinstance(place, str) else _opened(place)
+
+
+def _opened(folder: Path) -> hoptim.Study:
     if folder.exists() and not folder.is_dir():
         raise hoptim.ArgumentError(f"{str(folder)!r} is not a directory.")
     try:
-        show_reading(folder.name)
         return hoptim.load(folder)
     except hoptim.ArgumentError as error:
         below = sorted(str(path.parent) for path in folder.glob("*/study.json"))

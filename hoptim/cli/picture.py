@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 import hoptim
 from hoptim._files import explained
 from hoptim._text import printable
+from hoptim.analysis.names import name_of
 from hoptim.cli import options
 from hoptim.cli.output import print_json
 from hoptim.cli.repeating import statuses
@@ -25,7 +26,7 @@ _OURS = (b'<meta name="generator" content="hoptim">', b"Software\0hoptim")  # ne
 _FRONT = 4096  # bytes
 
 
-class _FolderOrKind(options.StudyFolder):
+class _PlaceOrKind(options.StudyPlace):
     """Directory of a study, or the kind of picture as the last word."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -40,7 +41,7 @@ class _FolderOrKind(options.StudyFolder):
 
 @click.command()
 @click.argument(
-    "words", metavar="DIR... [KIND]", nargs=-1, required=True, type=_FolderOrKind(file_okay=False)
+    "words", metavar="DIR... [KIND]", nargs=-1, required=True, type=_PlaceOrKind(file_okay=False)
 )
 @click.option(
     "-o", "--output", type=options.PATH, metavar="FILE",
@@ -59,10 +60,10 @@ def plot(words: tuple[Path | str, ...], output: Path | None, as_json: bool) -> N
     os.environ["MPLBACKEND"] = "agg"  # a notebook hands down its own, which may not be installed here
     from hoptim.plot import PLOTS, check_format, compare, save
 
-    folders, kind = _parted(words)
-    file = _named(f"{folders[0].name if len(folders) == 1 else 'studies'}-{kind}.png", output)
+    places, kind = _parted(words)
+    file = _named(f"{name_of(str(places[0])) if len(places) == 1 else 'studies'}-{kind}.png", output)
     check_format(file)  # before drawing, which may take a while
-    studies = [options.opened(folder) for folder in folders]
+    studies = [options.opened(place) for place in places]
     figure = PLOTS[kind](studies[0]) if len(studies) == 1 else compare(studies)
     with explained("write", file):
         save(figure, file)
@@ -70,7 +71,7 @@ def plot(words: tuple[Path | str, ...], output: Path | None, as_json: bool) -> N
 
 
 @click.command()
-@options.folder
+@options.place
 @click.option(
     "-o", "--output", type=options.PATH, metavar="FILE",
     help="Page, such as run.html. Default: NAME.html in the current folder.",
@@ -81,12 +82,12 @@ def plot(words: tuple[Path | str, ...], output: Path | None, as_json: bool) -> N
     "that shows it loads it as often. Default: write it once.",
 )  # fmt: skip
 @options.as_json
-def report(folder: Path, output: Path | None, every: float | None, as_json: bool) -> None:
+def report(place: options.Place, output: Path | None, every: float | None, as_json: bool) -> None:
     """Write a run as one page of HTML that works offline."""
     from hoptim.report import write
 
-    file = _named(f"{folder.name}.html", output)
-    study = options.opened(folder)
+    file = _named(f"{name_of(str(place))}.html", output)
+    study = options.opened(place)
     if every is None:
         write(study, file)
         _tell(file, as_json)
@@ -101,16 +102,16 @@ def report(folder: Path, output: Path | None, every: float | None, as_json: bool
         shown = found
 
 
-def _parted(words: Sequence[Path | str]) -> tuple[list[Path], str]:
+def _parted(words: Sequence[Path | str]) -> tuple[list[options.Place], str]:
     """Return the directories, and the kind of picture."""
     *_, last = words
-    folders = [word for word in (words[:-1] if last in KINDS else words) if isinstance(word, Path)]
-    if len(folders) + (last in KINDS) < len(words) or not folders:
+    places = [word for word in (words[:-1] if last in KINDS else words) if word not in KINDS]
+    if len(places) + (last in KINDS) < len(words) or not places:
         raise hoptim.ArgumentError("Name the directories of studies first, and then one kind of picture.")
-    kind = str(last) if last in KINDS else "overview" if len(folders) == 1 else "values"
-    if len(folders) > 1 and kind != "values":
+    kind = str(last) if last in KINDS else "overview" if len(places) == 1 else "values"
+    if len(places) > 1 and kind != "values":
         raise hoptim.ArgumentError(f"Several studies can be drawn as 'values', not as {kind!r}.")
-    return folders, kind
+    return places, kind
 
 
 def _named(default: str, output: Path | None) -> Path:

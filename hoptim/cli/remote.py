@@ -23,7 +23,7 @@ _token = click.option("--token", type=int, required=True, metavar="T", help="Tok
 
 
 @click.command()
-@options.folder
+@options.place
 @click.option(
     "--lease", type=float, default=600.0, metavar="S", show_default=True,
     help="Seconds without a heartbeat (`beat`) after which another worker may take the trial.",
@@ -37,7 +37,7 @@ _token = click.option("--token", type=int, required=True, metavar="T", help="Tok
 @click.pass_context
 def ask(
     ctx: click.Context,
-    folder: Path,
+    place: options.Place,
     lease: float,
     timeout: float | None,
     single_host: bool,
@@ -53,17 +53,17 @@ def ask(
     """
     from hoptim import remote
 
-    space = options.opened(folder).space if shell else None
+    space = options.opened(place).space if shell else None
     names = {} if space is None else _names([*space.dimensions, *space.constants])
     try:
-        trial = remote.ask(folder, lease, timeout, single_host=single_host)
+        trial = remote.ask(place, lease, timeout, single_host=single_host)
     except NothingDue as error:
         print_error(error)
         ctx.exit(_NOTHING_DUE)
     if trial is None:
-        stopped = options.opened(folder).stopped
+        stopped = options.opened(place).stopped
         ended = "All is done" if stopped is None else f"The run has stopped ({stopped.why})"
-        print_error(f"{ended}: no trial is left in {str(folder)!r}.")
+        print_error(f"{ended}: no trial is left in {str(place)!r}.")
         ctx.exit(_ALL_DONE)
     try:
         if space is not None:
@@ -73,7 +73,7 @@ def ask(
         else:
             print_line(trial)
     except BaseException as error:
-        handed_back = _hand_back(folder, trial, single_host)
+        handed_back = _hand_back(place, trial, single_host)
         if isinstance(error, OSError):
             discard(sys.stdout)
         elif not isinstance(error, UnicodeError):
@@ -84,22 +84,22 @@ def ask(
 
 
 @click.command()
-@options.folder
+@options.place
 @_number
 @_token
 @options.single_host
-def beat(folder: Path, number: int, token: int, single_host: bool) -> None:
+def beat(place: options.Place, number: int, token: int, single_host: bool) -> None:
     """Record a heartbeat: the trial is still being trained.
 
     Call it more often than once per lease. Exit status: 1 if another worker was given the trial.
     """
     from hoptim import remote
 
-    remote.beat(folder, number, token, single_host=single_host)
+    remote.beat(place, number, token, single_host=single_host)
 
 
 @click.command()
-@options.folder
+@options.place
 @_number
 @_token
 @click.option("--value", type=float, metavar="V", help="Value, not negated; nan is a failure.")
@@ -117,7 +117,7 @@ def beat(folder: Path, number: int, token: int, single_host: bool) -> None:
 )
 @options.single_host
 def tell(
-    folder: Path,
+    place: options.Place,
     number: int,
     token: int,
     value: float | None,
@@ -136,34 +136,36 @@ def tell(
         raise ArgumentError("tell takes either --value V or --advance.")
     numbers = dict(map(_metric, metrics)) or None
     if value is None:
-        remote.advance(folder, number, token, checkpoint, numbers, single_host=single_host)
+        remote.advance(place, number, token, checkpoint, numbers, single_host=single_host)
     else:
-        remote.tell(folder, number, token, value, checkpoint, numbers, single_host=single_host)
+        remote.tell(place, number, token, value, checkpoint, numbers, single_host=single_host)
 
 
 @click.command()
-@options.folder
+@options.place
 @_number
 @_token
 @click.option("--why", required=True, metavar="TEXT", help="Reason, kept in the journal.")
 @click.option("--no-retry", is_flag=True, help="Mark the trial failed instead of trying it again.")
 @options.single_host
-def fail(folder: Path, number: int, token: int, why: str, no_retry: bool, single_host: bool) -> None:
+def fail(
+    place: options.Place, number: int, token: int, why: str, no_retry: bool, single_host: bool
+) -> None:
     """End an attempt as a failure; the trial is tried again.
 
     Repeating the call changes nothing.
     """
     from hoptim import remote
 
-    remote.fail(folder, number, token, why, not no_retry, single_host=single_host)
+    remote.fail(place, number, token, why, not no_retry, single_host=single_host)
 
 
-def _hand_back(folder: Path, trial: Mapping[str, Any], single_host: bool) -> str:
+def _hand_back(place: options.Place, trial: Mapping[str, Any], single_host: bool) -> str:
     """Release a trial that nobody came to know of; return a sentence on its claim."""
     from hoptim import remote
 
     try:
-        remote.release(folder, trial["number"], trial["token"], single_host=single_host)
+        remote.release(place, trial["number"], trial["token"], single_host=single_host)
     except HoptimError as error:
         return f"It stays claimed until its lease ends, since it could not be handed back: {error}"
     return "It was handed back."

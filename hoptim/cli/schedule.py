@@ -14,18 +14,18 @@ from hoptim.cli.output import brief, written
 
 
 @click.command()
-@options.folder
+@options.place
 @options.trial
 @click.option("--csv", "form", flag_value="csv", help="Print CSV with exact floats.")
 @click.option("--json", "form", flag_value="json", help="Print JSON for Schedule.load.")
 @options.output
-def schedule(folder: Path, trial: int | None, form: str | None, output: Path | None) -> None:
+def schedule(place: options.Place, trial: int | None, form: str | None, output: Path | None) -> None:
     """Print what the winner was trained with, by age.
 
     The schedule begins with fresh weights, or those that start= gave, and follows every exploit. A file
     whose name ends in .csv is CSV, any other is JSON.
     """
-    found = options.opened(folder).schedule(trial)
+    found = options.opened(place).schedule(trial)
     if output is not None and form is None:
         form = "csv" if output.suffix.lower() == ".csv" else "json"
     if form is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -20,11 +19,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@options.folder
+@options.place
 @options.as_json
-def status(folder: Path, as_json: bool) -> None:
+def status(place: options.Place, as_json: bool) -> None:
     """Show how a run stands: results, workers, time left."""
-    study = options.opened(folder)
+    study = options.opened(place)
     if as_json:
         print_json(study.status().to_json(study.space))
         return
@@ -36,15 +35,15 @@ def status(folder: Path, as_json: bool) -> None:
 
 
 @click.command()
-@options.folder
+@options.place
 @options.every
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each look.")
-def watch(folder: Path, every: float, as_json: bool) -> None:
+def watch(place: options.Place, every: float, as_json: bool) -> None:
     """Show the status repeatedly, until the run ends or Ctrl-C.
 
     Into a pipe or a file it prints one line for each look.
     """
-    study = options.opened(folder)
+    study = options.opened(place)
     if as_json:
         for found in statuses(study, every):
             print_line(found.to_json(study.space))

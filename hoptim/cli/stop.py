@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 import hoptim
@@ -13,7 +11,7 @@ from hoptim.cli.output import stopped_line
 
 
 @click.command()
-@options.folder
+@options.place
 @click.option(
     "--reason",
     default="hoptim stop",
@@ -22,14 +20,14 @@ from hoptim.cli.output import stopped_line
     help="Reason, kept in the journal.",
 )
 @options.single_host
-def stop(folder: Path, reason: str, single_host: bool) -> None:
+def stop(place: options.Place, reason: str, single_host: bool) -> None:
     """Stop a run: all workers end after the trial in hand.
 
     They may be anywhere, and nothing is lost. A run that has stopped already stays as it is. `hoptim
     resume` takes it back.
     """
-    options.opened(folder)
-    study = hoptim.load(folder, single_host=single_host)
+    options.opened(place)
+    study = hoptim.load(place, single_host=single_host)
     study.stop(reason)
     found = study.status()
     if found.stopped is not None:  # else resumed by somebody else at once
@@ -38,12 +36,12 @@ def stop(folder: Path, reason: str, single_host: bool) -> None:
 
 
 @click.command()
-@options.folder
+@options.place
 @options.single_host
-def resume(folder: Path, single_host: bool) -> None:
+def resume(place: options.Place, single_host: bool) -> None:
     """Let a run that was stopped go on.
 
     Its workers are to be started again. A target or a budget that was met before is ignored from now on.
     """
-    options.opened(folder)
-    hoptim.load(folder, single_host=single_host, resume=True)
+    options.opened(place)
+    hoptim.load(place, single_host=single_host, resume=True)

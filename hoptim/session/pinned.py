@@ -37,14 +37,14 @@ def pinned(session: Session, trial: FinishedTrial | int | None) -> Iterator[str]
             number = _chosen(session, session.store.refresh(), trial)
             session.pinned[number] += 1
         try:
-            yield _path(session, number)
+            yield _path(session, number, session)
         finally:
             with session.store.journal.mutex:
                 session.pinned[number] -= 1
         return
     pin, number = _pin(session, trial)
     with pin:
-        yield _path(session, number)
+        yield _path(session, number, pin)
         pin.require()
 
 
@@ -93,12 +93,12 @@ def _best(session: Session, state: State) -> TrialRecord:
     return found
 
 
-def _path(session: Session, number: int) -> str:
+def _path(session: Session, number: int, reader: object) -> str:
     """Return the path of a pinned checkpoint; raise `CheckpointError` if it is gone all the same."""
-    checkpoints, name = session.store.checkpoints, session.store.state.saved[number].name
-    if not checkpoints.is_there(name):
+    checkpoints, saved = session.store.checkpoints, session.store.state.saved[number]
+    if not checkpoints.is_there(name := saved.name):
         raise CheckpointError(
             f"The checkpoint of trial {number} is recorded, but is not at {checkpoints.path(name)!r}; "
             "hoptim did not remove it. `hoptim check DIR` lists all that is missing."
         )
-    return checkpoints.path(name)
+    return checkpoints.fetch(saved, reader)

@@ -56,7 +56,7 @@ class Presenter:
             told_last: Trial whose weights are in this process's memory, None if unknown.
         """
         record, saved = claim.trial, claim.checkpoint
-        checkpoint = None if saved is None else self._checkpoints.path(saved.name)
+        checkpoint: Any = None if saved is None else self._checkpoints.lent(saved)
         return Trial(
             number=record.number, member=record.member, step=record.step, age=record.age,
             parent=record.parent, params=self._params(record), checkpoint=checkpoint, seed=record.seed,

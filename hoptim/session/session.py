@@ -7,7 +7,6 @@ import os
 from collections import Counter
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hoptim._arguments import whole_of
@@ -102,15 +101,22 @@ class Session:
 
     @classmethod
     def create(
-        cls, path: str | os.PathLike[str] | None, arguments: StudyArguments, steps: int, options: Options
+        cls,
+        path: str | os.PathLike[str] | None,
+        arguments: StudyArguments,
+        steps: int,
+        options: Options,
+        bucket: str | None = None,
     ) -> Session:
         """Make a study, or reopen the one that is there.
 
         Args:
-            path: Directory, None for a study in memory.
+            path: Directory or URL, None for a study in memory.
             arguments: Settings that make it this study.
             steps: Trials of each member; more than recorded extends the study.
             options: Options of this process.
+            bucket: URL of the object storage for the checkpoints. Default: None, for the directory; the
+                recorded one of a study that is there.
 
         Raises:
             ArgumentError, OptimizerError, StudyMismatch, StudyDamaged, StoreError: Same causes as
@@ -119,12 +125,14 @@ class Session:
         steps = whole_of("steps", steps, 1)
         Callbacks(options.callbacks)  # bad ones are refused before anything is made
         if path is None:
+            if bucket is not None:
+                raise ArgumentError("A study in memory has its checkpoints in a temporary folder alone.")
             config = StudyConfig.of(arguments)
             require_there(config.beginnings, None)
             session = cls(None, StudyFile(os.urandom(16).hex(), config.to_json(), steps), config, options)
             session.store.begin(config.beginnings, session.propose)
             return session
-        backend = backend_at(path, options.single_host)
+        backend = backend_at(path, options.single_host, bucket)
         found = backend.read()
         config = StudyConfig.of(arguments, None if found is None else found.identity)
         if found is None:
@@ -219,9 +227,14 @@ class Session:
 
     def check(self) -> Report:
         """Return all that is wrong in the directory, while others may train; changes nothing."""
-        from hoptim.store.check.inspection import check  # seldom needed
+        from hoptim.store.check.database import check_database  # seldom needed
+        from hoptim.store.check.inspection import check
 
-        return check(Path(str(self.path)), single_host=self.options.single_host)
+        if self.backend is None:
+            raise ArgumentError("A study in memory has nothing to check.")
+        if self.backend.folder is None:
+            return check_database(self.backend)
+        return check(self.backend.folder, single_host=self.options.single_host)
 
     # -- claiming and ending ---------------------------------------------------------------------
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.memory_journal import Journal
-from hoptim.store.orphans import Orphans
 from hoptim.store.shape import StudyShape
 from hoptim.store.signs import Signs
 from hoptim.store.snapshot import Snapshots
+from hoptim.store.storage import Storage
 from hoptim.store.study_settings import Begin, StudyFile
 
 
@@ -25,6 +26,21 @@ class Records(NamedTuple):
 
     journal: Journal
     snapshots: Snapshots | None
+
+
+class CopyDraft(Protocol):
+    """Copy of a study in the making."""
+
+    def checkpoints(self, uuid: str) -> Checkpoints:
+        """Return the files of the checkpoints, to which those that are needed are added first."""
+
+    def transcribe(self, source: Backend, count: int) -> None:
+        """Write settings and records, as they are, of the study and of the one that it was forked from.
+
+        Args:
+            source: Backend of the study.
+            count: Number of records, from the first on.
+        """
 
 
 class Backend(Protocol):
@@ -44,6 +60,10 @@ class Backend(Protocol):
     @property
     def folder(self) -> Path | None:
         """Return the study's directory, None where it has none."""
+
+    @property
+    def bucket(self) -> str | None:
+        """Return the URL of the object storage with the checkpoints, None where the directory has them."""
 
     @property
     def origin(self) -> Backend | None:
@@ -81,11 +101,25 @@ class Backend(Protocol):
     def signs(self, kind: str) -> Signs:
         """Return the signs of life of a kind, "workers" or "pins"."""
 
-    def checkpoints(self, uuid: str) -> Checkpoints:
-        """Return the files of the checkpoints."""
+    def storage(self, uuid: str) -> Storage:
+        """Return where the checkpoints are."""
 
-    def orphans(self, uuid: str) -> Orphans:
-        """Return what finds the files that killed processes left."""
+    def settings(self) -> bytes:
+        """Return the settings of a study that is there, as study.json has them."""
+
+    def lines(self, count: int | None = None) -> Iterator[bytes]:
+        """Yield the lines of the records as journal.jsonl has them, the same ones whatever is added.
+
+        Args:
+            count: Number of records, from the first on. Default: None, for all.
+        """
+
+    def draft(self) -> AbstractContextManager[CopyDraft]:
+        """Return where a copy of a study is made, all of it or nothing; it is here once the block ends.
+
+        Raises:
+            ArgumentError: Something is here already.
+        """
 
     def sizes(self) -> dict[str, int]:
         """Return the bytes that the study takes, by what takes them."""

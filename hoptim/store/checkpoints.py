@@ -40,6 +40,19 @@ class Checkpoints:
         """Return the path of a published checkpoint."""
         return str(self._folder.path / name)
 
+    def fetch(self, published: Published, reader: object) -> str:
+        """Return a local path of a published checkpoint, to continue from: here the one that it has.
+
+        Args:
+            published: The checkpoint.
+            reader: Object that it is needed for, as long as that lives.
+        """
+        return self.path(published.name)
+
+    def lent(self, published: Published) -> str | Callable[[object], str]:
+        """Return the path to continue from, or a function that `fetch`es it for a reader."""
+        return self.path(published.name)
+
     def is_there(self, name: str) -> bool:
         """Return whether a published checkpoint is there."""
         with explained("look at", self.path(name)):

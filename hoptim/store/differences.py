@@ -18,6 +18,16 @@ def require_same(path: str, found: Mapping[str, Any], wanted: Mapping[str, Any])
         )
 
 
+def require_bucket(path: str, recorded: str | None, asked: str | None) -> None:
+    """Raise `StudyMismatch` unless checkpoints are where a call wants them; None wants nothing."""
+    if asked is not None and asked != recorded:
+        there = "in its directory" if recorded is None else f"at {recorded!r}"
+        raise StudyMismatch(
+            f"The study in {path!r} was made with its checkpoints {there}, asked for {asked!r}. "
+            "They cannot move: leave the argument out, or copy the study with `hoptim copy`."
+        )
+
+
 def _differences(where: str, found: Any, wanted: Any) -> list[str]:
     if isinstance(found, Mapping) and isinstance(wanted, Mapping):
         kind = [k for k in ("name", "type") if k in found and k in wanted and found[k] != wanted[k]]

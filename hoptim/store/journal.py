@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from hoptim._files import explained, sync, write_all
+from hoptim._files import explained, sync
 from hoptim.errors import HoldLost, StoreError, StudyDamaged
 from hoptim.store import line_format, reading
 from hoptim.store.cursor import PORTION, Cursor
@@ -173,13 +173,6 @@ class FileJournal:
     def wait(self, seconds: float) -> None:
         """Implement `Journal.wait`; whether a file has grown can only be asked again and again."""
         time.sleep(seconds)
-
-    def copy(self, target: int) -> None:
-        """Write all records that have been read to an open file; what is appended later is left out."""
-        with self._opened() as file:
-            for begin in range(0, self._at.offset, PORTION):
-                data = file.part(begin, min(begin + PORTION, self._at.offset))
-                write_all(target, data, begin)
 
     def _own_lock(self) -> StudyLock:
         """Return this process's lock; a forked child gets its own and starts from the front."""

@@ -11,6 +11,7 @@ LOCK = "lock"  # kernel lock of the study
 QUEUE = "queue"  # kernel lock that waiters block on
 RESERVE = "reserve"  # room for records on a full disk
 SNAPSHOT = "snapshot.json"  # derived from the journal, to open it sooner; never needed
+BUCKET = "bucket"  # URL of the object storage with the checkpoints, where they are not here
 WORKERS = "workers"  # heartbeat files of processes that train
 PINS = "pins"  # heartbeat files of processes that read checkpoints
 CHECKPOINTS = "checkpoints"  # published checkpoints, see `Checkpoints`
@@ -19,7 +20,7 @@ SCRATCH = "scratch"  # private folders of trials
 LOGS = "logs"  # output of launched workers
 ORIGIN = "origin"  # a fork's copy of the journal that it was forked from
 
-FILES = frozenset({STUDY, JOURNAL, LOCK, QUEUE, RESERVE, SNAPSHOT})
+FILES = frozenset({STUDY, JOURNAL, LOCK, QUEUE, RESERVE, SNAPSHOT, BUCKET})
 
 
 def hidden_name(name: str) -> str:

@@ -9,6 +9,7 @@ from hoptim.store.claims import Claims
 from hoptim.store.locking.patience import Patience
 from hoptim.store.orphans import Orphans
 from hoptim.store.pins import Pins
+from hoptim.store.repeating import repeated
 from hoptim.store.state import State
 from hoptim.store.transactions import Transactions
 from hoptim.store.workers import Workers
@@ -35,6 +36,7 @@ class Membership:
         self._workers, self._pins, self._claims = workers, pins, claims
         self._orphans, self._transactions, self._guest = orphans, transactions, guest
 
+    @repeated
     def join(self, timeout: float | None) -> None:
         """Become a worker; anew in a forked child.
 
@@ -55,6 +57,7 @@ class Membership:
                 shutdown.release_at_exit(self)
         self._orphans.remove(left)
 
+    @repeated
     def leave(self, timeout: float | None = None) -> None:
         """Release everything that this process holds, tidy up, and stop its heartbeat.
 
@@ -73,6 +76,7 @@ class Membership:
             self._workers.leave()
         self._orphans.remove(left)
 
+    @repeated
     def finish(self, timeout: float | None = None) -> None:
         """Leave, and tidy up even if this process held nothing: all is done, so no later one will.
 

@@ -23,7 +23,7 @@ class Published(NamedTuple):
             `<trial>.<token>`.
         size: Bytes of its files; None in a study of format 1.
         files: Number of its files; None in a study of format 1.
-        sha256: Digest of a small file; None for a large one, a folder, and in a study of format 1.
+        sha256: Digest of a small file, and of whatever is in object storage; None for others.
     """
 
     name: str

@@ -36,6 +36,7 @@ from hoptim.store.memory_journal import Journal, MemoryJournal
 from hoptim.store.orphans import Orphans
 from hoptim.store.pins import Keep, Pin, Pins, drop_unreferenced
 from hoptim.store.published import Published
+from hoptim.store.repeating import repeated
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
 from hoptim.store.stop_record import record_resumption, record_stop, require_format, stop_if_met
@@ -72,7 +73,7 @@ class Store:
             self.journal, snapshots = MemoryJournal(), None
             self._workers, self._pins = Workers(None, heartbeat, guest), None
         else:
-            self.checkpoints, orphans = backend.checkpoints(uuid), backend.orphans(uuid)
+            self.checkpoints, orphans = backend.storage(uuid)
             self.journal, snapshots = backend.records(uuid, shape)
             self._workers = Workers(backend.signs(WORKERS), heartbeat, guest)
             self._pins = Pins(backend.signs(PINS), heartbeat)
@@ -155,6 +156,7 @@ class Store:
         """Return whether a claim is still valid, by what can be read now."""
         return self.refresh().held(claim.number, claim.token) is not None
 
+    @repeated
     def ask(self, propose: Propose, patience: Patience = ENDLESS) -> Claim | None:
         """Claim the next trial that is due, None when nothing is.
 
@@ -175,6 +177,7 @@ class Store:
                 stop_if_met(transaction, self.options.stop)
             return self._claims.next(transaction, propose, patient=patience.left is None)
 
+    @repeated
     def tell(
         self, claim: Held, ended: Record, then: Propose | None, keep: Keep | None = None
     ) -> Claim | None:
@@ -210,6 +213,7 @@ class Store:
         self.checkpoints.forget(claim.number, claim.token, ended=True)
         return following
 
+    @repeated
     def fail(self, claim: Held, id: str, why: str, retry: bool, keep: Keep | None = None) -> None:
         """End an attempt as a failure.
 
@@ -230,6 +234,7 @@ class Store:
             stop_if_met(transaction, self.options.stop)
         self.checkpoints.forget(claim.number, claim.token, ended=final)
 
+    @repeated
     def release(self, claim: Held, unused: bool) -> None:
         """Hand a trial back; it will be handed out again as it is.
 
@@ -245,6 +250,7 @@ class Store:
             transaction.add("release", trial=claim.number, token=claim.token, **more)
         self.checkpoints.forget(claim.number, claim.token, ended=False)
 
+    @repeated
     def record_deaths(self, start: str) -> bool:
         """Take back what the workers of a start held, as trials that may have ended their process.
 
@@ -261,6 +267,7 @@ class Store:
                     take_back(transaction, worker, self.options, died=True)
         return any(is_of_start(worker, start) for worker in self.state.lost)
 
+    @repeated
     def keep_if_whole(self, claim: Claim) -> bool:
         """Return whether a trial can begin; give it up if its parent's checkpoint is gone or changed.
 
@@ -275,12 +282,14 @@ class Store:
                 give_up(transaction, self.checkpoints, trial)
         return False
 
+    @repeated
     def extend(self, steps: int) -> None:
         """Raise the number of steps."""
         with self._transaction() as transaction:
             if steps > transaction.state.steps:
                 transaction.add("extend", steps=steps)
 
+    @repeated
     def stop(self, why: str) -> None:
         """Record that no trial is to be begun any more; the first reason stays.
 
@@ -293,6 +302,7 @@ class Store:
         with self._transaction() as transaction:
             record_stop(transaction, why)
 
+    @repeated
     def resume(self) -> None:
         """Record that a stopped study goes on."""
         if self.refresh().stopped is not None:
@@ -331,6 +341,7 @@ class Store:
         """
         return Claim.resumed(self.refresh(), number, token, self.journal.name)
 
+    @repeated
     def adopt_generation(self, generation: Sequence[AdoptedTrial]) -> None:
         """Record trials of another study as this study's first generation, each asked and told at once.
 
@@ -366,6 +377,7 @@ class Store:
             self.journal.append(records)
         return records
 
+    @repeated
     def pin(self, choose: Callable[[State], Iterable[int]]) -> Pin:
         """Keep checkpoints of trials from being dropped, until the returned pin is released.
 

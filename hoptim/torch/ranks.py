@@ -236,9 +236,14 @@ class _Leader:
         return {
             **{name: getattr(trial, name) for name in _SENT},
             "params": self.study.space.record(trial.params),
-            "checkpoint": trial.checkpoint and os.path.relpath(trial.checkpoint, self.study.path),
-            "draft": os.path.relpath(trial.draft, self.study.path),
+            "checkpoint": trial.checkpoint and _within(self.study, trial.checkpoint),
+            "draft": _within(self.study, trial.draft),
         }
+
+
+def _within(study: Study, path: str | Path) -> str:
+    """Return a path as seen from a study's directory, which ranks may have elsewhere; others whole."""
+    return os.path.relpath(path, study.path) if Path(path).is_relative_to(str(study.path)) else str(path)
 
 
 def _following(study: Study, sent: Mapping[str, Any]) -> RankTrial:

@@ -72,6 +72,13 @@ class Address(NamedTuple):
         key = "\n".join(["postgresql", *place, settings.get("dbname", _decoded(database)), study])
         return cls(url, server, study, key, frozenset(settings) - {"study"})
 
+    @property
+    def origin(self) -> Address:
+        """Return the address of the study that this one was forked from, if it was."""
+        name = f"{self.study}/origin"
+        url = re.sub("([?&]study=[^&]*)", r"\1/origin", self.url)
+        return self._replace(study=name, key=f"{self.key}/origin", url=url)
+
 
 def _study(names: list[str]) -> str:
     """Return the one name of a study that a URL gives."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from hoptim.store.backend import CopyDraft, Records
+from hoptim.store.differences import require_bucket
 from hoptim.store.format import NEWEST
 from hoptim.store.locking.patience import ENDLESS
-from hoptim.store.memory_journal import Journal
 from hoptim.store.postgres import schema
 from hoptim.store.postgres.address import Address
 from hoptim.store.postgres.database import Database
+from hoptim.store.postgres.draft import PostgresDraft
 from hoptim.store.postgres.driver import UndefinedTable
 from hoptim.store.postgres.journal import PostgresJournal
 from hoptim.store.postgres.pending import Pending
@@ -19,11 +22,19 @@ from hoptim.store.postgres.signs import PostgresSigns, SharedLine
 from hoptim.store.postgres.turn import Turn
 from hoptim.store.shape import StudyShape
 from hoptim.store.signs import Signs
+from hoptim.store.storage import Storage, storage_of
 from hoptim.store.study_settings import Begin, StudyFile, compare_digest, decoded, encoded, first_lines
 
 _FIND = "SELECT settings, checkpoints, id FROM hoptim_study WHERE name = %s"
 _FIRST = "SELECT line FROM hoptim_record WHERE study = %s AND n = 0"
 _MAKE = "INSERT INTO hoptim_study (name, uuid, settings, checkpoints) VALUES (%s, %s, %s, %s); "
+_LINES = """\
+SELECT n, line FROM hoptim_record
+WHERE study = (SELECT id FROM hoptim_study WHERE name = %s) AND n >= %s AND n < %s ORDER BY n LIMIT 1000"""
+_ALL = 2**62  # more records than there are
+_SIZE = """\
+SELECT coalesce(sum(octet_length(line) + 1), 0) FROM hoptim_record
+WHERE study = (SELECT id FROM hoptim_study WHERE name = %s)"""
 _RECORD = "((SELECT id FROM hoptim_study WHERE name = %s), %s, %s)"
 
 
@@ -32,12 +43,13 @@ class PostgresBackend:
 
     Args:
         address: Address of the study.
-        checkpoints: Place of the files of its checkpoints, if it is made here. Default: None,
-            nothing is noted.
+        bucket: URL of the object storage for the checkpoints of a new study. Default: None, for none; the
+            recorded one where there is a study.
     """
 
-    def __init__(self, address: Address, checkpoints: str | None = None) -> None:
-        self._address, self._noted = address, checkpoints
+    def __init__(self, address: Address, bucket: str | None = None) -> None:
+        self._address, self._asked = address, bucket
+        self._noted: str | None = None
         self._pending = Pending()
         self._line = SharedLine(address)
 
@@ -52,13 +64,31 @@ class PostgresBackend:
         return self._address.key
 
     @property
-    def noted_checkpoints(self) -> str | None:
-        """Return where the files of the checkpoints are, as was noted when the study was made."""
-        return self._noted
+    def folder(self) -> None:
+        """Implement `Backend.folder`."""
+
+    @property
+    def bucket(self) -> str | None:
+        """Implement `Backend.bucket`."""
+        return self._noted or self._asked
+
+    @property
+    def origin(self) -> PostgresBackend | None:
+        """Implement `Backend.origin`: a study whose name has "/origin" behind it."""
+        origin = PostgresBackend(self._address.origin)
+        return None if origin.read() is None else origin
+
+    @property
+    def is_bereft(self) -> bool:
+        """Implement `Backend.is_bereft`: settings and records come and go together."""
+        return False
 
     def read(self) -> StudyFile | None:
         """Implement `Backend.read`."""
-        return self._line.use("read", self._read)
+        found = self._line.use("read", self._read)
+        if found is not None:
+            require_bucket(self.path, self._noted, self._asked)
+        return found
 
     def create(self, identity: Mapping[str, Any], steps: int, begin: Begin | None) -> StudyFile:
         """Implement `Backend.create`."""
@@ -83,16 +113,45 @@ class PostgresBackend:
         finally:
             database.drop()
 
-    def journal(self, uuid: str) -> Journal:
-        """Implement `Backend.journal`."""
-        return PostgresJournal(self._address, uuid, self._pending)
+    def records(self, uuid: str, shape: StudyShape) -> Records:
+        """Implement `Backend.records`; there are no snapshots."""
+        return Records(PostgresJournal(self._address, uuid, self._pending), None)
 
     def signs(self, kind: str) -> Signs:
         """Implement `Backend.signs`."""
         return PostgresSigns(self._line, kind, self._pending)
 
-    def snapshots(self, journal: Journal, uuid: str, shape: StudyShape) -> None:
-        """Implement `Backend.snapshots`: there are none."""
+    def storage(self, uuid: str) -> Storage:
+        """Implement `Backend.storage`."""
+        return storage_of(None, uuid, self.bucket)
+
+    def settings(self) -> bytes:
+        """Implement `Backend.settings`."""
+        rows = self._line.use("read", lambda database: database.run(_FIND, self._address.study))[0]
+        return bytes(rows[0][0])
+
+    def lines(self, count: int | None = None) -> Iterator[bytes]:
+        """Implement `Backend.lines`."""
+        begin, end = 0, _ALL if count is None else count
+        while rows := self._line.retried("read", _LINES, self._address.study, begin, end)[0]:
+            yield from (f"{line}\n".encode() for _, line in rows)
+            begin += len(rows)
+
+    @contextmanager
+    def draft(self) -> Iterator[CopyDraft]:
+        """Implement `Backend.draft`."""
+        draft = PostgresDraft(self._address, self._asked)
+        draft.require_absent()
+        yield draft
+        draft.commit()
+
+    def sizes(self) -> dict[str, int]:
+        """Implement `Backend.sizes`; what is in object storage is not counted."""
+        return {"journal": int(self._line.retried("read", _SIZE, self._address.study)[0][0][0])}
+
+    def unremoved(self) -> int:
+        """Implement `Backend.unremoved`; objects are removed or not, with nothing in between."""
+        return 0
 
     def _read(self, database: Database) -> StudyFile | None:
         try:
@@ -111,7 +170,7 @@ class PostgresBackend:
 
     def _write(self, database: Database, settings: StudyFile, data: bytes, lines: list[bytes]) -> None:
         """Write the study and its first records, and commit."""
-        parameters: list[Any] = [self._address.study, settings.uuid, data, self._noted]
+        parameters: list[Any] = [self._address.study, settings.uuid, data, self._asked]
         for n, line in enumerate(lines):
             parameters += [self._address.study, n, line[:-1].decode()]
         places = ", ".join([_RECORD] * len(lines))

@@ -13,10 +13,10 @@ from hoptim.store.postgres.database import Database, Rows
 from hoptim.store.postgres.driver import UniqueViolation, psycopg
 from hoptim.store.postgres.failures import explained, is_away
 from hoptim.store.postgres.pending import Pending
+from hoptim.store.postgres.schema import STUDY, channel_of
 from hoptim.store.postgres.turn import Turn
 
-_STUDY = "(SELECT id FROM hoptim_study WHERE uuid = %s)"
-_FROM = f"SELECT n, line FROM hoptim_record WHERE study = {_STUDY} AND n >= %s ORDER BY n LIMIT 2"
+_FROM = f"SELECT n, line FROM hoptim_record WHERE study = {STUDY} AND n >= %s ORDER BY n LIMIT 2"
 
 
 class Hold:
@@ -27,15 +27,15 @@ class Hold:
     Args:
         database: Connection that it is made on.
         turn: Lock of the study.
-        uuid: Identifier of the study.
+        study: Name and identifier of the study.
         pending: Place to gather what is added.
 
     Attributes:
         lines: Lines that were appended.
     """
 
-    def __init__(self, database: Database, turn: Turn, uuid: str, pending: Pending) -> None:
-        self._database, self._turn, self._uuid, self._pending = database, turn, uuid, pending
+    def __init__(self, database: Database, turn: Turn, study: tuple[str, str], pending: Pending) -> None:
+        self._database, self._turn, self._study, self._pending = database, turn, study, pending
         self.lines: list[str] = []
         self._before: tuple[int, str] = (-1, "")  # the row that they follow
         self._lost = False
@@ -137,16 +137,16 @@ class Hold:
         statements, parameters = "", []
         first = self._before[0] + 1
         if self.lines:
-            places = ", ".join([f"({_STUDY}, %s, %s)"] * len(self.lines))
+            places = ", ".join([f"({STUDY}, %s, %s)"] * len(self.lines))
             statements = f"INSERT INTO hoptim_record (study, n, line) VALUES {places}; "
             for n, line in enumerate(self.lines, first):
-                parameters += [self._uuid, n, line]
+                parameters += [*self._study, n, line]
         for kind, name in sorted(self._pending.hidden):
-            statements += f"DELETE FROM hoptim_sign WHERE study = {_STUDY} AND kind = %s AND name = %s; "
-            parameters += [self._uuid, kind, name]
+            statements += f"DELETE FROM hoptim_sign WHERE study = {STUDY} AND kind = %s AND name = %s; "
+            parameters += [*self._study, kind, name]
         if self.lines:
             statements += "SELECT pg_notify(%s, %s); "
-            parameters += [f"hoptim_{self._uuid}", str(first + len(self.lines))]
+            parameters += [channel_of(self._study), str(first + len(self.lines))]
         self._database.run(statements + "COMMIT", *parameters)
 
     def _find_out(self) -> None:
@@ -168,7 +168,7 @@ class Hold:
 
     def _record_once(self) -> None:
         number, _ = self._before
-        rows = self._turn.begin(self._database, Patience(None), _FROM, self._uuid, number)
+        rows = self._turn.begin(self._database, Patience(None), _FROM, *self._study, number)
         if rows == [self._before]:
             self._commit()
             return

@@ -26,6 +26,7 @@ from hoptim.store.postgres.driver import psycopg
 from hoptim.store.postgres.hold import Hold
 from hoptim.store.postgres.pending import Pending
 from hoptim.store.postgres.rows import PORTION, is_cut_short, put_back, refuse_damage, refuse_nothing
+from hoptim.store.postgres.schema import STUDY, channel_of
 from hoptim.store.postgres.turn import Turn
 
 _SLICE = 1.0  # seconds between two looks at a connection that another thread may have replaced
@@ -45,14 +46,15 @@ class PostgresJournal:
 
     def __init__(self, address: Address, uuid: str, pending: Pending | None = None) -> None:
         self._address, self._uuid = address, uuid
+        self._study = address.study, uuid
         self._pending = pending or Pending()
         self._mine: tuple[int, str] | None = None  # number and text of the last own line
         self._start()
 
     def _start(self) -> None:
         self._pid = os.getpid()
-        self._turn = Turn.of(self._address, f"study {self._uuid}")
-        self._database = Database(self._address, f"hoptim_{self._uuid}")
+        self._turn = Turn.of(self._address, f"study {self._address.study} {self._uuid}")
+        self._database = Database(self._address, channel_of(self._study))
         self._hold: Hold | None = None
         self.forget()
 
@@ -92,9 +94,9 @@ class PostgresJournal:
         _signals.defer(signal.SIGINT)
         patience, turn = Patience(timeout), self._own()
         with signals_deferred(), turn.taken(patience):
-            hold = Hold(self._database, turn, self._uuid, self._pending)
+            hold = Hold(self._database, turn, self._study, self._pending)
             try:
-                hold.begin(patience, PORTION, self._uuid, max(0, self._at.n - 1))
+                hold.begin(patience, PORTION, *self._study, max(0, self._at.n - 1))
                 self._hold = hold
                 yield
                 hold.end()
@@ -147,7 +149,7 @@ class PostgresJournal:
 
     def _portion(self) -> Rows:
         """Return the line before the known place and some of those behind it."""
-        where = self._uuid, max(0, self._at.n - 1)
+        where = *self._study, max(0, self._at.n - 1)
         return self._rows(PORTION, *where)
 
     def _rows(self, *query: Any) -> Rows:
@@ -193,9 +195,7 @@ class PostgresJournal:
 
     def _require_mine(self, n: int, line: str) -> None:
         """Raise `StudyDamaged` unless what this process wrote and acknowledged is still there."""
-        statement = (
-            "SELECT line FROM hoptim_record JOIN hoptim_study ON study = id WHERE uuid = %s AND n = %s"
-        )
-        if self._rows(statement, self._uuid, n) != [(line,)]:
+        statement = f"SELECT line FROM hoptim_record WHERE study = {STUDY} AND n = %s"
+        if self._rows(statement, *self._study, n) != [(line,)]:
             self.forget()  # so that every later call says so, too
             raise put_back(self.name, n)

@@ -8,12 +8,13 @@ from typing import NoReturn
 from hoptim.errors import StudyDamaged, StudyMismatch
 from hoptim.store import cursor
 from hoptim.store.postgres.database import Database, Rows
+from hoptim.store.postgres.schema import STUDY
 
 _MOST = 5000  # rows of a portion
 PORTION = f"""\
 SELECT n, line FROM (
     SELECT n, line, sum(octet_length(line)) OVER (ORDER BY n) - octet_length(line) AS before
-    FROM hoptim_record WHERE study = (SELECT id FROM hoptim_study WHERE uuid = %s) AND n >= %s
+    FROM hoptim_record WHERE study = {STUDY} AND n >= %s
     ORDER BY n LIMIT {_MOST}
 ) AS portion WHERE before < {cursor.PORTION} ORDER BY n"""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 
 from hoptim.errors import NewerFormat, StoreError
 from hoptim.store.postgres.database import Database
@@ -10,6 +11,7 @@ from hoptim.store.postgres.driver import InsufficientPrivilege, UndefinedTable
 from hoptim.store.postgres.turn import key_of
 
 VERSION = 1
+STUDY = "(SELECT id FROM hoptim_study WHERE name = %s AND uuid = %s)"
 FIND_VERSION = "SELECT version FROM hoptim_schema"
 _TABLES = f"""\
 CREATE TABLE IF NOT EXISTS hoptim_schema (version integer NOT NULL);
@@ -17,7 +19,7 @@ INSERT INTO hoptim_schema SELECT {VERSION} WHERE NOT EXISTS (SELECT FROM hoptim_
 CREATE TABLE IF NOT EXISTS hoptim_study (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text NOT NULL UNIQUE,
-    uuid text NOT NULL UNIQUE,
+    uuid text NOT NULL, -- copies have the same
     settings bytea NOT NULL,
     checkpoints text
 );
@@ -75,6 +77,15 @@ def refuse_newer(version: int, name: str) -> None:
             f"{name!r}: the tables have version {version} and were made by a later version of hoptim; this "
             f"one knows version {VERSION}. Update hoptim to open it."
         )
+
+
+def channel_of(study: tuple[str, str]) -> str:
+    """Return the channel for notifications of a study.
+
+    Args:
+        study: Name and identifier.
+    """
+    return f"hoptim_{hashlib.sha256(repr(study).encode()).hexdigest()[:32]}"
 
 
 def _is_there(database: Database) -> bool:

@@ -1,0 +1,92 @@
+"""A copy of a study on its way into a database, which is there once a transaction is committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hoptim.errors import ArgumentError
+from hoptim.store.backend import Backend
+from hoptim.store.checkpoints import Checkpoints
+from hoptim.store.postgres import schema
+from hoptim.store.postgres.address import Address
+from hoptim.store.postgres.database import Database
+from hoptim.store.postgres.driver import UniqueViolation
+from hoptim.store.storage import storage_of
+from hoptim.store.study_settings import decoded
+
+_THERE = "SELECT 1 FROM hoptim_study WHERE name = %s"
+_MAKE = "INSERT INTO hoptim_study (name, uuid, settings, checkpoints) VALUES (%s, %s, %s, %s)"
+_AT_ONCE = 1000  # rows
+
+
+class PostgresDraft:
+    """The making of a copy; nothing is there before `commit`.
+
+    Args:
+        address: Address that the study will have.
+        bucket: URL of object storage for its checkpoints, None without.
+    """
+
+    def __init__(self, address: Address, bucket: str | None) -> None:
+        self._address, self._bucket = address, bucket
+        self._database = Database(address)
+
+    def require_absent(self) -> None:
+        """Raise `ArgumentError` if a study has the name already; make the tables if they are not there."""
+        self._database.retried("write to", lambda: schema.ensure(self._database))
+        if self._database.retried("read", lambda: self._database.run(_THERE, self._address.study))[0]:
+            raise self._taken()
+
+    def checkpoints(self, uuid: str) -> Checkpoints:
+        """Implement `CopyDraft.checkpoints`."""
+        return storage_of(None, uuid, self._bucket).checkpoints
+
+    def transcribe(self, source: Backend, count: int) -> None:
+        """Implement `CopyDraft.transcribe`."""
+        self._database.retried("write to", lambda: self._write_all(source, count))
+
+    def commit(self) -> None:
+        """Make the copy be there; a server that is lost now has it or not, which the next call finds."""
+        try:
+            self._database.run("COMMIT")
+        finally:
+            self._database.drop()
+
+    def _write_all(self, source: Backend, count: int) -> None:
+        self._database.run("BEGIN")
+        try:
+            self._write(self._address, source, count)
+        except UniqueViolation:
+            raise self._taken() from None
+
+    def _write(self, address: Address, source: Backend, count: int | None) -> None:
+        """Write a study, and the one that it was forked from, within the transaction."""
+        data = source.settings()
+        uuid = decoded(data, source.path).uuid
+        bucket = self._bucket if address == self._address else None
+        self._database.run(_MAKE, address.study, uuid, data, bucket)
+        for n, lines in _portions(source.lines(count)):
+            places = ", ".join([f"({schema.STUDY}, %s, %s)"] * len(lines))
+            parameters: list[object] = []
+            for i, line in enumerate(lines):
+                parameters += [address.study, uuid, n + i, line[:-1].decode()]
+            self._database.run(f"INSERT INTO hoptim_record (study, n, line) VALUES {places}", *parameters)
+        if (origin := source.origin) is not None:
+            self._write(address.origin, origin, None)
+
+    def _taken(self) -> ArgumentError:
+        return ArgumentError(
+            f"There is a study at {self._address.url!r} already; a copy needs a name of its own."
+        )
+
+
+def _portions(lines: Iterator[bytes]) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield some lines at a time, with the number of the first."""
+    n, portion = 0, list[bytes]()
+    for line in lines:
+        portion.append(line)
+        if len(portion) == _AT_ONCE:
+            yield n, portion
+            n, portion = n + len(portion), []
+    if portion:
+        yield n, portion

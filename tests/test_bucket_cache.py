@@ -1,0 +1,148 @@
+"""The cache of checkpoints: bounded, shared by processes, and never emptied under a reader."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from hoptim._files import close_read
+from hoptim.errors import StoreError
+from hoptim.store.published import Published
+from hoptim.store.remote.cache import Cache
+
+
+@pytest.fixture
+def cache(tmp_path):
+    """A cache of 100 bytes."""
+    return Cache(tmp_path / "cache", 100)
+
+
+def fill(cache, name, size, when=None):
+    """Have a copy of some bytes in a cache, last used at some time, and return what it is of."""
+    use = cache.use(name)
+    cache.path(name).write_bytes(b"x" * size)
+    if when is not None:
+        os.utime(use, (when, when))
+    close_read(use)
+    return Published(name, size, 1)
+
+
+def names(cache):
+    """What is in a cache."""
+    return sorted(path.name for path in cache.folder.iterdir())
+
+
+@contextmanager
+def another_process_uses(cache, name):
+    """Have a copy in use by another process for a block."""
+    ready, told = os.pipe()
+    waits, over = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(over)
+        cache.use(name)
+        os.write(told, b"!")
+        os.read(waits, 1)
+        os._exit(0)
+    os.close(waits)
+    assert os.read(ready, 1) == b"!"
+    try:
+        yield
+    finally:
+        os.close(over)
+        os.waitpid(pid, 0)
+        os.close(ready)
+        os.close(told)
+
+
+def test_what_was_not_used_for_longest_goes_first(cache):
+    """Room is made until the new one fits, and no further; a lock file goes with its copy."""
+    for number in range(4):
+        fill(cache, f"{number}.1-00000000", 25, when=1000 + number)
+    close_read(cache.use("0.1-00000000"))  # now the last one that was used
+    cache.make_room(50)
+    kept = ["0.1-00000000", "3.1-00000000"]
+    assert names(cache) == sorted([*kept, *(f"{name}.lock" for name in kept)])
+
+
+def test_what_is_in_use_stays(cache):
+    """By this process or by another: there are then more bytes than the limit."""
+    for number in range(3):
+        fill(cache, f"{number}.1-00000000", 30, when=1000 + number)
+    mine = cache.use("0.1-00000000")
+    with another_process_uses(cache, "1.1-00000000"):
+        cache.make_room(90)
+        cache.remove("1.1-00000000")
+        assert [name for name in names(cache) if ".lock" not in name] == ["0.1-00000000", "1.1-00000000"]
+    close_read(mine)
+    cache.make_room(90)
+    assert names(cache) == []
+
+
+def test_a_killed_download_is_tidied_up_and_a_living_one_is_not(cache):
+    """What is being downloaded is in use by its downloader, and by nobody once that is dead."""
+    fill(cache, "0.1-00000000", 10)
+    for part in (".0.1-00000000-0123abcd", ".5.7-00000000-0123abcd"):
+        (cache.folder / part).mkdir()
+        (cache.folder / part / "half").write_text("x")
+    (cache.folder / "work").mkdir()
+    with another_process_uses(cache, "5.7-00000000"):
+        cache.make_room(1)
+        assert ".0.1-00000000-0123abcd" not in names(cache)
+        assert ".5.7-00000000-0123abcd" in names(cache)
+    cache.make_room(1)
+    assert names(cache) == ["0.1-00000000", "0.1-00000000.lock", "work"]
+
+
+def test_a_lock_file_that_went_meanwhile_is_no_lock(cache, monkeypatch):
+    """Whoever waited while a copy was removed locks the file that others lock by then."""
+    real, unlinked = fcntl.flock, []
+
+    def flock(fd, how):
+        if not unlinked:
+            unlinked.append((cache.folder / "0.1-00000000.lock").unlink())
+        real(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    use = cache.use("0.1-00000000")
+    assert os.path.samestat(os.fstat(use), os.stat(cache.folder / "0.1-00000000.lock"))
+    close_read(use)
+
+
+def test_a_copy_that_was_cut_is_removed(cache):
+    """Another size than was published, as after a power cut, is no copy."""
+    whole = fill(cache, "0.1-00000000", 10)
+    assert cache.has(whole)
+    assert not cache.has(whole._replace(size=11))
+    assert not cache.path("0.1-00000000").exists()
+
+
+def test_links_are_not_followed(cache, tmp_path):
+    """A link in the place of a copy, of a lock file or of the cache itself leads nowhere."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "dear").write_text("x" * 200)
+    fill(cache, "0.1-00000000", 10)
+    cache.path("0.1-00000000").unlink()
+    cache.path("0.1-00000000").symlink_to(tmp_path / "mine")
+    assert not cache.has(Published("0.1-00000000", 200, 1))
+    cache.path("1.1-00000000.lock").symlink_to(tmp_path / "made")
+    with pytest.raises(StoreError, match="lock in"):
+        cache.use("1.1-00000000")
+    assert not (tmp_path / "made").exists()
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    with pytest.raises(StoreError, match="link"):
+        Cache(tmp_path / "link").use("0.1-00000000")
+    assert (tmp_path / "mine" / "dear").exists()
+
+
+def test_the_cache_is_where_caches_are(monkeypatch):
+    """Below XDG_CACHE_HOME, else in the home folder, a folder for each study."""
+    monkeypatch.setenv("XDG_CACHE_HOME", "/var/caches")
+    assert Cache.default_folder("uuid") == Path("/var/caches/hoptim/uuid")
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert Cache.default_folder("uuid") == Path("/home/me/.cache/hoptim/uuid")
