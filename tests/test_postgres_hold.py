@@ -139,9 +139,11 @@ def test_an_interrupted_wait_leaves_the_line(made, number, error):
     with Held(made):
         thread = threading.Thread(target=interrupt)
         thread.start()
+        began = time.monotonic()
         with pytest.raises(error), journal.hold(None):
             pass
         thread.join()
+        assert time.monotonic() - began < 15.0  # not when the test has to be ended
         wait_until(lambda: not made.waiting())
     append(journal, "x")
 
