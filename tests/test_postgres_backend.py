@@ -15,8 +15,9 @@ pytest.importorskip("psycopg")
 from hoptim.store.format import NEWEST
 from hoptim.store.postgres.address import Address
 from hoptim.store.postgres.backend import PostgresBackend
+from hoptim.store.postgres.turn import Turn, key_of
 from hoptim.store.study_settings import digest_of, encoded
-from tests.postgres_studies import Made, read
+from tests.postgres_studies import Made, journal_of, read
 
 pytestmark = pytest.mark.postgres
 
@@ -31,18 +32,18 @@ def database(server):
     return name
 
 
-def opened(server, database, study="x", user="postgres", checkpoints=None):
+def opened(server, database, study="x", user="postgres", bucket=None):
     """A backend with connections of its own, as another process would have."""
-    return PostgresBackend(Address.of(server.url(study, database=database, user=user)), checkpoints)
+    return PostgresBackend(Address.of(server.url(study, database=database, user=user)), bucket)
 
 
 def test_a_study_is_made_and_read(server, database):
     """Settings come back as they were given, with what was noted on checkpoints; before there are none."""
-    backend = opened(server, database, checkpoints="s3://bucket/x")
+    backend = opened(server, database, bucket="s3://bucket/x")
     assert backend.read() is None
     made = backend.create({"size": 3, "ä": 1.5}, 7, None)
     other = opened(server, database)
-    assert (other.read(), other.noted_checkpoints) == (made, "s3://bucket/x")
+    assert (other.read(), other.bucket) == (made, "s3://bucket/x")
     assert (made.identity, made.steps) == ({"size": 3, "ä": 1.5}, 7)
     assert opened(server, database, "y").read() is None
 
@@ -61,13 +62,14 @@ def test_a_study_begins_with_all_its_records(server, database):
     records = [{"n": 1, "op": "ask"}, {"n": 2, "op": "tell"}]
     backend = opened(server, database)
     made = backend.create({}, 1, lambda settings: records)
-    found = read(backend.journal(made.uuid))[1]
+    found = read(journal_of(backend, made.uuid))[1]
     assert (found[0]["begun"], found[1:]) == (2, records)
 
 
-def test_a_study_is_made_once(server, database):
+def test_a_study_is_made_once(server, database, monkeypatch):
     """Of many that make it at once, tables included, one does, and the others get what it made."""
     begun, made = [], []
+    monkeypatch.setattr(Turn, "of", lambda address, what: Turn(address, key_of(what)))  # as in processes
     ready = threading.Barrier(4)
 
     def make(size):
@@ -128,7 +130,7 @@ def test_who_may_not_make_tables_is_told_what_to_run(server, database):
     statements = str(caught.value).partition("\n\n")[2]
     server.ask(statements.replace("TO USER", f"TO {database}"), database=database)
     made = backend.create({}, 1, None)
-    journal, signs = backend.journal(made.uuid), backend.signs("workers")
+    journal, signs = journal_of(backend, made.uuid), backend.signs("workers")
     signs.show(["a"], b"")
     with journal.hold(None):
         read(journal)
@@ -141,7 +143,7 @@ def test_who_may_not_make_tables_is_told_what_to_run(server, database):
 def test_a_study_whose_tables_are_gone_is_damaged(server, database):
     """A worker does not take dropped tables for a server that is away."""
     backend = opened(server, database)
-    journal = backend.journal(backend.create({}, 1, None).uuid)
+    journal = journal_of(backend, backend.create({}, 1, None).uuid)
     read(journal)
     server.ask("DROP TABLE hoptim_record, hoptim_sign, hoptim_study", database=database)
     with pytest.raises(StudyDamaged, match="is gone"):
