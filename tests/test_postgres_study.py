@@ -148,6 +148,20 @@ def test_commands_look_at_it(place, bucket, tmp_path, capsys):
     assert (tmp_path / "best").read_bytes() == b"weights"
 
 
+def test_the_dashboard_shows_a_database(server, place, bucket, tmp_path):
+    """All studies of a database beside those of a folder, and one alone by its own URL."""
+    studies = pytest.importorskip("hoptim.dashboard.studies", reason="hoptim[dashboard] is not installed")
+    trained(place, bucket)
+    trained(tmp_path / "runs" / "here", None)
+    name = place.partition("study=")[2]
+    both = studies.Studies([place.partition("?")[0], tmp_path / "runs"])
+    rows = {row["name"]: row["finished"] for row in both.list()["rows"]}
+    assert (rows[name], rows["here"]) == (9, 9)
+    assert both.only is None
+    assert studies.Studies([place]).only is not None
+    assert studies.Studies([place]).only.page() is not None
+
+
 def test_a_check_finds_what_is_wrong(server, place, bucket, tmp_path, capsys):
     """A changed record and a checkpoint that somebody removed are found, and nothing else."""
     made = trained(place, bucket)
