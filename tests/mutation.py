@@ -193,7 +193,7 @@ MUTANTS = {
     "a field that a forked child reads counts as unread": Mutant("_reads.py", [("mmap(-1, _AT_ONCE * len(_FIELDS))", "bytearray(_AT_ONCE * len(_FIELDS))")], "unread"),
     "a trial that was pickled is judged": Mutant("trial.py", [("        _reads.end(self)  # a copy may be read elsewhere\n", "")], "unread"),
     "printing a trial is reading it": Mutant("trial.py", [("{vars(self)[f.name]!r}", "{getattr(self, f.name)!r}")], "unread"),
-    "a fork is not synced": Mutant("store/study_draft.py", [("            sync(self.folder)\n", ""), ("                settle(ORIGIN, fd, \"The fork\")\n", "                pass\n")], "fork_safety"),
+    "a fork is not synced": Mutant("store/study_draft.py", [("            sync(self.folder)\n", ""), ("                    settle(name, fd, \"The copy\")\n", "                    pass\n")], "fork_safety"),
     "a fork's name is not synced": Mutant("store/study_draft.py", [("                sync(self._target.parent)", "                pass")], "fork_safety"),
     "a draft that somebody works on is removed": Mutant("store/study_draft.py", [("        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "        pass\n")], "fork_safety"),
     "what waits to be continued is not kept": Mutant(
