@@ -149,6 +149,15 @@ def run(script: str, *arguments: object, **environment: str) -> subprocess.Popen
     )
 
 
+def chaos(*flags: str, **sizes: object) -> dict[str, Any]:
+    """What `tests/chaos.py` reports with some options, which is that nothing is wrong."""
+    words = [word for name, size in sizes.items() for word in (f"--{name}", size)]
+    out, errors = run("chaos.py", *flags, *words).communicate(timeout=280)
+    report: dict[str, Any] = json.loads(out)
+    assert report["wrong"] == [], errors
+    return report
+
+
 def redirected(words: Iterable[object], to: str = "", **how: Any) -> subprocess.CompletedProcess[str]:
     """The command line in a shell, with its standard streams as redirections say, or a descriptor."""
     line = shlex.join([sys.executable, "-W", "error", "-m", "hoptim", *map(str, words)])
