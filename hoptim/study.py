@@ -299,8 +299,6 @@ class Study:
         Raises:
             ArgumentError: A study in memory has no directory.
         """
-        if self.path is None:
-            raise ArgumentError("A study in memory has no directory to check.")
         return self._session.check()
 
     # -- asking ----------------------------------------------------------------------------------

@@ -140,6 +140,12 @@ class Cluster:
         """Make a standby the primary."""
         self.ask("SELECT pg_promote()")
 
+    def set_login(self, user: str, method: str) -> None:
+        """Ask a user for a password, or whatever else a method says, over TCP."""
+        path = self._data / "pg_hba.conf"
+        path.write_text(f"host all {user} 127.0.0.1/32 {method}\n{path.read_text()}")
+        self.reload()
+
     def copy_data(self, target: Path) -> None:
         """Copy the data of a server that does not run, as a backup; `put_back` takes it."""
         shutil.copytree(self._data, target)

@@ -53,7 +53,7 @@ def elsewhere(url, tmp_path):
 
 def objects(remote):
     """Names in the bucket."""
-    return sorted(remote._bucket.names())
+    return sorted(remote.bucket.names())
 
 
 def save_folder(path):
@@ -130,8 +130,8 @@ def test_what_was_published_here_is_not_downloaded(remote, monkeypatch, save):
     """The draft becomes the copy, for the member that goes on here; nothing else is left of it."""
     found = published(remote, save=save)
     monkeypatch.setattr(Objects, "get", None)
-    assert Path(remote.fetch(found, remote)) == remote._cache.path(found.name)
-    assert os.listdir(remote._cache.folder / "work" / "checkpoints") == []
+    assert Path(remote.fetch(found, remote)) == remote.cache.path(found.name)
+    assert os.listdir(remote.cache.folder / "work" / "checkpoints") == []
 
 
 def test_a_copy_stays_while_its_reader_lives(url, tmp_path):
@@ -142,7 +142,7 @@ def test_a_copy_stays_while_its_reader_lives(url, tmp_path):
     second = published(remote, 4, 18)
     assert path.exists()
     del reader
-    remote._cache.remove(second.name)
+    remote.cache.remove(second.name)
     remote.fetch(second, remote)
     assert not path.exists()
 
@@ -157,7 +157,7 @@ def test_a_cache_that_cannot_be_written_does_not_undo_a_tell(remote, monkeypatch
     found = published(remote)
     assert remote.is_unchanged(found)
     assert "No space left on device. The checkpoint is published" in caplog.text
-    assert os.listdir(remote._cache.folder / "work" / "checkpoints") == []
+    assert os.listdir(remote.cache.folder / "work" / "checkpoints") == []
     monkeypatch.undo()
     assert Path(remote.fetch(found, remote)).read_text() == "weights"
 
@@ -187,7 +187,7 @@ def test_what_is_published_is_never_replaced(remote):
     second = remote.publish(draft)
     assert second.name != first.name
     assert remote.is_unchanged(first)
-    remote._cache.remove(draft.name)
+    remote.cache.remove(draft.name)
     with pytest.raises(CheckpointError, match=r"trial\.draft"):
         remote.publish(draft)
 
@@ -217,7 +217,7 @@ def test_a_changed_checkpoint_is_noticed(remote, elsewhere, data):
     assert not remote.is_unchanged(found)
     with pytest.raises(StudyDamaged, match="is not what was published"):
         elsewhere.fetch(found, elsewhere)
-    assert os.listdir(elsewhere._cache.folder) == [f"{found.name}.lock"]
+    assert os.listdir(elsewhere.cache.folder) == [f"{found.name}.lock"]
 
 
 @pytest.mark.parametrize("save", [saving("weights"), save_folder])
@@ -228,7 +228,7 @@ def test_a_dropped_checkpoint_is_gone(remote, elsewhere, save):
     assert objects(remote) == [other.name]
     assert not remote.is_there(found.name)
     assert not remote.is_whole(found)
-    assert not remote._cache.path(found.name).exists()
+    assert not remote.cache.path(found.name).exists()
     with pytest.raises(CheckpointError, match="was dropped, or lost"):
         elsewhere.fetch(found, elsewhere)
 
@@ -236,9 +236,9 @@ def test_a_dropped_checkpoint_is_gone(remote, elsewhere, save):
 def test_a_checkpoint_that_is_dropped_while_it_is_read_is_said_to_be_gone(remote, elsewhere, monkeypatch):
     """That is no trouble of the service, so it is not tried again."""
     found = published(remote)
-    listed = remote._bucket._objects.sizes(found.name)
+    listed = remote.bucket._objects.sizes(found.name)
     remote.drop([found.name])
-    monkeypatch.setattr(Objects, "sizes", lambda self, key="": listed)
+    monkeypatch.setattr(Objects, "sizes", lambda self, key="", patiently=False: listed)
     with pytest.raises(CheckpointError, match="went while it was read"):
         elsewhere.fetch(found, elsewhere)
     with pytest.raises(CheckpointError, match="went while it was read"):
@@ -248,8 +248,8 @@ def test_a_checkpoint_that_is_dropped_while_it_is_read_is_said_to_be_gone(remote
 def test_names_that_lead_elsewhere_are_not_written(remote, monkeypatch, tmp_path):
     """Others may write in the bucket; what they put there stays within the cache."""
     found = published(remote, save=save_folder)
-    remote._cache.remove(found.name)
-    monkeypatch.setattr(Objects, "sizes", lambda self, key="": {f"{key}/../../../evil": 7})
+    remote.cache.remove(found.name)
+    monkeypatch.setattr(Objects, "sizes", lambda self, key="", patiently=False: {f"{key}/../../../evil": 7})
     monkeypatch.setattr(Objects, "get", lambda self, key, path, size: path.write_text("x" * size))
     with pytest.raises(StudyDamaged, match=r"'\.\./\.\./\.\./evil'"):
         remote.fetch(found, remote)
@@ -338,7 +338,7 @@ def test_orphans_are_what_no_claim_and_no_record_owns(remote, tmp_path):
     trial = TrialRecord(3, 1, 1, None, {}, [], None, 0, 0, 0.0, 0, 0, token=23)
     state.open.add(trial)
     state.open.claim(trial, "w")
-    orphans = RemoteOrphans(tmp_path, UUID, remote._bucket, remote._cache)
+    orphans = RemoteOrphans(tmp_path, UUID, remote.bucket, remote.cache)
     found = orphans.find(state)
     assert objects(remote) == sorted([saved.name, lost.name, twice.name, held.name, later.name, "readme"])
     orphans.remove(found)
@@ -349,9 +349,9 @@ def test_orphans_are_what_no_claim_and_no_record_owns(remote, tmp_path):
 
 def test_no_look_for_orphans_holds_the_lock(remote, tmp_path, monkeypatch, caplog):
     """The bucket is asked after it; a bucket that does not answer holds up nobody who joins."""
-    orphans = RemoteOrphans(None, UUID, remote._bucket, remote._cache)
+    orphans = RemoteOrphans(None, UUID, remote.bucket, remote.cache)
 
-    def refused(self, key=""):
+    def refused(self, key="", patiently=False):
         raise StoreError(13, "Permission denied.")
 
     monkeypatch.setattr(Objects, "sizes", refused)

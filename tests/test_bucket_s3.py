@@ -125,7 +125,7 @@ def test_what_is_published_comes_back(remote, elsewhere, proxy, save):
     assert in_parts == ((found.size or 0) > 2 * PART)
     remote.drop([found.name])
     assert not elsewhere.is_there(found.name)
-    assert remote._bucket.names() == remote._bucket.uploading() == set()
+    assert remote.bucket.names() == remote.bucket.uploading() == set()
 
 
 @pytest.mark.parametrize(
@@ -147,14 +147,17 @@ def test_what_passes_is_ridden_out(remote, elsewhere, proxy, failure, caplog):
     elsewhere.fetch(found, elsewhere)
     assert proxy.failed == failure.times
     assert remote.is_unchanged(found)
-    assert remote._bucket.names() == {found.name}
+    assert remote.bucket.names() == {found.name}
     assert SECRET not in caplog.text
 
 
-def test_a_service_that_cannot_be_reached_is_waited_for(remote, proxy):
+def test_a_service_that_cannot_be_reached_is_waited_for(remote, proxy, monkeypatch):
     """An upload goes on once connections are accepted again."""
+    monkeypatch.setattr(trouble, "LOOK", 0.0)  # as others may wait for a look, but nobody for an upload
     remote.is_there("1.1-00000000")
     proxy.refuse()
+    with pytest.raises(StoreError, match="no answer"):
+        remote.is_there("1.1-00000000")
     draft, found = Draft.new(3, 17), []
     remote.write(draft, save_large)
     thread = threading.Thread(target=lambda: found.append(remote.publish(draft)))
@@ -193,7 +196,7 @@ def test_what_does_not_pass_is_said_and_nothing_is_acknowledged(
     )
     assert "tried again" not in caplog.text
     proxy.fail(None)
-    assert remote._bucket.names() == set()
+    assert remote.bucket.names() == set()
     assert remote.is_unchanged(remote.publish(draft))
 
 
@@ -201,7 +204,7 @@ def test_a_bucket_that_is_gone_does_not_look_like_lost_checkpoints(remote, serve
     """Else all of a study's checkpoints would be recorded as lost; and credentials may be missing, too."""
     found = published(remote)
     server.restart()
-    for look in (remote.is_there, remote._bucket.remove):
+    for look in (remote.is_there, remote.bucket.remove):
         with pytest.raises(StoreError, match="no such bucket"):
             look(found.name)
     with pytest.raises(StoreError, match="no such bucket"):
@@ -240,27 +243,34 @@ def test_a_killed_upload_leaves_nothing_that_counts(remote, proxy, tmp_path, hel
     process.send_signal(signal.SIGKILL)
     process.wait()
     proxy.fail(None)
-    uploading = remote._bucket.uploading()
+    uploading = remote.bucket.uploading()
     assert len(uploading) == 1
-    assert remote._bucket.names() == set()
+    assert remote.bucket.names() == set()
     assert not remote.is_there(*uploading)
     drafts = tmp_path / "cache" / "work" / "checkpoints"
     assert len(os.listdir(drafts)) == 1
-    orphans = RemoteOrphans(None, UUID, remote._bucket, remote._cache)
+    orphans = RemoteOrphans(None, UUID, remote.bucket, remote.cache)
     orphans.remove(orphans.find(state_after(17, held)))
-    assert remote._bucket.uploading() == (uploading if held else set())
+    assert remote.bucket.uploading() == (uploading if held else set())
     assert len(os.listdir(drafts)) == held
 
 
-def test_uploads_of_claims_that_were_taken_back_end(remote, proxy):
+def test_a_folder_that_a_console_made_is_no_file(remote):
+    """Some make an empty object whose key ends in a slash, to show a folder where none is."""
+    found = published(remote, save=save_folder)
+    fs = remote.bucket._objects._here[0]
+    fs.call_s3("put_object", Bucket="bucket", Key=f"p/{UUID}/{found.name}/", Body=b"")
+    assert remote.is_unchanged(found)
+
+
+def test_uploads_of_claims_that_were_taken_back_end(remote):
     """Whoever takes a claim back removes the parts that its worker sent."""
-    proxy.fail(Failure(507, part="partNumber=2", methods=("PUT",)))
     key = f"p/{UUID}/3.17-0123abcd"
-    fs = remote._bucket._objects._here[0]
+    fs = remote.bucket._objects._here[0]
     fs.call_s3("create_multipart_upload", Bucket="bucket", Key=key)
     fs.call_s3("create_multipart_upload", Bucket="bucket", Key=key.replace("3.17", "3.170"))
     remote.clear([(3, 17)])
-    assert remote._bucket.uploading() == {"3.170-0123abcd"}
+    assert remote.bucket.uploading() == {"3.170-0123abcd"}
 
 
 def test_a_fork_in_one_bucket_is_copied_by_the_service(remote, proxy, tmp_path):
@@ -291,7 +301,7 @@ def test_a_forked_child_has_connections_of_its_own(remote, elsewhere):
             os._exit(status)
     assert os.waitpid(pid, 0)[1] == 0
     second = published(remote, 5, 19)
-    assert len(remote._bucket.names()) == 3
+    assert len(remote.bucket.names()) == 3
     assert Path(elsewhere.fetch(second, elsewhere)).read_text() == "weights"
 
 
@@ -306,6 +316,6 @@ def test_threads_may_publish_at_once(remote):
         thread.start()
     for thread in threads:
         thread.join(60.0)
-    assert {each.name for each in found} == remote._bucket.names()
+    assert {each.name for each in found} == remote.bucket.names()
     assert all(remote.is_unchanged(each) for each in found)
     assert len(found) == 4

@@ -13,7 +13,7 @@ _Folder = str | None
 def name_of(path: _Folder) -> str:
     """Return the name of one study: that of its folder, or its own in a database."""
     if path and is_database(path):
-        return study_name(path)
+        return study_name(path) or "all studies"
     return Path(path).name if path else "study in memory"
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hoptim.cli import options
 from hoptim.cli.output import print_json
+from hoptim.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from hoptim.store.check.report import Report
 
 
 @click.command()
-@options.folder
+@options.place
 @click.option(
     "--repair", is_flag=True,
     help="Copy study.json and the journal, then cut off an interrupted append and move leftovers aside; "
@@ -21,22 +26,36 @@ from hoptim.cli.output import print_json
 @options.single_host
 @options.as_json
 @click.pass_context
-def check(ctx: click.Context, folder: Path, repair: bool, single_host: bool, as_json: bool) -> None:
-    """List everything that is wrong with a study's directory.
+def check(ctx: click.Context, place: options.Place, repair: bool, single_host: bool, as_json: bool) -> None:
+    """List everything that is wrong with a study.
 
     Workers may train meanwhile. Exit status: 0 no errors, though there may be leftovers; 1 errors; 2 no
     study.
     """
-    from hoptim.store.check import inspection
-    from hoptim.store.check import repair as repairing
-
-    look = repairing.repair if repair else inspection.check
-    report = look(folder, single_host=single_host)
+    report = _repaired(place, single_host) if repair else _checked(place, single_host)
     if as_json:
         print_json(report.to_json())
     else:
         click.echo(str(report))
     ctx.exit(0 if report.ok else 1)
+
+
+def _checked(place: options.Place, single_host: bool) -> Report:
+    from hoptim.store.check.database import check_database
+    from hoptim.store.check.inspection import check
+    from hoptim.store.places import backend_at
+
+    if isinstance(place, str):
+        return check_database(backend_at(place))
+    return check(place, single_host=single_host)
+
+
+def _repaired(place: options.Place, single_host: bool) -> Report:
+    from hoptim.store.check.repair import repair
+
+    if isinstance(place, str):
+        raise ArgumentError("A database leaves nothing half done, so there is nothing to repair in it.")
+    return repair(place, single_host=single_host)
 
 
 @click.command("check-dir")

@@ -9,34 +9,37 @@ from typing import Any
 import click
 
 import hoptim
+from hoptim.analysis.names import name_of
 from hoptim.analysis.status import brief
 from hoptim.cli import options
 from hoptim.cli.output import print_error, print_json_list
 from hoptim.cli.reading import show_reading
 from hoptim.errors import reason
-from hoptim.store.finding import DEPTH, studies_below
+from hoptim.store.finding import DEPTH
+from hoptim.store.places import studies_at
 
 _HEADER = ("study", "done", "best", "workers", "failed")
 
 
 @click.command()
-@click.argument("folder", metavar="[FOLDER]", type=options.FOLDER, default=".")
+@click.argument("place", metavar="[FOLDER]", type=options.PLACE, default=".")
 @click.option(
     "--depth", type=click.IntRange(min=0), default=DEPTH, metavar="N", show_default=True,
     help="Levels of folders to search below FOLDER.",
 )  # fmt: skip
 @options.as_json
 @click.pass_context
-def ls(ctx: click.Context, folder: Path, depth: int, as_json: bool) -> None:
+def ls(ctx: click.Context, place: options.Place, depth: int, as_json: bool) -> None:
     """List the studies in a folder, with progress and best.
 
     FOLDER is by default the current one; folders below it are searched. Links and hidden folders are not
-    followed. Exit status: 0; 1 if a folder or a study could not be read, which standard error names.
+    followed. It may also be a database: postgresql://user@host/db. Exit status: 0; 1 if a folder or a study
+    could not be read, which standard error names.
     """
-    if not folder.is_dir():
-        raise hoptim.ArgumentError(f"{str(folder)!r} is not a directory.")
+    if isinstance(place, Path) and not place.is_dir():
+        raise hoptim.ArgumentError(f"{str(place)!r} is not a directory.")
     wrong: list[str] = []
-    rows = list(_rows(folder, depth, lambda error: wrong.append(reason(error))))
+    rows = list(_rows(place, depth, lambda error: wrong.append(reason(error))))
     if as_json:
         print_json_list(rows)
     elif rows:
@@ -44,15 +47,16 @@ def ls(ctx: click.Context, folder: Path, depth: int, as_json: bool) -> None:
     for error in wrong:
         print_error(error)
     if not rows and not wrong:
-        print_error(f"There is no study in {str(folder)!r}, down to {depth} folders below it.")
+        print_error(f"There is no study in {str(place)!r}, down to {depth} folders below it.")
     ctx.exit(1 if wrong else 0)
 
 
-def _rows(folder: Path, depth: int, refused: Callable[[Exception], None]) -> Iterator[dict[str, Any]]:
-    for path in studies_below(folder, depth, refused):
+def _rows(
+    place: options.Place, depth: int, refused: Callable[[Exception], None]
+) -> Iterator[dict[str, Any]]:
+    for path, name in studies_at(place, depth, refused):
         try:
-            show_reading(path.name)
-            name = str(path.relative_to(folder)) if path != folder else path.name
+            show_reading(name_of(str(path)))
             yield {"path": str(path), "name": name, **brief(hoptim.load(path).status())}
         except (hoptim.HoptimError, OSError) as error:
             refused(error)

@@ -6,11 +6,12 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import uvicorn
 
 from hoptim import ArgumentError
-from hoptim._paths import study_folder
+from hoptim._paths import study_place
 from hoptim.dashboard.application import application
 from hoptim.dashboard.studies import Studies
 
@@ -19,14 +20,15 @@ _PORTS = range(8585, 8605)  # the first that is free, so that a tunnel finds the
 
 
 def serve(
-    folders: Sequence[str | os.PathLike[str]],
+    places: Sequence[str | os.PathLike[str]],
     port: int | None = None,
     tell: Callable[[str], object] = print,
 ) -> None:
     """Show studies in a browser, live, until Ctrl-C; writes nothing.
 
     Args:
-        folders: Directories of studies, or folders that have some in them or get some later.
+        places: Directories of studies, or folders that have some in them or get some later; URLs of
+            studies in a database, or of the database, for all in it.
         port: Port of 127.0.0.1, 0 for any that is free. Default: None, the first of 8585 to 8604 that is
             free.
         tell: Function that is called with the address once it can be opened. Default: print.
@@ -34,17 +36,17 @@ def serve(
     Raises:
         ArgumentError: No such folder, or the port is taken.
     """
-    paths = [study_folder(folder) for folder in folders]
-    if not paths:
+    found = [study_place(place) for place in places]
+    if not found:
         raise ArgumentError("A dashboard needs at least one folder, found none.")
-    for path in paths:
-        if not path.is_dir():
+    for path in found:
+        if isinstance(path, Path) and not path.is_dir():
             raise ArgumentError(f"{str(path)!r} is not a directory.")
     token = secrets.token_urlsafe()
     with _listening(_PORTS if port is None else [port]) as listening:
         tell(f"http://{_HOST}:{listening.getsockname()[1]}/?token={token}")
         config = uvicorn.Config(
-            application(Studies(paths), token),
+            application(Studies(found), token),
             lifespan="off", ws="none", log_config=None, access_log=False, server_header=False,
             timeout_graceful_shutdown=1,
         )  # fmt: skip

@@ -10,39 +10,47 @@ from typing import Any
 
 import numpy as np
 
+from hoptim._paths import study_name
 from hoptim._text import counted, printable
+from hoptim.analysis.names import name_of
 from hoptim.analysis.scale import suits_log
 from hoptim.analysis.trial_table import Floats
 from hoptim.dashboard.renewed import Renewed
 from hoptim.dashboard.watched import Watched
 from hoptim.errors import reason
-from hoptim.store.finding import DEPTH, studies_below
+from hoptim.store.finding import DEPTH
 from hoptim.store.layout import STUDY
+from hoptim.store.places import studies_at
 
 _SEARCH = 2.0  # seconds between two searches at least
 
 
 class Studies:
-    """Studies in folders and below them, by name.
+    """Studies in folders and below them, and in databases, by name.
 
     Args:
-        folders: Absolute paths of at least one folder, which may be a study itself.
+        places: At least one absolute path of a folder or URL of a database, which may be a study itself.
     """
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        self._folders = sorted({*folders})
-        common = Path(os.path.commonpath(self._folders))
-        self._base = common.parent if (common / STUDY).exists() else common
-        self._only = self._folders == [common] and self._base != common
+    def __init__(self, places: Sequence[str | Path]) -> None:
+        self._places = sorted({*places}, key=str)
+        folders = [place for place in self._places if isinstance(place, Path)]
+        self._base = Path(os.path.commonpath(folders)) if folders else Path("/")
+        (first, *more), one = self._places, False
+        if isinstance(first, str):
+            one = study_name(first) != ""
+        elif (self._base / STUDY).exists():
+            one, self._base = first == self._base, self._base.parent
+        self._only = one and not more
         self._wrong: list[str] = []
         self._found = Renewed(self._search, _SEARCH, Lock())
 
     @property
     def name(self) -> str:
         """Return what all studies are in."""
-        if len(self._folders) > 1:
-            return counted(len(self._folders), "folder")
-        return printable(self._folders[0].name or "/")
+        if len(self._places) > 1:
+            return counted(len(self._places), "folder")
+        return printable(name_of(str(self._places[0])) or "/")
 
     @property
     def only(self) -> Watched | None:
@@ -62,9 +70,9 @@ class Studies:
     def _search(self, before: dict[str, Watched] | None) -> dict[str, Watched]:
         known, found = before or {}, {}
         wrong: list[str] = []
-        for folder in self._folders:
-            for path in studies_below(folder, DEPTH, lambda error: wrong.append(reason(error))):
-                name = printable(str(path.relative_to(self._base)))
+        for place in self._places:
+            for path, within in studies_at(place, DEPTH, lambda error: wrong.append(reason(error))):
+                name = printable(within if isinstance(path, str) else str(path.relative_to(self._base)))
                 found[name] = known.get(name) or Watched(path, name, self._only)
         self._wrong = wrong
         return found

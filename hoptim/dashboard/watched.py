@@ -45,15 +45,15 @@ class _Page:
 
 
 class Watched:
-    """A study's directory that is read again and again, and never written.
+    """A study that is read again and again, and never written.
 
     Args:
-        path: Directory.
+        path: Directory, or URL in a database.
         name: Name of the study in the dashboard.
         only: True if it is the only one.
     """
 
-    def __init__(self, path: Path, name: str, only: bool) -> None:
+    def __init__(self, path: str | Path, name: str, only: bool) -> None:
         self._path, self._name, self._only = path, name, only
         self._study: Study | None = None
         self._curve: Curve | None = None

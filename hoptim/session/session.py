@@ -7,7 +7,6 @@ import os
 from collections import Counter
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hoptim._arguments import whole_of
@@ -228,9 +227,14 @@ class Session:
 
     def check(self) -> Report:
         """Return all that is wrong in the directory, while others may train; changes nothing."""
-        from hoptim.store.check.inspection import check  # seldom needed
+        from hoptim.store.check.database import check_database  # seldom needed
+        from hoptim.store.check.inspection import check
 
-        return check(Path(str(self.path)), single_host=self.options.single_host)
+        if self.backend is None:
+            raise ArgumentError("A study in memory has nothing to check.")
+        if self.backend.folder is None:
+            return check_database(self.backend)
+        return check(self.backend.folder, single_host=self.options.single_host)
 
     # -- claiming and ending ---------------------------------------------------------------------
 

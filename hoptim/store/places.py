@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from hoptim._paths import is_database, study_folder
+from hoptim._paths import is_database, study_folder, study_name
 from hoptim.store.backend import Backend
 from hoptim.store.directory import Directory
+from hoptim.store.finding import studies_below
 
 
 def backend_at(
@@ -21,7 +24,7 @@ def backend_at(
 
     Raises:
         ArgumentError: No path and no such URL, or a secret in it.
-        MissingExtra: What it needs is not installed.
+        MissingExtra: A package that it needs is not installed.
     """
     if bucket is not None:
         from hoptim.store.remote.bucket import Bucket  # seldom needed
@@ -33,3 +36,27 @@ def backend_at(
 
         return PostgresBackend(Address.of(path), bucket)
     return Directory(study_folder(path), single_host, bucket)
+
+
+def studies_at(
+    place: str | Path, depth: int, refused: Callable[[OSError], object]
+) -> Iterator[tuple[str | Path, str]]:
+    """Yield what opens each study at a place, and its name there.
+
+    Args:
+        place: Folder to search, which may be a study itself; or URL of a study, or of a database.
+        depth: Levels of folders to search below a folder.
+        refused: Function that is called with the error where something cannot be read.
+    """
+    if isinstance(place, Path):
+        for path in studies_below(place, depth, refused):
+            yield path, str(path.relative_to(place)) if path != place else path.name
+    elif study_name(place):
+        yield place, study_name(place)
+    else:
+        from hoptim.store.postgres.listing import studies_in  # seldom needed
+
+        try:
+            yield from [(url, study_name(url)) for url in studies_in(place)]
+        except OSError as error:
+            refused(error)

@@ -36,7 +36,8 @@ def storage_of(folder: Path | None, uuid: str, bucket: str | None) -> Storage:
         from hoptim.store.remote.remote_checkpoints import RemoteCheckpoints  # seldom needed
         from hoptim.store.remote.remote_orphans import RemoteOrphans
 
-        return Storage(RemoteCheckpoints(bucket, uuid, folder), RemoteOrphans.of(bucket, uuid, folder))
+        remote = RemoteCheckpoints(bucket, uuid, folder)
+        return Storage(remote, RemoteOrphans(folder, uuid, remote.bucket, remote.cache))
     if folder is None:
         return Storage(_NoCheckpoints(None, uuid), Orphans(None, uuid))
     return Storage(Checkpoints(folder, uuid), Orphans(folder, uuid))

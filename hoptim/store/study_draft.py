@@ -74,7 +74,7 @@ class StudyDraft:
             count: Number of its records, from the first on.
         """
         with explained("copy the records of", source.path):
-            _write(source, self._records, self._fd, count)
+            transcribe(source, self._records, count, self._fd)
             with opened(self.folder) as fd:
                 for name in {JOURNAL, STUDY, ORIGIN}.intersection(os.listdir(fd)):
                     settle(name, fd, "The copy")
@@ -112,14 +112,14 @@ class StudyDraft:
                 _remove(folder)
 
 
-def _write(source: Backend, folder: Path, fd: int | None, count: int | None) -> None:
-    """Write the settings and records of a study, and of the one that it was forked from.
+def transcribe(source: Backend, folder: Path, count: int | None = None, fd: int | None = None) -> None:
+    """Write the settings and records of a study, and of the one that it was forked from, as files.
 
     Args:
         source: Backend of the study.
         folder: Folder to write to.
-        fd: Descriptor of the journal there, None to make one.
-        count: Number of records, None for all.
+        count: Number of records, from the first on. Default: None, for all.
+        fd: Descriptor of the journal there. Default: None, to make one.
     """
     journal, end = create(folder / JOURNAL) if fd is None else fd, 0
     try:
@@ -132,7 +132,7 @@ def _write(source: Backend, folder: Path, fd: int | None, count: int | None) -> 
     write_new(folder / STUDY, source.settings())
     if (origin := source.origin) is not None:
         make_folder(folder / ORIGIN)
-        _write(origin, folder / ORIGIN, None, None)
+        transcribe(origin, folder / ORIGIN)
 
 
 def _is_abandoned(folder: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from hoptim._files import read_front
 from hoptim.store.check.report import MARK, MOVE, NONE, Finding
-from hoptim.store.checkpoints import Checkpoints
+from hoptim.store.directory import Directory
 from hoptim.store.file_signs import FileSigns
 from hoptim.store.layout import (
     CHECKPOINTS,
@@ -32,6 +32,7 @@ from hoptim.store.orphans import Orphans
 from hoptim.store.pins import checkpoint_of
 from hoptim.store.published import Published
 from hoptim.store.state import State
+from hoptim.store.storage import storage_of
 
 _MAY_HOLD = {
     WORKERS: {"file"},
@@ -117,9 +118,13 @@ class Absent(NamedTuple):
 
 def absent(folder: Path, uuid: str, state: State) -> Absent:
     """Look for what a state names; what has gone from the state in the next look was no error."""
-    checkpoints, saved = Checkpoints(folder, uuid), set(state.saved.values())
+    bucket, saved = Directory(folder).bucket, set(state.saved.values())
+    checkpoints = storage_of(folder, uuid, bucket).checkpoints
     missing, changed = set(), set()
-    if kind_of(folder / CHECKPOINTS) == "folder":
+    if bucket is not None:
+        missing = {each for each in saved if not checkpoints.is_there(each.name)}
+        changed = {each for each in saved - missing if not checkpoints.is_whole(each)}
+    elif kind_of(folder / CHECKPOINTS) == "folder":
         missing = {each for each in saved if not checkpoints.is_there(each.name)}
         plain = {each for each in saved if kind_of(folder / CHECKPOINTS / each.name) in ("file", "folder")}
         changed = {each for each in plain if not checkpoints.is_unchanged(each)}

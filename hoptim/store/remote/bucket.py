@@ -135,9 +135,14 @@ class Bucket:
         files = self._require(name)
         return Content.of({i: (size, self._objects.digest(_key(name, i))) for i, size in files.items()})
 
-    def extent(self, name: str) -> Extent | None:
-        """Return the size of a checkpoint, None if nothing is there."""
-        files = self._files(name)
+    def extent(self, name: str, patiently: bool = False) -> Extent | None:
+        """Return the size of a checkpoint, None if nothing is there.
+
+        Args:
+            name: Name of the checkpoint.
+            patiently: True to try as long as a transfer is tried. Default: False.
+        """
+        files = self._files(name, patiently)
         return Extent(sum(files.values()), len(files)) if files else None
 
     def names(self) -> set[str]:
@@ -168,12 +173,12 @@ class Bucket:
             sync(path)
 
     def _require(self, name: str) -> dict[str, int]:
-        if files := self._files(name):
+        if files := self._files(name, patiently=True):
             return files
         raise CheckpointError(f"There is no checkpoint at {self.url(name)!r}: it was dropped, or lost.")
 
     def _require_as_sent(self, name: str, sent: dict[str, int]) -> None:
-        found = self._files(name)
+        found = self._files(name, patiently=True)
         if found != sent:
             raise StoreError(
                 f"{self.url(name)!r} is not what was sent there: it has {sum(found.values())} bytes in "
@@ -181,15 +186,14 @@ class Bucket:
                 "run the same call again."
             )
 
-    def _files(self, name: str) -> dict[str, int]:
+    def _files(self, name: str, patiently: bool) -> dict[str, int]:
         """Return the sizes of a checkpoint's files, by path within it; "" for a file itself.
 
         Raises:
             StudyDamaged: A path leads out of it, which would be written to when it is downloaded.
         """
-        found = {
-            key.removeprefix(name).removeprefix("/"): s for key, s in self._objects.sizes(name).items()
-        }
+        sizes = self._objects.sizes(name, patiently)
+        found = {key.removeprefix(name).removeprefix("/"): size for key, size in sizes.items()}
         for inner in found:
             if inner and any(part in ("", ".", "..") for part in inner.split("/")):
                 raise StudyDamaged(

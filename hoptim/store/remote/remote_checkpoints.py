@@ -62,15 +62,19 @@ class RemoteCheckpoints(Checkpoints):
             scratch folders on this machine alone.
         cache: Copies on this machine. Default: at most 10 GB in `~/.cache/hoptim/<uuid>`.
 
+    Attributes:
+        bucket: Checkpoints in object storage.
+        cache: Copies on this machine.
+
     Raises:
         ArgumentError: `url` is no URL, of an unknown protocol, or has credentials in it.
         MissingExtra: fsspec, or what the protocol needs, is not installed.
     """
 
     def __init__(self, url: str, uuid: str, folder: Path | None = None, cache: Cache | None = None) -> None:
-        self._bucket, self._url, self._uuid = Bucket(url, uuid), url, uuid
-        self._cache = Cache(Cache.default_folder(uuid)) if cache is None else cache
-        super().__init__(self._cache.folder / WORK, uuid)
+        self.bucket, self._url, self._uuid = Bucket(url, uuid), url, uuid
+        self.cache = Cache(Cache.default_folder(uuid)) if cache is None else cache
+        super().__init__(self.cache.folder / WORK, uuid)
         self._shared = None if folder is None else Checkpoints(folder, uuid)
         self._uploading: dict[str, int] = {}  # name -> token; of uploads that failed, too
 
@@ -79,7 +83,7 @@ class RemoteCheckpoints(Checkpoints):
 
     def path(self, name: str) -> str:
         """Return the URL of a published checkpoint."""
-        return self._bucket.url(name)
+        return self.bucket.url(name)
 
     def fetch(self, published: Published, reader: object) -> str:
         """Return the path of a copy on this machine, downloaded if there is none.
@@ -93,16 +97,16 @@ class RemoteCheckpoints(Checkpoints):
             StudyDamaged: It is not what was published.
             StoreError: It cannot be downloaded.
         """
-        use = self._cache.use(published.name)
+        use = self.cache.use(published.name)
         try:
-            if not self._cache.has(published):
-                self._cache.make_room(published.size or 0)
-                self._bucket.get(published, self._cache.path(published.name))
+            if not self.cache.has(published):
+                self.cache.make_room(published.size or 0)
+                self.bucket.get(published, self.cache.path(published.name))
         except BaseException:
             close_read(use)
             raise
         weakref.finalize(reader, close_read, use)
-        return str(self._cache.path(published.name))
+        return str(self.cache.path(published.name))
 
     def lent(self, published: Published) -> Download:
         """Return a function that `fetch`es a checkpoint for a reader, in any process that it is sent to."""
@@ -110,15 +114,15 @@ class RemoteCheckpoints(Checkpoints):
 
     def is_there(self, name: str) -> bool:
         """Return whether a published checkpoint, or a part of it, is there."""
-        return self._bucket.extent(name) is not None
+        return self.bucket.extent(name) is not None
 
     def is_whole(self, published: Published) -> bool:
         """Return whether a checkpoint is there, as large and of as many files as when it was published."""
-        return self._bucket.extent(published.name) == Extent(published.size or 0, published.files or 0)
+        return self.bucket.extent(published.name) == Extent(published.size or 0, published.files or 0)
 
     def is_unchanged(self, published: Published) -> bool:
         """Return whether a checkpoint is there and has its digest; all of it is read for that."""
-        return self.is_whole(published) and self._bucket.content(published.name).fits(published)
+        return self.is_whole(published) and self.bucket.content(published.name).fits(published)
 
     def draft(self, draft: Draft) -> Path:
         """Return the path of a draft, on this machine."""
@@ -148,7 +152,7 @@ class RemoteCheckpoints(Checkpoints):
         self.seal(draft, draft.name)
         published = Published(self._new_name(draft), *Content.at(str(path)))
         self._uploading[published.name] = draft.token
-        self._bucket.put(str(path), published.name)
+        self.bucket.put(str(path), published.name)
         del self._uploading[published.name]
         self._keep(published, path)
         return published
@@ -178,8 +182,8 @@ class RemoteCheckpoints(Checkpoints):
             return super().adopt(source, draft)
         name = self._new_name(draft)
         self._uploading[name] = draft.token
-        if self._bucket.copy(source, name):
-            published = Published(name, *self._bucket.content(name))
+        if self.bucket.copy(source, name):
+            published = Published(name, *self.bucket.content(name))
             del self._uploading[name]
             return published
         other, found = Bucket.holding(source)
@@ -211,8 +215,8 @@ class RemoteCheckpoints(Checkpoints):
         """Remove what was published; only after the record that says so is durable."""
         with suppress(OSError):  # what stays is no longer referenced, so a later worker finds it
             for name in names:
-                self._cache.remove(name)
-                self._bucket.remove(name)
+                self.cache.remove(name)
+                self.bucket.remove(name)
 
     def clear(self, claims: Collection[tuple[int, int]]) -> None:
         """Remove all that was drafted or published for claims that were taken back, by trial and token."""
@@ -221,17 +225,18 @@ class RemoteCheckpoints(Checkpoints):
         super().clear(claims)
         lost = {f"{number}.{token}" for number, token in claims}
         with suppress(OSError):
-            self.drop([name for name in self._bucket.names() if claim_of(name, self._study) in lost])
-            cut = [name for name in self._bucket.uploading() if claim_of(name, self._study) in lost]
-            self._bucket.abort(cut)
+            self.drop([name for name in self.bucket.names() if claim_of(name, self._study) in lost])
+            cut = [name for name in self.bucket.uploading() if claim_of(name, self._study) in lost]
+            self.bucket.abort(cut)
 
     def _new_name(self, draft: Draft) -> str:
         """Return a draft's name, or a new one where an earlier tell has that, maybe recorded."""
-        return Draft.new(draft.number, draft.token).name if self.is_there(draft.name) else draft.name
+        taken = self.bucket.extent(draft.name, patiently=True) is not None
+        return Draft.new(draft.number, draft.token).name if taken else draft.name
 
     def _published_before(self, draft: Draft) -> Published | None:
         """Return what a draft that is gone was published as, by the copy here; None without one."""
-        path = self._cache.path(draft.name)
+        path = self.cache.path(draft.name)
         if not path.exists():
             return None
         published = Published(draft.name, *Content.at(str(path)))
@@ -240,10 +245,10 @@ class RemoteCheckpoints(Checkpoints):
     def _keep(self, published: Published, path: Path) -> None:
         """Move a draft that was uploaded into the cache; that it cannot be is no harm."""
         try:
-            use = self._cache.use(published.name)
+            use = self.cache.use(published.name)
             try:
-                self._cache.make_room(published.size or 0)
-                self._cache.keep(published.name, path)
+                self.cache.make_room(published.size or 0)
+                self.cache.keep(published.name, path)
             finally:
                 close_read(use)
         except StoreError as error:

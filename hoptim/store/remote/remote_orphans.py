@@ -49,11 +49,6 @@ class RemoteOrphans(Orphans):
         super().__init__(folder, uuid)
         self._work, self._bucket = Orphans(cache.folder / WORK, uuid), bucket
 
-    @classmethod
-    def of(cls, url: str, uuid: str, folder: Path | None) -> RemoteOrphans:
-        """Return the search of a study; the arguments are those of `RemoteCheckpoints`."""
-        return cls(folder, uuid, Bucket(url, uuid), Cache(Cache.default_folder(uuid)))
-
     def find(self, state: State) -> list[Any]:
         """Return what is owned by nobody, and last what is owned; only under the lock, as for `Orphans`."""
         held = frozenset(f"{t.number}.{t.token}" for t in state.open.values() if t.worker is not None)
