@@ -18,7 +18,8 @@ from typing import Any
 
 import hoptim
 from tests.builders import loss, wait_until
-from tests.herd import Notes, Window, is_whole, opened, save
+from tests.herd import Window, is_whole, opened, save
+from tests.notes import Notes
 from tests.place import Directory
 
 _SHARE = 4  # looks and forks take one part in so many of a process's time

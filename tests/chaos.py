@@ -205,6 +205,8 @@ def main() -> None:
     parser.add_argument("--crashes", type=int, default=0, help="of the server of its own, in all")
     parser.add_argument("--folder", help="keep everything there instead of nowhere")
     options = parser.parse_args()
+    if options.crashes and options.database != _OWN:
+        parser.error("--crashes needs --database without a URL")
     options.elsewhere = True
     with tempfile.TemporaryDirectory() as temporary, served(options):
         folder = Path(options.folder or temporary)

@@ -11,7 +11,8 @@ from hoptim.store.liveness import LEASES_OF_THE_LIVING
 from tests import reader
 from tests.beside import Beside
 from tests.builders import loss, recompute
-from tests.herd import Herd, Notes, broken
+from tests.herd import Herd, broken
+from tests.notes import Notes
 from tests.place import Directory
 
 _EVERY = 0.02  # seconds between two looks into checkpoints
