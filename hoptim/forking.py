@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from typing import Any, Unpack
 
 from hoptim._arguments import MOST_MEMBERS, whole_of
-from hoptim._paths import study_folder
+from hoptim._paths import is_database, study_folder
+from hoptim.copying import copy
 from hoptim.optimizers.base import Optimizer
 from hoptim.options import OptionKeywords, Options
 from hoptim.session.generation import bring_over, generation_step
@@ -34,6 +36,7 @@ def fork(
     seed: int | None = None,
     mode: str | None = None,
     values: Values | None = None,
+    checkpoints: str | None = None,
     **options: Unpack[OptionKeywords],
 ) -> Study:
     """Begin a new study with a generation of another one; what is not given stays as it was.
@@ -44,8 +47,8 @@ def fork(
     old study is not changed, and others may go on with it.
 
     Args:
-        path: Directory of the old study; others may be training it.
-        new_path: Directory of the new study, not there yet or empty.
+        path: Directory or URL of the old study; others may be training it.
+        new_path: Directory of the new study, not there yet or empty; or its URL in a database.
         at_step: Step, counted from 0, after which the generation is taken: each member's last trial up
             to it. Checkpoints of earlier ones are there only if they were kept. Default: the slowest
             member's last.
@@ -63,6 +66,8 @@ def fork(
             its checkpoint, and returns the value; the study is not locked meanwhile, and NaN marks the
             trial as failed.
             Default: None, for the same objective and the values as told.
+        checkpoints: URL of object storage for the checkpoints of the new study, as for `Study`. Default:
+            None, for its directory.
         **options: Options of this process for both studies, as for `Study`; see `Options`.
 
     Returns:
@@ -82,6 +87,14 @@ def fork(
     >>> new.size, new.steps, len(new.trials), new.trials[0].age
     (8, 10, 8, 2)
     """
+    if checkpoints is not None or is_database(new_path):
+        with tempfile.TemporaryDirectory(prefix="hoptim-") as place:
+            new = fork(
+                path, f"{place}/fork", at_step=at_step, space=space, optimizer=optimizer, size=size,
+                steps=steps, seed=seed, mode=mode, values=values, **options,
+            )  # fmt: skip
+            copy(f"{place}/fork", new_path, checkpoints=checkpoints, **options)
+            return load(new_path, space=new.space, optimizer=new.optimizer, **options)
     chosen_options = Options.of(options)
     source, target = backend_at(path, chosen_options.single_host), study_folder(new_path)
     old = Session.at(source, chosen_options)
@@ -106,14 +119,14 @@ def fork(
             start=None,
         )
         rest = max(state.steps - generation_step(old, state, at_step), 1)
-        new = Session.create(draft.folder, arguments, rest if steps is None else steps, chosen_options)
+        made = Session.create(draft.folder, arguments, rest if steps is None else steps, chosen_options)
         chosen = objective.choose(generation, members, old)
-        checkpoints = {
+        brought = {
             record.number: old.store.checkpoints.fetch(state.saved[record.number], pin)
             for record in chosen
             if record.healthy and state.stateful
         }
-        new.store.adopt_generation(bring_over(chosen, checkpoints, old, new, objective.is_other))
+        made.store.adopt_generation(bring_over(chosen, brought, old, made, objective.is_other))
         pin.require()
         draft.commit()
-    return load(target, space=new.config.space, optimizer=new.config.optimizer, **options)
+    return load(target, space=made.config.space, optimizer=made.config.optimizer, **options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ from hoptim.study import Study
 from hoptim.trial import FinishedTrial
 
 Evaluate = Callable[[str | None, dict[str, Any], int], float]
+_Found = tuple[FinishedTrial, str | None]  # and the path of its checkpoint
 
 
 @dataclass(frozen=True)
@@ -78,22 +79,22 @@ def reevaluate(
         )
     top, repeats, last = whole_of("top", top, 1), whole_of("repeats", repeats, 2), whole_of("last", last, 1)
     with ExitStack() as kept:
-        candidates = (_kept if study.path is None else _pinned)(study, top, last, kept)
-        rows = [_measured(candidate.trial, evaluate, repeats) for candidate in candidates]
+        paths = (_kept if study.path is None else _pinned)(study, top, last, kept)
+        rows = [_measured(trial, path, evaluate, repeats) for trial, path in paths]
     sign = sign_of(study.mode)
     return sorted(rows, key=lambda row: (math.isnan(row.mean), sign * row.mean, row.trial.number))
 
 
-def _kept(study: Study, top: int, last: int, kept: ExitStack) -> Sequence[Candidate]:
+def _kept(study: Study, top: int, last: int, kept: ExitStack) -> list[_Found]:
     """Return the best trials of a study in memory, whose checkpoints stay until a stack is left."""
-    found = study.top(top, last)
-    for candidate in found:
-        if candidate.trial.checkpoint is not None:
-            kept.enter_context(study.pin(candidate.trial))
-    return found
+    best = [candidate.trial for candidate in study.top(top, last)]
+    return [
+        (trial, None if trial.checkpoint is None else kept.enter_context(study.pin(trial)))
+        for trial in best
+    ]
 
 
-def _pinned(study: Study, top: int, last: int, kept: ExitStack) -> Sequence[Candidate]:
+def _pinned(study: Study, top: int, last: int, kept: ExitStack) -> list[_Found]:
     """Return the best trials, whose checkpoints are pinned until a stack is left."""
     session = Session.open(str(study.path), study.options, study.space, study.optimizer)
     found: list[Candidate] = []
@@ -105,15 +106,15 @@ def _pinned(study: Study, top: int, last: int, kept: ExitStack) -> Sequence[Cand
     choose(session.store.refresh())  # what is long past is read before the lock is held
     pin = kept.enter_context(session.store.pin(choose))
     kept.push(lambda kind, error, trace: pin.require() if kind is None else None)
-    return found
+    saved, fetch = session.store.state.saved, session.store.checkpoints.fetch
+    best = [candidate.trial for candidate in found]
+    return [(each, fetch(saved[each.number], pin) if each.number in saved else None) for each in best]
 
 
-def _measured(trial: FinishedTrial, evaluate: Evaluate, repeats: int) -> Reevaluation:
-    """Return what a trial is worth by several evaluations."""
+def _measured(trial: FinishedTrial, path: str | None, evaluate: Evaluate, repeats: int) -> Reevaluation:
+    """Return what a trial, whose checkpoint has a path here, is worth by several evaluations."""
     what = f"The value of trial {trial.number} that evaluate returned"
-    values = [
-        number_of(what, evaluate(trial.checkpoint, dict(trial.params), seed)) for seed in range(repeats)
-    ]
+    values = [number_of(what, evaluate(path, dict(trial.params), seed)) for seed in range(repeats)]
     if not all(map(math.isfinite, values)):
         return Reevaluation(trial, math.nan, math.nan, tuple(values))
     error = statistics.stdev(values) / math.sqrt(repeats)

@@ -10,7 +10,6 @@ from contextlib import suppress
 
 from hoptim.store.postgres.address import Address
 from hoptim.store.postgres.backend import PostgresBackend
-from hoptim.store.postgres.turn import key_of
 
 _numbers = itertools.count()
 
@@ -38,7 +37,7 @@ class Made:
 
     def journal(self):
         """Return a journal with a connection of its own."""
-        return self.backend().journal(self.uuid)
+        return journal_of(self.backend(), self.uuid)
 
     def lines(self):
         """Return the lines of the journal, read without hoptim."""
@@ -69,7 +68,7 @@ class Held:
             f"host=127.0.0.1 port={made.server.port} user=postgres dbname=postgres",
             application_name="somebody", autocommit=True,
         )  # fmt: skip
-        self._session.execute(f"SELECT pg_advisory_lock({key_of(f'study {made.uuid}')})".encode())
+        self._session.execute(f"SELECT pg_advisory_lock({made.journal()._turn.key})".encode())
 
     def let_go(self):
         self._session.close()
@@ -148,6 +147,11 @@ def _end(*ends: socket.socket) -> None:
         with suppress(OSError):
             each.shutdown(socket.SHUT_RDWR)
         each.close()
+
+
+def journal_of(backend, uuid):
+    """The journal of a backend."""
+    return backend.records(uuid, None).journal
 
 
 def read(journal):

@@ -13,6 +13,7 @@ from hoptim.errors import ArgumentError, CheckpointError, MissingExtra, StoreErr
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.draft import Draft
 from hoptim.store.published import Published
+from hoptim.store.remote import trouble
 from hoptim.store.remote.bucket import Bucket
 from hoptim.store.remote.cache import Cache
 from hoptim.store.remote.objects import Objects
@@ -252,6 +253,46 @@ def test_a_checkpoint_that_is_dropped_while_it_is_read_is_said_to_be_gone(remote
         elsewhere.fetch(found, elsewhere)
     with pytest.raises(CheckpointError, match="went while it was read"):
         remote.is_unchanged(found)
+
+
+def test_a_download_that_ended_early_is_begun_again(remote, elsewhere, monkeypatch, caplog):
+    """Whether or not the library says so; the copy is whole."""
+    found, kind = published(remote), type(fsspec.filesystem("memory"))
+    real, cut = kind.get_file, [1, 2]
+
+    def get_file(self, key, path):
+        real(self, key, path)
+        if cut:
+            os.truncate(path, cut.pop())
+
+    monkeypatch.setattr(kind, "get_file", get_file)
+    monkeypatch.setattr(trouble, "FIRST_PAUSE", 0.0)
+    assert Path(elsewhere.fetch(found, elsewhere)).read_text() == "weights"
+    assert caplog.text.count("It is tried again") == 2
+
+
+@pytest.mark.parametrize("save", [saving("weights"), save_folder])
+def test_two_may_download_at_once(remote, elsewhere, url, monkeypatch, save):
+    """Whoever comes second finds the copy of the first, and both may use it."""
+    found, real = published(remote, save=save), Objects.get
+    second = RemoteCheckpoints(url, UUID, cache=elsewhere.cache)
+
+    def get(self, key, path, size):
+        if self is elsewhere.bucket._objects:
+            second.fetch(found, second)
+        real(self, key, path, size)
+
+    monkeypatch.setattr(Objects, "get", get)
+    elsewhere.fetch(found, elsewhere)
+    assert elsewhere.cache.has(found)
+    assert sorted(os.listdir(elsewhere.cache.folder)) == [found.name, f"{found.name}.lock"]
+
+
+def test_a_machine_without_a_place_for_drafts_says_so(url, tmp_path):
+    """As where the home folder cannot be written."""
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(StoreError, match="Could not make"):
+        RemoteCheckpoints(url, UUID, cache=Cache(tmp_path / "cache")).draft(Draft.new(3, 17))
 
 
 def test_names_that_lead_elsewhere_are_not_written(remote, monkeypatch, tmp_path):

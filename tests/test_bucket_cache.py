@@ -144,5 +144,5 @@ def test_the_cache_is_where_caches_are(monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/var/caches")
     assert Cache.default_folder("uuid") == Path("/var/caches/hoptim/uuid")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
-    monkeypatch.setenv("HOME", "/home/me")
-    assert Cache.default_folder("uuid") == Path("/home/me/.cache/hoptim/uuid")
+    monkeypatch.setenv("HOME", "/srv/me")
+    assert Cache.default_folder("uuid") == Path("/srv/me/.cache/hoptim/uuid")

@@ -123,8 +123,9 @@ def test_what_is_published_comes_back(remote, elsewhere, proxy, save):
     assert (sum(each.stat().st_size for each in files), len(files)) == (found.size, found.files)
     in_parts = any("partNumber=3" in path for _, path in proxy.seen)
     assert in_parts == ((found.size or 0) > 2 * PART)
+    assert elsewhere.bucket.names() == {found.name}
     remote.drop([found.name])
-    assert not elsewhere.is_there(found.name)
+    assert not elsewhere.is_there(found.name)  # looked up anew, whatever was listed before
     assert remote.bucket.names() == remote.bucket.uploading() == set()
 
 
@@ -204,7 +205,8 @@ def test_a_bucket_that_is_gone_does_not_look_like_lost_checkpoints(remote, serve
     """Else all of a study's checkpoints would be recorded as lost; and credentials may be missing, too."""
     found = published(remote)
     server.restart()
-    for look in (remote.is_there, remote.bucket.remove):
+    objects = remote.bucket._objects
+    for look in (remote.is_there, remote.bucket.remove, objects.remove, objects.digest):
         with pytest.raises(StoreError, match="no such bucket"):
             look(found.name)
     with pytest.raises(StoreError, match="no such bucket"):

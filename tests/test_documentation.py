@@ -24,7 +24,7 @@ READ = [  # alone, from top to bottom; recipes and scripts have tests of their o
     name
     for name, path in PAGES.items()
     if path.parent == DOCS
-    and name not in ("tutorial.md", "own-script.md")
+    and name not in ("tutorial.md", "own-script.md", "database.md")
     and any(b.language != "text" for b in blocks(path.read_text()))
 ]
 API = (DOCS / "api.md").read_text()

@@ -47,8 +47,10 @@ MAY_SEE = {  # room, a folder or a file at the top: the rooms that it may import
     "study": GROUND | {
         "trial", "options", "start", "stopping", "space", "optimizers", "analysis", "session", "store",
     },
-    "forking": GROUND | {"_files", "options", "space", "optimizers", "session", "store", "study"},
     "copying": GROUND | {"options", "session", "store", "study"},
+    "forking": GROUND | {
+        "_files", "options", "space", "optimizers", "session", "store", "study", "copying",
+    },
     "reevaluation": GROUND | {"trial", "analysis", "session", "store", "study"},
     "remote": GROUND | {"_files", "trial", "options", "session", "store", "study"},
     "testing": GROUND | {"space", "optimizers", "store"},

@@ -119,21 +119,31 @@ def test_who_waits_without_limit_logs_the_holder(made, monkeypatch, caplog):
     assert ops(made.journal()) == ["create", "x"]
 
 
-def test_an_interrupted_wait_leaves_the_line(made):
-    """Ctrl-C ends a wait for the lock, also on the server, and the lock can be taken afterwards."""
+def stop(number, frame):
+    raise EOFError
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGUSR1, EOFError)]
+)
+def test_an_interrupted_wait_leaves_the_line(made, number, error):
+    """A signal ends a wait for the lock, also on the server, and the lock can be taken afterwards."""
     journal, main = made.journal(), threading.main_thread().ident
     assert main is not None
 
     def interrupt():
         wait_until(made.waiting)
-        signal.pthread_kill(main, signal.SIGINT)
+        signal.pthread_kill(main, number)
 
+    signal.signal(signal.SIGUSR1, stop)
     with Held(made):
         thread = threading.Thread(target=interrupt)
         thread.start()
-        with pytest.raises(KeyboardInterrupt), journal.hold(None):
+        began = time.monotonic()
+        with pytest.raises(error), journal.hold(None):
             pass
         thread.join()
+        assert time.monotonic() - began < 15.0  # not when the test has to be ended
         wait_until(lambda: not made.waiting())
     append(journal, "x")
 

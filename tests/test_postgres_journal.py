@@ -80,7 +80,7 @@ def test_a_block_that_fails_adds_nothing(made):
         read(journal)
         journal.append([{"op": "x"}])
         raise KeyError
-    assert len(made.lines()) == 1
+    assert (len(made.lines()), journal.count) == (1, 0)
     assert read(journal)[0]
     append(journal, "y")
     assert ops(made.journal()) == ["create", "y"]
@@ -252,3 +252,14 @@ def test_a_child_does_not_keep_the_session_of_its_killed_parent(made):
     finally:
         os.kill(child, 9)
     wait_until(lambda: not made.waiting())
+
+
+def test_a_journal_that_nobody_has_is_closed(made):
+    """Sessions end with the objects that they are of, and do not pile up on the server."""
+    backend, count = made.backend(), "SELECT count(*) FROM pg_stat_activity WHERE datname IS NOT NULL"
+    backend.signs("workers").names()
+    before = made.server.ask(count)
+    for _ in range(3):
+        append(made.journal(), "x")
+    wait_until(lambda: made.server.ask(count) == before)
+    assert backend.signs("workers").names() == []

@@ -13,7 +13,7 @@ pytest.importorskip("psycopg")
 
 from hoptim.store.postgres import signs as module
 from tests import postgres_cluster
-from tests.postgres_studies import Held, Made, Proxy, append, read
+from tests.postgres_studies import Held, Made, Proxy, append, journal_of, read
 
 pytestmark = pytest.mark.postgres
 
@@ -68,7 +68,7 @@ def test_a_sign_is_away_once_the_hold_is_durable(made):
     """What is taken away in a hold is away with its records, and stays if they do not get there."""
     backend = made.backend()
     journal, mine, others = (
-        backend.journal(made.uuid),
+        journal_of(backend, made.uuid),
         backend.signs("workers"),
         made.backend().signs("workers"),
     )
@@ -94,7 +94,7 @@ def test_another_thread_takes_its_signs_away_by_itself(made):
     backend = made.backend()
     mine = backend.signs("workers")
     mine.show(["a"], b"")
-    with backend.journal(made.uuid).hold(None):
+    with journal_of(backend, made.uuid).hold(None):
         thread = threading.Thread(target=mine.hide, args=(["a"],))
         thread.start()
         thread.join()
@@ -106,7 +106,7 @@ def test_beats_wait_for_no_lock(made):
     backend = made.backend()
     mine = backend.signs("workers")
     mine.show(["a"], b"")
-    thread = threading.Thread(target=append, args=(backend.journal(made.uuid), "x"))
+    thread = threading.Thread(target=append, args=(journal_of(backend, made.uuid), "x"))
     with Held(made):
         thread.start()
         while not made.waiting():

@@ -13,11 +13,7 @@ from hoptim.cli.output import print_json
 @click.command()
 @options.place
 @click.argument("new", metavar="NEW", type=options.PLACE)
-@click.option(
-    "--checkpoints",
-    metavar="URL",
-    help="Object storage for the new checkpoints. Default: the directory.",
-)
+@options.checkpoints
 @options.single_host
 @options.as_json
 def copy(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,7 +14,7 @@ from hoptim.cli.output import print_json
 
 @click.command()
 @options.place
-@click.argument("new", metavar="NEW", type=options.FOLDER)
+@click.argument("new", metavar="NEW", type=options.PLACE)
 @click.option(
     "--at-step", type=int, metavar="N",
     help="Step whose generation to begin with. Default: the last that all members finished.",
@@ -29,20 +29,18 @@ from hoptim.cli.output import print_json
     help="Trials of each member, the first included. Default: up to DIR's last.",
 )
 @click.option("--seed", type=int, metavar="N", help="Seed of the new study. Default: the old one's plus 1.")
+@options.checkpoints
 @options.single_host
 @options.as_json
 def fork(
-    place: options.Place, new: Path, at_step: int | None, size: int | None, steps: int | None,
-    seed: int | None, single_host: bool, as_json: bool,
-) -> None:  # fmt: skip
+    place: options.Place, new: options.Place, single_host: bool, as_json: bool, **settings: Any
+) -> None:
     """Make a study in NEW that begins with a generation of DIR.
 
     Settings that are not given stay as they were, and DIR is not changed. Another space, optimizer or
     objective needs hoptim.fork in Python.
     """
-    study = hoptim.fork(
-        place, new, at_step=at_step, size=size, steps=steps, seed=seed, single_host=single_host
-    )
+    study = hoptim.fork(place, new, single_host=single_host, **settings)
     if as_json:
         print_json({"path": study.path, "size": study.size, "steps": study.steps, "seed": study.seed})
     else:

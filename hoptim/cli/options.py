@@ -60,6 +60,9 @@ trial = click.option(
     "--trial", type=int, metavar="N", help="Number of the trial. Default: best of the members' latest."
 )
 
+checkpoints = click.option(
+    "--checkpoints", metavar="URL", help="Object storage for the new checkpoints. Default: the directory."
+)
 every = click.option(
     "--every", type=SECONDS, default=2.0, metavar="S", show_default=True,
     help="Seconds between two looks; each reads only new records.",

@@ -93,6 +93,10 @@ class Objective(NamedTuple):
         """
         if not trial.healthy or trial.worker == GIVEN:
             return trial
-        value = value_of(old.present.finished(trial, old.store.state.saved))
+        shown, saved = old.present.finished(trial, old.store.state.saved), old.store.state.saved
+        if trial.number in saved:
+            path = old.store.checkpoints.fetch(saved[trial.number], old)
+            shown = replace(shown, checkpoint=path)
+        value = value_of(shown)
         plain = number_of(f"The value that values= gives to trial {trial.number}", value)
         return replace(trial, value=plain, valued=True)

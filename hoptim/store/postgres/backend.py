@@ -51,7 +51,7 @@ class PostgresBackend:
         self._address, self._asked = address, bucket
         self._noted: str | None = None
         self._pending = Pending()
-        self._line = SharedLine(address)
+        self._line = SharedLine.of(address)
 
     @property
     def path(self) -> str:

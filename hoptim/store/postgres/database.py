@@ -34,13 +34,20 @@ SELECT set_config('synchronous_commit', 'on', false)
     WHERE current_setting('synchronous_commit') IN ('off', 'local');"""
 
 T = TypeVar("T")
+_shared: weakref.WeakValueDictionary[tuple[int, str, str], Database] = weakref.WeakValueDictionary()
 _jitter = random.Random()  # of its own: the user's draws stay theirs
 
 
 class _Box:
-    """What a process has open."""
+    """What a process has open; it refers to no `Database`, so that one is collected, and closes it."""
 
     connection: psycopg.Connection | None = None
+    told = 0
+
+    def note(self, payload: str) -> None:
+        """Note what a notification says."""
+        if payload.isdecimal():
+            self.told = max(self.told, int(payload))
 
 
 class Database:
@@ -52,20 +59,36 @@ class Database:
 
     Attributes:
         address: Address of a study on the server.
-        told: Largest number that a notification carried.
     """
 
     def __init__(self, address: Address, channel: str = "") -> None:
         self.address, self._channel = address, channel
-        self.told = 0
         self._box = _Box()
         _boxes.append(self._box)
         weakref.finalize(self, _forget, self._box)
+
+    @classmethod
+    def of(cls, address: Address, channel: str) -> Database:
+        """Return the connection that all studies opened in this process at an address have in common.
+
+        A script that opens a study again and again would run out of connections: a study refers to itself,
+        so that it goes only when garbage is collected.
+
+        Args:
+            address: Address of a study on the server.
+            channel: Name of the notifications to listen to, an identifier.
+        """
+        return _shared.setdefault((os.getpid(), address.url, channel), cls(address, channel))
 
     @property
     def name(self) -> str:
         """Return the address, for messages."""
         return self.address.url
+
+    @property
+    def told(self) -> int:
+        """Return the largest number that a notification carried, 0 before the first one."""
+        return self._box.told
 
     def run(self, statements: str, *parameters: Any) -> list[Rows]:
         """Run some statements in one round trip, and return the rows of each.
@@ -101,7 +124,8 @@ class Database:
             with signals_allowed():
                 connection = _connected(self.address)
             self._box.connection = connection
-            connection.add_notify_handler(lambda notify: self._note(notify.payload))
+            note = self._box.note
+            connection.add_notify_handler(lambda notify: note(notify.payload))
             try:
                 connection.execute(_SETUP.encode())
                 if self._channel:
@@ -124,7 +148,7 @@ class Database:
                     break
                 pgconn.consume_input()
             while notify := pgconn.notifies():
-                self._note(notify.extra.decode())
+                self._box.note(notify.extra.decode())
             return pgconn.socket
         except (psycopg.Error, OSError):
             self.drop()
@@ -173,10 +197,6 @@ class Database:
             connection.execute(b"ROLLBACK")
         except psycopg.Error:
             self.drop()
-
-    def _note(self, payload: str) -> None:
-        if payload.isdecimal():
-            self.told = max(self.told, int(payload))
 
 
 def _connected(address: Address) -> psycopg.Connection:

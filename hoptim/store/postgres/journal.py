@@ -54,7 +54,7 @@ class PostgresJournal:
     def _start(self) -> None:
         self._pid = os.getpid()
         self._turn = Turn.of(self._address, f"study {self._address.study} {self._uuid}")
-        self._database = Database(self._address, channel_of(self._study))
+        self._database = Database.of(self._address, channel_of(self._study))
         self._hold: Hold | None = None
         self.forget()
 

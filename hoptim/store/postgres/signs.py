@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -34,6 +35,7 @@ _HIDE = f"DELETE FROM hoptim_sign WHERE {_HERE} AND name = ANY(%s)"
 _NAMES = f"SELECT name FROM hoptim_sign WHERE {_HERE} ORDER BY name"
 
 T = TypeVar("T")
+_lines: weakref.WeakValueDictionary[tuple[int, str], SharedLine] = weakref.WeakValueDictionary()
 
 
 class PostgresSigns:
@@ -81,7 +83,7 @@ class PostgresSigns:
 
 
 class SharedLine:
-    """A connection that the threads of a process take turns with, each for one message.
+    """A connection that the threads of a process take turns with, each for one message; see `of`.
 
     Args:
         address: Address of the study.
@@ -94,6 +96,11 @@ class SharedLine:
         self.address = address
         self._database = Database(address)
         self._start()
+
+    @classmethod
+    def of(cls, address: Address) -> SharedLine:
+        """Return the one for this process and an address."""
+        return _lines.setdefault((os.getpid(), address.url), cls(address))
 
     def _start(self) -> None:
         self._pid = os.getpid()

@@ -101,8 +101,11 @@ class Bucket:
                         f"in {published.files} with {published.sha256}. hoptim did not change it; restore "
                         "it from a copy."
                     )
-                if not (draft.is_dir() and target.is_dir()):  # else another process was first
+                try:
                     os.rename(draft, target)
+                except OSError:
+                    if not target.is_dir():  # else another process was first
+                        raise
         finally:
             try_to_remove(draft)
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hoptim._files import close_read, make_folder
+from hoptim._files import close_read, explained, make_folder
 from hoptim.errors import ArgumentError, StoreError
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.draft import Draft, claim_of
@@ -126,14 +126,14 @@ class RemoteCheckpoints(Checkpoints):
 
     def draft(self, draft: Draft) -> Path:
         """Return the path of a draft, on this machine."""
-        make_folder(self._folder.study, parents=True)
+        self._make_work()
         return super().draft(draft)
 
     def scratch(self, number: int) -> Path:
         """Return the private folder of a trial, made when first asked for."""
         if self._shared is not None:
             return self._shared.scratch(number)
-        make_folder(self._folder.study, parents=True)
+        self._make_work()
         return super().scratch(number)
 
     def publish(self, draft: Draft) -> Published:
@@ -228,6 +228,10 @@ class RemoteCheckpoints(Checkpoints):
             self.drop([name for name in self.bucket.names() if claim_of(name, self._study) in lost])
             cut = [name for name in self.bucket.uploading() if claim_of(name, self._study) in lost]
             self.bucket.abort(cut)
+
+    def _make_work(self) -> None:
+        with explained("make", self._folder.study):
+            make_folder(self._folder.study, parents=True)
 
     def _new_name(self, draft: Draft) -> str:
         """Return a draft's name, or a new one where an earlier tell has that, maybe recorded."""
