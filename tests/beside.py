@@ -18,7 +18,9 @@ from typing import Any
 
 import hoptim
 from tests.builders import loss, wait_until
-from tests.herd import Notes, Window, is_whole, opened, save
+from tests.herd import Window, is_whole, opened, save
+from tests.notes import Notes
+from tests.place import Directory
 
 _SHARE = 4  # looks and forks take one part in so many of a process's time
 _DIES = 0.15  # of the copies, in the middle of saving
@@ -29,12 +31,12 @@ class Beside:
     """So many lookers, forkers and twice-tellers, none of which is ever killed or stopped.
 
     Args:
-        folder: Folder of the herd.
+        place: Where the study is.
         options: Options of the chaos.
     """
 
-    def __init__(self, folder: Path, options: argparse.Namespace) -> None:
-        self.study, self.folder, self.options = folder / "study", folder / "beside", options
+    def __init__(self, place: Directory, options: argparse.Namespace) -> None:
+        self.place, self.folder, self.options = place, place.folder / "beside", options
         self._pids: list[int] = []
         self.folder.mkdir()
 
@@ -111,7 +113,7 @@ def look(beside: Beside, note: Notes) -> None:
     most = 0
     while beside.goes_on or not most:
         began = time.monotonic()
-        if (seen := _loaded(beside.study)) is not None:
+        if (seen := _loaded(beside.place)) is not None:
             seen.status()
             seen.results()
             trials, report = seen.trials, seen.check()
@@ -129,9 +131,9 @@ def fork(beside: Beside, note: Notes) -> None:
     new, forked = beside.folder / f"fork-{os.getpid()}", False
     while beside.goes_on or not forked:
         began = time.monotonic()
-        if _loaded(beside.study) is not None:
+        if _loaded(beside.place) is not None:
             try:
-                hoptim.fork(beside.study, new)
+                hoptim.fork(beside.place.path, new)
             except hoptim.ArgumentError as error:
                 note("not forked", str(error))
             else:
@@ -148,7 +150,7 @@ def fork(beside: Beside, note: Notes) -> None:
 def tell_twice(beside: Beside, note: Notes) -> None:
     """Let two processes tell each trial at once, the same value or another, until the study is done."""
     options, rng, window = beside.options, random.Random(os.getpid()), Window()
-    made = opened(beside.study, options, window)
+    made = opened(beside.place, options, window)
     while (trial := made.ask()) is not None:
         window.step, value = trial.step, loss(trial)
         values = [value, value + rng.randrange(2)]
@@ -190,9 +192,9 @@ def _save(path: str, number: int, dies: bool) -> None:
     save(path, number)
 
 
-def _loaded(folder: Path) -> hoptim.Study | None:
+def _loaded(place: Directory) -> hoptim.Study | None:
     with suppress(hoptim.ArgumentError):  # it is about to be made
-        return hoptim.load(folder)
+        return hoptim.load(place.path)
     return None
 
 
@@ -202,9 +204,9 @@ def _require_whole(seen: hoptim.Study, number: int, note: Notes) -> None:
     saved = store.state.saved.get(number)
     if saved is None:
         return
-    path = store.checkpoints.path(saved.name)
+    path = Path(store.checkpoints.path(saved.name).removeprefix("file://"))
     try:
-        whole = is_whole(Path(path), number)
+        whole = is_whole(path, number)
     except OSError:
         whole = False
     if not whole and number in store.refresh().saved:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import hoptim
-from hoptim.store import hot_state, line_format, snapshot, study_file
+from hoptim.store import hot_state, line_format, snapshot
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
 from tests import reader
@@ -76,15 +76,16 @@ def named(number: int, token: int) -> dict[str, Any]:
     return {"checkpoint": {"name": f"{number}.{token}-0123abcd", "size": 3, "files": 1}}
 
 
-def recompute(path: Path | str) -> int:
-    """Check each proposal of a journal against its prefix alone; how many there were."""
+def recompute(path: Path | str, journal: Path | None = None) -> int:
+    """Check each proposal of a study's journal against its prefix alone; how many there were."""
     study = hoptim.load(path)
-    found = study_file.read(Path(path))
+    assert study._session.backend is not None
+    found = study._session.backend.read()
     assert found is not None
     names = list(study.space.dimensions)
     state = State(StudyShape(study.size, found.steps, study.seed, study._session.config.sign, names))
     proposals = 0
-    for record in records(path):
+    for record in records(path) if journal is None else reader.read(journal):
         if record["op"] == "ask" and "member" in record:
             again = study._session.propose(state, record["member"], record["trial"])
             assert {name: record.get(name) for name in again} == again
@@ -146,6 +147,15 @@ def run(script: str, *arguments: object, **environment: str) -> subprocess.Popen
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )
+
+
+def chaos(*flags: str, **sizes: object) -> dict[str, Any]:
+    """What `tests/chaos.py` reports with some options, which is that nothing is wrong."""
+    words = [word for name, size in sizes.items() for word in (f"--{name}", size)]
+    out, errors = run("chaos.py", *flags, *words).communicate(timeout=280)
+    report: dict[str, Any] = json.loads(out)
+    assert report["wrong"] == [], errors
+    return report
 
 
 def redirected(words: Iterable[object], to: str = "", **how: Any) -> subprocess.CompletedProcess[str]:

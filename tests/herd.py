@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import signal
@@ -17,46 +16,12 @@ import filelock  # noqa: F401 - before the fork, so that no worker has to import
 import pytest
 
 import hoptim
-from hoptim.store.liveness import Watch
 from hoptim.store.process_identity import ProcessIdentity
 from tests.builders import loss, snapshot_often, study
+from tests.notes import Notes, observe
+from tests.place import Directory
 
 _AGAIN = 0.5  # seconds at most that a trial takes which was interrupted before
-
-
-class Notes:
-    """What a worker saw, one line at a time, each whole whenever the worker is killed."""
-
-    def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-
-    def __call__(self, *fields: object) -> None:
-        os.write(self._fd, json.dumps(fields).encode() + b"\n")
-
-    @staticmethod
-    def read(path: Path) -> list[list[Any]]:
-        """All lines of one worker."""
-        return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def observe(note: Notes) -> None:
-    """Note when this process gave a sign of life, and when it took another for dead."""
-    utime, is_dead = os.utime, Watch.is_dead
-
-    def noted_utime(path: Any, *arguments: Any, **named: Any) -> None:
-        began = time.time()
-        utime(path, *arguments, **named)
-        note("beat", Path(path).name, began, time.time())
-
-    def noted_is_dead(self: Watch, name: str) -> bool:
-        began = time.time()
-        dead = is_dead(self, name)
-        if dead:
-            note("dead", name, began, time.time())
-        return dead
-
-    os.utime = noted_utime
-    Watch.is_dead = noted_is_dead  # type: ignore[method-assign]
 
 
 def save(path: str, number: int) -> None:
@@ -104,19 +69,19 @@ class Window:
         return trial.step >= self.step - 2
 
 
-def opened(folder: Path, options: argparse.Namespace, keep: Window) -> hoptim.Study:
+def opened(place: Directory, options: argparse.Namespace, keep: Window) -> hoptim.Study:
     """The study of a herd; without forks beside it keeps as little as ever."""
     return study(
-        folder, size=options.members, steps=options.steps, lease=options.lease, max_interruptions=10**9,
-        keep=keep if options.beside else None,
+        place.path, size=options.members, steps=options.steps, lease=options.lease,
+        max_interruptions=10**9, keep=keep if options.beside else None, checkpoints=place.bucket,
     )  # fmt: skip
 
 
-def work(folder: Path, note: Notes, options: argparse.Namespace) -> None:
+def work(place: Directory, note: Notes, options: argparse.Namespace) -> None:
     """Train until all is done, noting what was acknowledged and what was lost."""
     snapshot_often(pytest.MonkeyPatch(), 50)
     window = Window()
-    made = opened(folder, options, window)
+    made = opened(place, options, window)
     rng = random.Random(os.getpid())
     note("open")
     for trial in made:
@@ -152,6 +117,7 @@ class Herd:
     """The worker processes.
 
     Attributes:
+        place: Where the study is.
         live: Serial number of each living worker, by pid.
         stopped: Until when each stopped one sleeps, by pid.
         kills: When which serial number was killed.
@@ -160,8 +126,8 @@ class Herd:
         count: How many there have been.
     """
 
-    def __init__(self, folder: Path, options: argparse.Namespace) -> None:
-        self.study, self.notes, self.options = folder / "study", folder / "notes", options
+    def __init__(self, place: Directory, options: argparse.Namespace) -> None:
+        self.place, self.notes, self.options = place, place.folder / "notes", options
         self.live: dict[int, int] = {}
         self.stopped: dict[int, float] = {}
         self.kills: dict[int, float] = {}
@@ -178,10 +144,11 @@ class Herd:
             status = 1
             try:
                 note = Notes(self.notes / str(self.count))
-                observe(note)
+                observe(note, self.place)
                 if self.is_elsewhere(self.count):
                     ProcessIdentity.mine = ProcessIdentity.of_parent  # type: ignore[method-assign]
-                work(self.study, note, self.options)
+                    os.environ["XDG_CACHE_HOME"] = str(self.place.folder / f"cache-{self.count}")
+                work(self.place, note, self.options)
                 status = 0
             except BaseException:
                 traceback.print_exc()
@@ -209,7 +176,7 @@ class Herd:
             self._ended(pid, status)
             return
         self.stopped[pid] = time.time() + seconds
-        self.stops.append((seconds, holds_lock(self.study, pid)))
+        self.stops.append((seconds, self.place.is_held_by(pid)))
 
     def resume(self) -> None:
         """Wake those whose time has come."""
@@ -232,14 +199,3 @@ class Herd:
         del self.live[pid]
         self.stopped.pop(pid, None)
         self.crashed += status != 0
-
-
-def holds_lock(study: Path, pid: int) -> bool:
-    """Whether a process has a lock of the study, so that all others wait for it."""
-    try:
-        own = {str((study / name).stat().st_ino) for name in ("queue", "lock")}
-        lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
-    except OSError:
-        return False
-    held = [line[5].rpartition(":")[2] for line in lines if line[1] != "->" and line[4] == str(pid)]
-    return not own.isdisjoint(held)

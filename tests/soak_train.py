@@ -20,7 +20,8 @@ import hoptim
 from hoptim.store.process_identity import ProcessIdentity
 from tests.builders import study
 from tests.full_disk import FULL
-from tests.herd import Notes, load_parent, save
+from tests.herd import load_parent, save
+from tests.notes import Notes
 
 _ENDS = 0.1  # of the times that a worker meets the full disk
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tests import reader
-from tests.herd import Notes, broken
+from tests.herd import broken
+from tests.notes import Notes
 from tests.soak_train import value_of
 
 Record = dict[str, Any]

@@ -234,6 +234,15 @@ def test_a_dropped_checkpoint_is_gone(remote, elsewhere, save):
         elsewhere.fetch(found, elsewhere)
 
 
+def test_a_dropped_folder_leaves_no_empty_ones_on_a_disk(tmp_path):
+    """Where a bucket is a folder, all folders of a checkpoint go with its files, those of others stay."""
+    remote = RemoteCheckpoints(f"file://{tmp_path}/bucket", UUID, cache=Cache(tmp_path / "cache"))
+    found, other = published(remote, save=save_folder), published(remote, 4, 18, save=save_folder)
+    remote.drop([found.name])
+    assert os.listdir(tmp_path / "bucket" / UUID) == [other.name]
+    assert remote.is_unchanged(other)
+
+
 def test_a_checkpoint_that_is_dropped_while_it_is_read_is_said_to_be_gone(remote, elsewhere, monkeypatch):
     """That is no trouble of the service, so it is not tried again."""
     found = published(remote)

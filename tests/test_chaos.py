@@ -20,7 +20,7 @@ from hoptim.store.draft import Draft
 from hoptim.store.process_identity import ProcessIdentity
 from hoptim.store.published import Published
 from tests import reader
-from tests.builders import ROOT, acknowledged, append, loss, records, run, saving, study, wait_until
+from tests.builders import ROOT, acknowledged, append, chaos, loss, records, run, saving, study, wait_until
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="deaths are proven by /proc")
 
@@ -232,18 +232,9 @@ def test_a_pid_of_another_namespace_proves_nothing(place):
     assert made.ask(timeout=60).number == 0
 
 
-def report_of(**sizes):
-    """What the chaos of some sizes reports, in which nothing is wrong."""
-    chaos = run("chaos.py", *(word for name, size in sizes.items() for word in (f"--{name}", size)))
-    out, errors = chaos.communicate(timeout=280)
-    report = json.loads(out)
-    assert report["wrong"] == [], errors
-    return report
-
-
 def test_sixteen_workers_under_random_kills_and_stops_keep_every_promise():
     """No step lost or doubled, no checkpoint broken or left, no claim or life misjudged."""
-    report = report_of(workers=16, members=16, steps=40, faults=30, lease=0.7, seed=1)
+    report = chaos(workers=16, members=16, steps=40, faults=30, lease=0.7, seed=1)
     assert (report["steps"], report["recomputed"]) == (16 * 41, 16 * 41)
     assert report["kills"] + report["stops"] == 30
     assert min(report["kills"], report["stops"]) >= 7
@@ -251,7 +242,7 @@ def test_sixteen_workers_under_random_kills_and_stops_keep_every_promise():
 
 def test_lookers_forks_and_twice_tellers_beside_workers_under_kills_and_stops():
     """Looks and forks find whole checkpoints; of a trial told by two, one value is recorded and kept."""
-    report = report_of(workers=4, members=6, steps=25, faults=8, lease=0.5, beside=1)
+    report = chaos(workers=4, members=6, steps=25, faults=8, lease=0.5, beside=1)
     assert {"looked", "forked", "twice", "told", "refused"} <= report["beside"].keys()
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.builders import ROOT, append, named, study
-from tests.herd import Notes, save
+from tests.herd import save
+from tests.notes import Notes
 from tests.small_disk import may_mount
 from tests.soak_train import value_of
 from tests.soak_verdict import judge

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import hoptim
@@ -14,7 +11,9 @@ from hoptim.store.liveness import LEASES_OF_THE_LIVING
 from tests import reader
 from tests.beside import Beside
 from tests.builders import loss, recompute
-from tests.herd import Herd, Notes, broken
+from tests.herd import Herd, broken
+from tests.notes import Notes
+from tests.place import Directory
 
 _EVERY = 0.02  # seconds between two looks into checkpoints
 
@@ -39,21 +38,13 @@ class Sampler:
         self.over = -(10**9)
         options = herd.options
         self.bound = _most_kept(options) + 2 * options.workers + 3 * options.beside
-        self._herd, self._offset, self._next = herd, 0, 0.0
+        self._herd, self._next = herd, 0.0
         self._left: list[int] = []  # per kill since the last start, how many workers there had been
         self._kills = 0
 
     def look(self) -> None:
         """Look once."""
-        try:
-            with (self._herd.study / "journal.jsonl").open("rb") as journal:
-                journal.seek(self._offset)
-                new = journal.read()
-        except FileNotFoundError:
-            return
-        end = new.rfind(b"\n") + 1
-        self.told += new.count(b'"op":"tell"', 0, end)
-        self._offset += end
+        self.told += self._herd.place.new_tells()
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _EVERY
             self._count()
@@ -66,10 +57,7 @@ class Sampler:
             started = [n for n in herd.live.values() if n > self._left[0] and self._has_asked(n)]
             self._left = [n for n in self._left if n >= max(started, default=0)]
         signals_allowed = len(self._left) + len(herd.stopped)
-        try:
-            files = len(os.listdir(herd.study / "checkpoints"))
-        except FileNotFoundError:
-            return
+        files = len(herd.place.saved())
         self.most = max(self.most, files)
         if not signals_allowed:
             self.most_quiet = max(self.most_quiet, files)
@@ -84,31 +72,33 @@ class Sampler:
 
 def judge(herd: Herd, beside: Beside, sampler: Sampler, done: bool) -> dict[str, Any]:
     """A report; `wrong` is empty when the study kept all promises and was done in time."""
-    records = reader.read(herd.study / "journal.jsonl")
+    place, journal = herd.place, herd.place.journal()
+    records = reader.read(journal)
     notes = {n: Notes.read(herd.notes / str(n)) for n in range(1, herd.count + 1)}
     said = [line for lines in notes.values() for line in lines] + beside.said()
     told = [(number, value) for kind, number, _, value in _of(said, "told")]
-    wrong, places = reader.judge(herd.study / "journal.jsonl", told)
+    wrong, places = reader.judge(journal, told)
     options = herd.options
     if places != [(m, s) for m in range(options.members) for s in range(options.steps)]:
         wrong.append(f"{len(places)} of {options.members * options.steps} steps were done")
     wrong += [f"{herd.crashed} workers ended with an error"] * bool(herd.crashed)
-    wrong += _lost(records, said, herd.study) + _dead(herd, notes) + _kept(records, _most_kept(options))
-    wrong += _left(records, herd.study) if done else [f"not done after {options.limit} s"]
-    wrong += beside.wrong(records) + broken(records, herd.study / "checkpoints")
+    wrong += _lost(records, said, place.saved()) + _dead(herd, notes) + _kept(records, _most_kept(options))
+    wrong += _left(records, place) if done else [f"not done after {options.limit} s"]
+    wrong += beside.wrong(records) + broken(records, place.checkpoints)
     wrong += [f"{sampler.over} files too many in checkpoints/"] * (sampler.over > 0)
     twice = {number: values for _, number, _, values in _of(said, "twice")}
-    for trial in hoptim.load(herd.study).trials:
+    for trial in hoptim.load(place.path).trials:
         if trial.value not in (loss(trial), *twice.get(trial.number, ())):  # type: ignore[arg-type]
             wrong.append(f"the value of trial {trial.number} is not that of its params")
     stalls = [seconds for seconds, held in herd.stops if held]
     ops = Counter(record["op"] for record in records)
     return {
         "wrong": wrong, "steps": len(places), "records": len(records), "acknowledged": len(told),
-        "recomputed": recompute(herd.study), "lost": len(_of(said, "lost")), "reclaims": ops["reclaim"],
+        "recomputed": recompute(place.path, journal), "lost": len(_of(said, "lost")),
+        "reclaims": ops["reclaim"],
         "files": {"most": sampler.most, "when quiet": sampler.most_quiet, "bound": sampler.bound},
         "stalls": {"stopped holders": len(stalls), "seconds": round(sum(stalls), 1)},
-        "torn": len(list(herd.study.glob("*.torn-*"))), "beside": beside.counts(),
+        "torn": len(list(journal.parent.glob("*.torn-*"))), "beside": beside.counts(),
     }  # fmt: skip
 
 
@@ -116,7 +106,7 @@ def _of(said: list[list[Any]], kind: str) -> list[list[Any]]:
     return [line for line in said if line[0] == kind]
 
 
-def _lost(records: list[dict[str, Any]], said: list[list[Any]], study: Path) -> list[str]:
+def _lost(records: list[dict[str, Any]], said: list[list[Any]], saved: set[str]) -> list[str]:
     """Each lost claim was taken back and never told; each acknowledged one was told."""
     taken = {r["token"] for r in records if r["op"] == "reclaim"}
     ended = {r["token"] for r in records if r["op"] == "tell"}
@@ -124,7 +114,7 @@ def _lost(records: list[dict[str, Any]], said: list[list[Any]], study: Path) -> 
     for _, number, token in _of(said, "lost"):
         if token not in taken or token in ended:
             wrong.append(f"claim {token} of trial {number} was refused though nobody took it back")
-        if list((study / "checkpoints").glob(f"{number}.{token}-*")):
+        if any(name.startswith(f"{number}.{token}-") for name in saved):
             wrong.append(f"the checkpoint of the lost claim {token} is published")
     wrong += [f"claim {t} was acknowledged, not told" for _, _, t, _ in _of(said, "told") if t not in ended]
     return wrong
@@ -176,7 +166,7 @@ def _kept(records: list[dict[str, Any]], most: int) -> list[str]:
     return wrong
 
 
-def _left(records: list[dict[str, Any]], study: Path) -> list[str]:
+def _left(records: list[dict[str, Any]], place: Directory) -> list[str]:
     """After one more start and a clean end nothing is there but what the records name.
 
     The file of a killed worker stays where nobody can prove its death.
@@ -184,7 +174,7 @@ def _left(records: list[dict[str, Any]], study: Path) -> list[str]:
     dropped = {number for record in records for number in record.get("drops", ())}
     told = [record for record in records if record["op"] == "tell"]
     named = {r["checkpoint"]["name"] for r in told if r["trial"] not in dropped}
-    found = set(os.listdir(study / "checkpoints"))
+    found = place.saved()
     wrong = [f"checkpoints/ has {sorted(found - named)} too much, {sorted(named - found)} too little"]
-    left = [path.name for path in (study / "workers").iterdir() if json.loads(path.read_text())["boot"]]
+    left = [name for name, about in place.signs().items() if about["boot"]]
     return wrong * (found != named) + [f"workers/ has {name}" for name in left]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
 
 from hoptim.errors import ArgumentError, CheckpointError, MissingExtra
@@ -16,6 +16,7 @@ from hoptim.store.remote.content import BLOCK, digest_of_stream
 T = TypeVar("T")
 
 _S3 = ("s3", "s3a")
+_DISK = ("file", "local")
 
 
 class Upload(NamedTuple):
@@ -101,8 +102,16 @@ class Objects:
         self._try("copy to", key, trouble.TRANSFER, copied)
 
     def remove(self, key: str) -> None:
-        """Remove an object; nothing there is fine."""
-        self._try("remove", key, trouble.LOOK, _unless_gone(lambda fs, top: fs.rm_file(f"{top}/{key}")))
+        """Remove an object, and on a disk the folders that it leaves empty; nothing there is fine."""
+
+        def removed(fs: Any, top: str) -> None:
+            fs.rm_file(f"{top}/{key}")
+            if self.place.protocol in _DISK:
+                with suppress(OSError):  # something else is in it
+                    for folder in PurePosixPath(key).parents[:-1]:
+                        os.rmdir(f"{top}/{folder}")
+
+        self._try("remove", key, trouble.LOOK, _unless_gone(removed))
 
     def uploads(self) -> list[Upload]:
         """Return the uploads in parts that have not ended, where the service has such; 1000 at most."""
@@ -133,7 +142,7 @@ class Objects:
         if process not in self._made:
             import fsspec
 
-            options = {"auto_mkdir": True} if self.place.protocol in ("file", "local") else {}
+            options = {"auto_mkdir": True} if self.place.protocol in _DISK else {}
             made = fsspec.url_to_fs(
                 self.place.url, use_listings_cache=False, skip_instance_cache=True, **options
             )
