@@ -41,6 +41,7 @@ class _Box:
     """What a process has open."""
 
     connection: psycopg.Connection | None = None
+    listens = False
 
 
 class Database:
@@ -48,16 +49,14 @@ class Database:
 
     Args:
         address: Address of a study on the server.
-        channel: Name of the notifications to listen to, an identifier. Default: "", none.
 
     Attributes:
         address: Address of a study on the server.
         told: Largest number that a notification carried.
     """
 
-    def __init__(self, address: Address, channel: str = "") -> None:
-        self.address, self._channel = address, channel
-        self.told = 0
+    def __init__(self, address: Address) -> None:
+        self.address, self.told = address, 0
         self._box = _Box()
         _boxes.append(self._box)
         weakref.finalize(self, _forget, self._box)
@@ -100,16 +99,37 @@ class Database:
         if (connection := self._box.connection) is None:
             with signals_allowed():
                 connection = _connected(self.address)
-            self._box.connection = connection
+            self._box.connection, self._box.listens = connection, False
             connection.add_notify_handler(lambda notify: self._note(notify.payload))
             try:
                 connection.execute(_SETUP.encode())
-                if self._channel:
-                    connection.execute(f"LISTEN {self._channel}".encode())
             except BaseException:
                 self.drop()
                 raise
         return connection
+
+    def listen(self, channel: str, last: str, *parameters: Any) -> None:
+        """Listen to notifications; `told` then is up to date, whatever was said before.
+
+        Each of them wakes all sessions that listen, and the server keeps those that are not read: so nobody
+        should listen who does not wait.
+
+        Args:
+            channel: Name of the notifications, an identifier.
+            last: Statement with one row, the number that the last one of them carried.
+            parameters: Its parameters.
+        """
+        if self.fileno() is None or not self._box.listens:
+            found = self.run(f"BEGIN; LISTEN {channel}; COMMIT; {last}", *parameters)
+            self.told = max(self.told, found[-1][0][0])
+            self._box.listens = True
+
+    def unlisten(self) -> None:
+        """Listen to nothing any more."""
+        if self._box.connection is not None and self._box.listens:
+            with suppress(psycopg.Error):  # it listens no longer than its connection
+                self.run("UNLISTEN *")
+            self._box.listens = False
 
     def fileno(self) -> int | None:
         """Take in what the server has sent by itself; return the descriptor to wait on, None if cut off."""

@@ -16,6 +16,7 @@ from hoptim.store.postgres.pending import Pending
 from hoptim.store.postgres.schema import STUDY, channel_of
 from hoptim.store.postgres.turn import Turn
 
+_SHOWN = f"SELECT 1 FROM hoptim_sign WHERE study = {STUDY} AND kind = %s AND name = %s"
 _FROM = f"SELECT n, line FROM hoptim_record WHERE study = {STUDY} AND n >= %s ORDER BY n LIMIT 2"
 
 
@@ -48,12 +49,17 @@ class Hold:
             patience: Time to wait for another holder, and for a server that is away.
             query: Statement and its parameters.
         """
-        database = self._database
-        rows = database.retried(
-            "take the lock of", lambda: self._turn.begin(database, patience, *query), patience
+        database, (statement, *parameters), watched = self._database, query, self._pending.watched
+        if watched is not None:
+            statement = f"{statement}; {_SHOWN}"
+            parameters += [*self._study, *watched]
+        rows, *shown = database.retried(
+            "take the lock of",
+            lambda: self._turn.begin(database, patience, statement, *parameters),
+            patience,
         )
         self._ahead = query, rows
-        self._pending.begin()
+        self._pending.begin(bool(shown[0]) if shown else None)
 
     def rows(self, *query: Any) -> Rows:
         """Return the rows of a query within the hold.
@@ -168,7 +174,7 @@ class Hold:
 
     def _record_once(self) -> None:
         number, _ = self._before
-        rows = self._turn.begin(self._database, Patience(None), _FROM, *self._study, number)
+        (rows,) = self._turn.begin(self._database, Patience(None), _FROM, *self._study, number)
         if rows == [self._before]:
             self._commit()
             return
