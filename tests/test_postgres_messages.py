@@ -86,7 +86,7 @@ def test_a_tell_and_the_next_ask_are_two_messages(study, sent):
         sent.clear()
         trial.tell(0.0)
         trial = next(trials)
-        assert [len(sent), sent[0][:5], sent[1][-6:]] == [2, "BEGIN", "COMMIT"]
+        assert [len(sent), sent[0][:5], sent[1][:6]] == [2, "BEGIN", "INSERT"]
 
 
 def test_a_worker_whose_sign_was_taken_away_claims_nothing(study, url):
@@ -167,6 +167,34 @@ def test_who_does_not_wait_hears_nothing(made):
     append(other)
     journal._database.run("SELECT 1")  # would bring a notification along
     assert journal._database.told == told == journal.count - 1
+
+
+def test_studies_of_one_server_do_not_wait_for_each_other(made, sent):
+    """Transactions that notify end one after the other, so records are committed before theirs begins."""
+    append(records(made()))
+    before, _, behind = sent[-1].partition("pg_notify")
+    assert (before.count("COMMIT"), behind.count("COMMIT")) == (1, 1)
+    assert before.index("INSERT") < before.index("COMMIT") < before.index("synchronous_commit = off")
+
+
+def test_a_notification_that_is_refused_undoes_nothing(made, monkeypatch):
+    """A server whose queue of notifications is full has recorded what came before them, once."""
+    import psycopg
+
+    journal, run = records(made()), Database.run
+
+    def full(database, statements, *parameters):
+        found = run(database, statements, *parameters)
+        if "pg_notify" in statements:
+            raise psycopg.errors.ProgramLimitExceeded("too many notifications in the NOTIFY queue")
+        return found
+
+    monkeypatch.setattr(Database, "run", full)
+    append(journal, 2)
+    append(journal)
+    found = []
+    records(made()).read(lambda void, new: found.extend(new))
+    assert [record["op"] for record in found] == ["create", "x", "x", "x"]
 
 
 def test_what_came_before_it_listened_ends_a_wait(made):

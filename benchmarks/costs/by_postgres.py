@@ -13,7 +13,7 @@ from costs.by_hoptim import ENDLESS
 from hoptim import Float, Study
 from hoptim.store.postgres import journal  # noqa: F401 - as filelock
 
-_LINE = "x" * 400  # a tell and the next ask are two lines of about 200 bytes
+_LINE = "x" * 350  # a tell and the next ask are two lines of together as many bytes
 _SETUP = """\
 CREATE TABLE IF NOT EXISTS bare (study bigint, n bigint, line text NOT NULL, PRIMARY KEY (study, n))"""
 _BEGIN = """\
@@ -23,7 +23,7 @@ _END = "INSERT INTO bare VALUES (%s, %s, %s); COMMIT"
 
 
 def commit(folder: Path, server: str) -> Iterator[None]:
-    """Commit 400 bytes under an advisory lock in two messages: the least that a decision can cost."""
+    """Commit 350 bytes under an advisory lock in two messages: the least that a decision can cost."""
     study = zlib.crc32(folder.name.encode())
     connection = psycopg.connect(
         server, autocommit=True, prepare_threshold=None, cursor_factory=psycopg.ClientCursor
