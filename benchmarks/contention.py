@@ -33,20 +33,20 @@ from peers.environments import ENVIRONMENTS
 
 from hoptim.benchmarks.tables import aligned
 
-_HEAD = ("commits/s", "CPU ms", "p50 ms", "p99 ms", "max ms", "rate / bare", "p99 / bare", "max / bare")
+HEAD = ("commits/s", "CPU ms", "p50 ms", "p99 ms", "max ms", "rate / bare", "p99 / bare", "max / bare")
 JOURNAL = "journal"
 _ENDLESS = 10**6  # steps, more than any run gets done
 _MILLI = 1e3
 
 
 def contended(runs: Mapping[str, Sequence[Run]]) -> list[list[str]]:
-    """Return a row for each way: medians, and ratios to the bare loop."""
-    rows = []
+    """Return a row for each way: medians, and ratios to the first, which is the bare loop."""
+    rows, bare_runs = [], next(iter(runs.values()))
     for name, found in runs.items():
         figures = [(run.rate, run.cpu, run.p50, run.p99, run.longest) for run in found]
         rate, cpu, *waits = map(statistics.median, zip(*figures, strict=True))
         medians = [f"{rate:.0f}", f"{_MILLI * cpu:.3f}", *(f"{_MILLI * wait:.2f}" for wait in waits)]
-        pairs = [*zip(found, runs[BARE.name], strict=True)]
+        pairs = [*zip(found, bare_runs, strict=True)]
         ratios = [
             spread([run.rate / bare.rate for run, bare in pairs]),
             spread([run.p99 / bare.p99 for run, bare in pairs]),
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 task = Task(processes, asked.seconds, think=think * 1e-6)
                 runs = alternate(servers, task, asked.rounds, asked.folder)
                 print(f"\n{processes} processes, {think:g} us of think time")
-                print(aligned([["", *_HEAD], *contended(runs)]), compared(runs), sep="\n", flush=True)
+                print(aligned([["", *HEAD], *contended(runs)]), compared(runs), sep="\n", flush=True)
             if asked.trial:
                 task = Task(processes, 5 * asked.seconds, trial=asked.trial)
                 runs = alternate(servers, task, asked.rounds, asked.folder)

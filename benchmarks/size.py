@@ -117,15 +117,13 @@ def show_fit(costs: Costs, done: dict[Job, Measured]) -> None:
         print(f"{job.workers:10}{job.trial:11g}" + "".join(f"{1e3 * seconds:15.1f}" for seconds in found))
 
 
-def show_most(storage: Storage, costs: Costs) -> None:
+def show_most(name: str, costs: Costs) -> None:
     """Print how many workers may share a study: usually, after a stall, and if nothing were read before."""
     for trial in _TRIALS:
         late = costs._replace(late=1.0)
         cases = ((costs, False), (costs, True), (late, False))
         found = [most_workers(of, trial, share, _LIMIT, now) for of, now in cases for share in _SHARES]
-        print(
-            f"{storage.name:11}{trial:9g}" + "".join(f"{n:11}{'+' if n == _LIMIT else ' '}" for n in found)
-        )
+        print(f"{name:11}{trial:9g}" + "".join(f"{n:11}{'+' if n == _LIMIT else ' '}" for n in found))
 
 
 def idle_calls(members: int) -> float:
@@ -172,7 +170,7 @@ def main() -> None:
     print("\nmost workers whose decisions take at most 1 % and 10 % of their time (+: or more)")
     print("              trial s  usually                 after a stall           all read within the hold")
     for each, fitted in costs.items():
-        show_most(each, fitted)
+        show_most(each.name, fitted)
     print("\nfile calls per second of a worker that waits for a trial")
     for members in (8, 32, 128):
         print(f"{members:5} members: {idle_calls(members):6.0f}", flush=True)

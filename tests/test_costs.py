@@ -10,7 +10,7 @@ import contention
 import pytest
 import table_3
 import tell_and_ask
-from costs.fleet import BARE, Fleet, Way, add_options, alternate, studies
+from costs.fleet import BARE, Fleet, Way, add_options, alternate, fleets, studies
 from costs.machine import ROOT, header, spread
 from costs.server import Run, Task
 
@@ -109,6 +109,15 @@ def test_contended_rates_are_compared_within_their_round():
     assert contention.shares(runs())[0][1] == "50.00 (50.00 .. 50.00)"
 
 
+def test_the_first_way_is_what_the_others_are_compared_with(tmp_path):
+    """In a database that is another loop, which runs before and after each round as the bare loop does."""
+    with fleets([BARE], Way("bare round", "by_bare.commit")) as servers:
+        found = alternate(servers, Task(operations=3), 1, tmp_path)
+    assert {name: len(each) for name, each in found.items()} == {"bare round": 1, "bare loop": 1}
+    rows = contention.contended({"bare round": [RUN], "bare loop": [replace(RUN, rate=25.0)]})
+    assert [row[-3][:4] for row in rows] == ["1.00", "0.25"]
+
+
 def test_one_process_is_compared_with_two_rounds_of_the_bare_loop():
     """A tell and an ask of 4 ms are half of two rounds of 4 ms each, and as long as two of 2 ms."""
     row = tell_and_ask.durable(runs(hoptim=1.0))[2]
@@ -131,6 +140,34 @@ def test_contention_is_measured(tmp_path, capsys):
     found = cells(capsys)
     assert {"bare loop", "journal", "hoptim"} <= found.keys()
     assert len(found["hoptim"]) == 2  # of the last table, of trials
+
+
+@pytest.mark.postgres
+def test_decisions_in_a_database_are_measured(capsys):
+    """Two processes without and with trials, for a moment, in a server with connections for them."""
+    pytest.importorskip("psycopg")
+    import postgres
+
+    short = ["--processes", "2", "--think", "0", "--seconds", "0.05", "--rounds", "1", "--trial", "0.01"]
+    postgres.main(short)
+    printed = capsys.readouterr().out
+    assert printed.startswith("python benchmarks/postgres.py --processes 2")
+    assert "fsync on, synchronous_commit on, max_connections 24" in printed
+    assert [printed.count(f"\n{way}  ") for way in ("bare round", "PostgreSQL", "directory ")] == [2, 2, 2]
+
+
+@pytest.mark.postgres
+def test_the_size_in_a_database_is_modelled(capsys, monkeypatch):
+    """A few decisions give the costs of all, and a server that is farther away carries no more workers."""
+    pytest.importorskip("psycopg")
+    import postgres_size
+
+    monkeypatch.setattr(postgres_size, "_TRIALS", (10.0,))
+    monkeypatch.setattr(postgres_size, "_SIZES", (1, 10))
+    monkeypatch.setattr("size._TRIALS", (10.0,))
+    postgres_size.main(["--rounds", "15"])
+    near, far = (line.split() for line in capsys.readouterr().out.splitlines()[-2:])
+    assert int(near[2].strip("+")) >= int(far[3].strip("+"))
 
 
 def test_telling_and_asking_are_measured(tmp_path, capsys, monkeypatch):

@@ -79,10 +79,10 @@ class Fleet:
 
 
 @contextlib.contextmanager
-def fleets(ways: Sequence[Way]) -> Iterator[list[Fleet]]:
+def fleets(ways: Sequence[Way], bare: Way = BARE) -> Iterator[list[Fleet]]:
     """Yield the servers of the bare loop and of some ways, in this order."""
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(Fleet(way)) for way in (BARE, *ways)]
+        yield [stack.enter_context(Fleet(way)) for way in (bare, *ways)]
 
 
 def alternate(servers: Sequence[Fleet], task: Task, rounds: int, folder: Path) -> dict[str, list[Run]]:
@@ -98,7 +98,7 @@ def alternate(servers: Sequence[Fleet], task: Task, rounds: int, folder: Path) -
         for server in others:
             runs[server.way.name].append(server.run(task, folder))
         after = bare.run(task, folder)
-        runs[BARE.name].append(before.mean(after))
+        runs[bare.way.name].append(before.mean(after))
         before = after
     return runs
 

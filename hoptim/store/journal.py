@@ -36,11 +36,12 @@ class FileJournal:
         single_host: True if all processes run on this machine, see `StudyLock.of`. Default: False.
     """
 
+    is_behind = True  # a read costs little
+
     def __init__(self, folder: Path, uuid: str, single_host: bool = False) -> None:
         self.path = folder / JOURNAL
         self._name, self._folder = str(self.path), str(folder)
-        self._uuid = uuid
-        self._pid = os.getpid()
+        self._uuid, self._pid = uuid, os.getpid()
         self._single_host = single_host
         self._lock = StudyLock.of(folder, single_host)
         self._reserve = Reserve(folder)

@@ -28,6 +28,10 @@ class Journal(Protocol):
     def count(self) -> int:
         """Return the number of records that have been read or appended."""
 
+    @property
+    def is_behind(self) -> bool:
+        """Return whether a read before a hold spares others more than it costs this process."""
+
     def read(self, take: Take) -> None:
         """Hand over what is new since the last read, in portions.
 
@@ -95,6 +99,11 @@ class MemoryJournal:
     def count(self) -> int:
         """Implement `Journal.count`."""
         return self._known
+
+    @property
+    def is_behind(self) -> bool:
+        """Implement `Journal.is_behind`: nobody else writes."""
+        return False
 
     def read(self, take: Take) -> None:
         """Implement `Journal.read`."""

@@ -79,7 +79,7 @@ class Transactions:
             timeout: Seconds to wait for the lock; None waits on.
         """
         with signals_deferred():
-            if self._watch is not None:  # else in memory, where nobody else writes
+            if self._journal.is_behind:
                 patience = Patience(timeout)
                 with self._journal.alone(timeout):
                     self._catch_up_ahead()

@@ -100,7 +100,7 @@ class PostgresBackend:
 
         def attempt() -> StudyFile:
             schema.ensure(database)
-            if turn.begin(database, ENDLESS, _FIND, self._address.study):
+            if turn.begin(database, ENDLESS, _FIND, self._address.study)[0]:
                 database.run("ROLLBACK")
                 return self._read(database) or settings
             lines[:] = lines or first_lines(settings, data, begin)

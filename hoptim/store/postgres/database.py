@@ -43,6 +43,7 @@ class _Box:
 
     connection: psycopg.Connection | None = None
     told = 0
+    listens = False
 
     def note(self, payload: str) -> None:
         """Note what a notification says."""
@@ -55,20 +56,19 @@ class Database:
 
     Args:
         address: Address of a study on the server.
-        channel: Name of the notifications to listen to, an identifier. Default: "", none.
 
     Attributes:
         address: Address of a study on the server.
     """
 
-    def __init__(self, address: Address, channel: str = "") -> None:
-        self.address, self._channel = address, channel
+    def __init__(self, address: Address) -> None:
+        self.address = address
         self._box = _Box()
         _boxes.append(self._box)
         weakref.finalize(self, _forget, self._box)
 
     @classmethod
-    def of(cls, address: Address, channel: str) -> Database:
+    def of(cls, address: Address, study: str) -> Database:
         """Return the connection that all studies opened in this process at an address have in common.
 
         A script that opens a study again and again would run out of connections: a study refers to itself,
@@ -76,9 +76,9 @@ class Database:
 
         Args:
             address: Address of a study on the server.
-            channel: Name of the notifications to listen to, an identifier.
+            study: Identifier of the study.
         """
-        return _shared.setdefault((os.getpid(), address.url, channel), cls(address, channel))
+        return _shared.setdefault((os.getpid(), address.url, study), cls(address))
 
     @property
     def name(self) -> str:
@@ -123,17 +123,38 @@ class Database:
         if (connection := self._box.connection) is None:
             with signals_allowed():
                 connection = _connected(self.address)
-            self._box.connection = connection
+            self._box.connection, self._box.listens = connection, False
             note = self._box.note
             connection.add_notify_handler(lambda notify: note(notify.payload))
             try:
                 connection.execute(_SETUP.encode())
-                if self._channel:
-                    connection.execute(f"LISTEN {self._channel}".encode())
             except BaseException:
                 self.drop()
                 raise
         return connection
+
+    def listen(self, channel: str, last: str, *parameters: Any) -> None:
+        """Listen to notifications; `told` then is up to date, whatever was said before.
+
+        Each of them wakes all sessions that listen, and the server keeps those that are not read: so nobody
+        should listen who does not wait.
+
+        Args:
+            channel: Name of the notifications, an identifier.
+            last: Statement with one row, the number that the last one of them carried.
+            parameters: Its parameters.
+        """
+        if self.fileno() is None or not self._box.listens:
+            found = self.run(f"BEGIN; LISTEN {channel}; COMMIT; {last}", *parameters)
+            self._box.told = max(self._box.told, found[-1][0][0])
+            self._box.listens = True
+
+    def unlisten(self) -> None:
+        """Listen to nothing any more."""
+        if self._box.connection is not None and self._box.listens:
+            with suppress(psycopg.Error):  # it listens no longer than its connection
+                self.run("UNLISTEN *")
+            self._box.listens = False
 
     def fileno(self) -> int | None:
         """Take in what the server has sent by itself; return the descriptor to wait on, None if cut off."""

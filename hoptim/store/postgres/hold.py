@@ -16,13 +16,18 @@ from hoptim.store.postgres.pending import Pending
 from hoptim.store.postgres.schema import STUDY, channel_of
 from hoptim.store.postgres.turn import Turn
 
+_SHOWN = f"SELECT 1 FROM hoptim_sign WHERE study = {STUDY} AND kind = %s AND name = %s"
+# On its own and without an fsync: until a transaction that notifies has ended, no other one of the server
+# that notifies can commit, of whatever study.
+_NOTIFY = "; BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_notify(%s, %s); COMMIT"
+_FULL = "54000"  # code of notifications that nobody takes in
 _FROM = f"SELECT n, line FROM hoptim_record WHERE study = {STUDY} AND n >= %s ORDER BY n LIMIT 2"
 
 
 class Hold:
     """One hold of a study's lock, and what is added in it.
 
-    All is sent at its end, in one message: rows, signs to take away, a notification, and the commit.
+    All is sent at its end, in one message: rows, signs to take away, the commit, and a notification.
 
     Args:
         database: Connection that it is made on.
@@ -48,12 +53,17 @@ class Hold:
             patience: Time to wait for another holder, and for a server that is away.
             query: Statement and its parameters.
         """
-        database = self._database
-        rows = database.retried(
-            "take the lock of", lambda: self._turn.begin(database, patience, *query), patience
+        database, (statement, *parameters), watched = self._database, query, self._pending.watched
+        if watched is not None:
+            statement = f"{statement}; {_SHOWN}"
+            parameters += [*self._study, *watched]
+        rows, *shown = database.retried(
+            "take the lock of",
+            lambda: self._turn.begin(database, patience, statement, *parameters),
+            patience,
         )
         self._ahead = query, rows
-        self._pending.begin()
+        self._pending.begin(bool(shown[0]) if shown else None)
 
     def rows(self, *query: Any) -> Rows:
         """Return the rows of a query within the hold.
@@ -113,7 +123,7 @@ class Hold:
         except UniqueViolation as error:
             raise self._cut_off() from error
         except psycopg.Error as error:
-            if not is_away(error):
+            if not is_away(error) and error.sqlstate != _FULL:
                 raise explained(error, "record in", self._database.name) from error
             self._find_out()
 
@@ -144,10 +154,11 @@ class Hold:
         for kind, name in sorted(self._pending.hidden):
             statements += f"DELETE FROM hoptim_sign WHERE study = {STUDY} AND kind = %s AND name = %s; "
             parameters += [*self._study, kind, name]
+        statements += "COMMIT"
         if self.lines:
-            statements += "SELECT pg_notify(%s, %s); "
+            statements += _NOTIFY
             parameters += [channel_of(self._study), str(first + len(self.lines))]
-        self._database.run(statements + "COMMIT", *parameters)
+        self._database.run(statements, *parameters)
 
     def _find_out(self) -> None:
         """Find out what became of a commit whose answer was lost, and commit again if it was none.
@@ -168,7 +179,7 @@ class Hold:
 
     def _record_once(self) -> None:
         number, _ = self._before
-        rows = self._turn.begin(self._database, Patience(None), _FROM, *self._study, number)
+        (rows,) = self._turn.begin(self._database, Patience(None), _FROM, *self._study, number)
         if rows == [self._before]:
             self._commit()
             return

@@ -29,6 +29,8 @@ from hoptim.store.postgres.rows import PORTION, is_cut_short, put_back, refuse_d
 from hoptim.store.postgres.schema import STUDY, channel_of
 from hoptim.store.postgres.turn import Turn
 
+_COUNT = f"SELECT coalesce(max(n) + 1, 0) FROM hoptim_record WHERE study = {STUDY}"
+_FEW = 16  # records that are read within a hold as fast as a round trip before it takes
 _SLICE = 1.0  # seconds between two looks at a connection that another thread may have replaced
 
 
@@ -54,7 +56,7 @@ class PostgresJournal:
     def _start(self) -> None:
         self._pid = os.getpid()
         self._turn = Turn.of(self._address, f"study {self._address.study} {self._uuid}")
-        self._database = Database.of(self._address, channel_of(self._study))
+        self._database = Database.of(self._address, self._uuid)
         self._hold: Hold | None = None
         self.forget()
 
@@ -62,6 +64,7 @@ class PostgresJournal:
         """Implement `Journal.forget`."""
         self._at = Cursor(line_format.start(self._uuid))  # what is before it has been handed over
         self._void = self._anew = True
+        self._pace: tuple[int, float, float] | None = None  # records, moment; records of others a second
 
     @property
     def mutex(self) -> threading.RLock:
@@ -77,6 +80,15 @@ class PostgresJournal:
     def count(self) -> int:
         """Implement `Journal.count`."""
         return self._at.n
+
+    @property
+    def is_behind(self) -> bool:
+        """Implement `Journal.is_behind`: a read is a round trip, and a hold reads a few by the way."""
+        with self._own().mutex:
+            if self._pace is None:
+                return True
+            _, ended, rate = self._pace
+            return rate * (time.monotonic() - ended) > _FEW
 
     def read(self, take: Take) -> None:
         """Implement `Journal.read`."""
@@ -94,12 +106,14 @@ class PostgresJournal:
         _signals.defer(signal.SIGINT)
         patience, turn = Patience(timeout), self._own()
         with signals_deferred(), turn.taken(patience):
+            self._database.unlisten()
             hold = Hold(self._database, turn, self._study, self._pending)
             try:
                 hold.begin(patience, PORTION, *self._study, max(0, self._at.n - 1))
                 self._hold = hold
                 yield
                 hold.end()
+                self._note_pace(len(hold.lines))
             except BaseException:
                 hold.give_up()
                 if hold.lines:
@@ -109,6 +123,14 @@ class PostgresJournal:
                 self._hold = None
             if hold.lines:
                 self._mine = self._at.n - 1, hold.lines[-1]
+
+    def _note_pace(self, own: int) -> None:
+        """Note how many records others appended between the last hold and the end of this one."""
+        now, rate = time.monotonic(), 0.0
+        if self._pace is not None:
+            n, ended, _ = self._pace
+            rate = (self._at.n - own - n) / max(now - ended, 1e-6)
+        self._pace = self._at.n, now, rate
 
     def append(self, records: Sequence[Record]) -> None:
         """Implement `Journal.append`."""
@@ -124,22 +146,19 @@ class PostgresJournal:
             if not mutex.acquire(timeout=left):
                 return
             try:
-                if (fd := self._database.fileno()) is None:
-                    self._open(patience)  # what was said before is missed, so the caller should look
-                    return
+                self._database.listen(channel_of(self._study), _COUNT, *self._study)
                 if self._database.told > self._at.n:
                     return
+                fd = self._database.fileno()
+            except psycopg.Error:  # said by the next read
+                time.sleep(patience.within(_SLICE) or 0.0)
+                return
             finally:
                 mutex.release()
-            poll = select.poll()
-            poll.register(fd, select.POLLIN)
-            poll.poll(1000 * min(left, _SLICE))
-
-    def _open(self, patience: Patience) -> None:
-        try:
-            self._database.open()
-        except psycopg.Error:  # said by the next read
-            time.sleep(patience.within(_SLICE) or 0.0)
+            if fd is not None:
+                poll = select.poll()
+                poll.register(fd, select.POLLIN)
+                poll.poll(1000 * min(left, _SLICE))
 
     def _own(self) -> Turn:
         """Return this process's turn; a forked child gets its own and starts from the front."""

@@ -68,8 +68,9 @@ class PostgresSigns:
         return int(found[-1][0][0])
 
     def is_shown(self, name: str) -> bool:
-        """Return whether a sign of this process is still there, and was not taken away by another one."""
-        return self.look(name) is not None
+        """Implement `Signs.is_shown`; a hold brings the answer along for the sign that it is asked for."""
+        known = self._pending.is_shown(self._kind, name)
+        return self.look(name) is not None if known is None else known
 
     def look(self, name: str) -> Sign | None:
         """Implement `Signs.look`."""

@@ -77,17 +77,17 @@ class Turn:
         finally:
             self.mutex.release()
 
-    def begin(self, database: Database, patience: Patience, then: str, *parameters: Any) -> Rows:
-        """Begin a transaction that has the lock, in one round trip with a statement; signals act meanwhile.
+    def begin(self, database: Database, patience: Patience, then: str, *parameters: Any) -> list[Rows]:
+        """Begin a transaction that has the lock, in one round trip with more; signals act meanwhile.
 
         Args:
             database: Connection to begin it on.
             patience: Time to wait for another holder.
-            then: Statement that is run under the lock.
-            parameters: Its parameters.
+            then: Statements that are run under the lock.
+            parameters: Their parameters.
 
         Returns:
-            Rows of the statement.
+            Rows of each of those statements.
 
         Raises:
             LockTimeout: Another one still holds it.
@@ -95,18 +95,20 @@ class Turn:
         """
         for quiet in (True, False):
             limit = patience.within(_QUIET) if quiet else patience.left
-            text = (
-                f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
-                f"SET LOCAL lock_timeout = {0 if limit is None else max(1, math.ceil(1000 * limit))}; "
-                f"SELECT pg_advisory_xact_lock({self.key}); SET LOCAL lock_timeout = 0; {then}"
+            first = (
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+                f"SET LOCAL lock_timeout = {0 if limit is None else max(1, math.ceil(1000 * limit))}",
+                f"SELECT pg_advisory_xact_lock({self.key})",
+                "SET LOCAL lock_timeout = 0",
             )
+            text = "; ".join((*first, then))
             try:
                 with signals_allowed():
                     if quiet:
-                        return database.run_afresh(text, *parameters)[-1]
+                        return database.run_afresh(text, *parameters)[len(first) :]
                     self._logger.every = _LOG_EVERY
                     with self._logger:
-                        return database.run_afresh(text, *parameters)[-1]
+                        return database.run_afresh(text, *parameters)[len(first) :]
             except LockNotAvailable:
                 if patience.left == 0.0:
                     break
