@@ -16,6 +16,7 @@ from hoptim.errors import HoldLost, LockTimeout, OptimizerError, StoreError
 pytest.importorskip("psycopg")
 
 from hoptim.store.postgres import turn
+from hoptim.store.postgres.database import Database
 from tests.builders import wait_until
 from tests.postgres_studies import Held, Made, Proxy, append, ops, read
 
@@ -100,6 +101,7 @@ def test_a_timeout_names_the_holder(made):
 def test_holders_name_process_and_host(made, monkeypatch):
     """A holder of hoptim's is named by its pid and host, to one that waits in another process."""
     monkeypatch.setattr(turn.Turn, "of", lambda address, what: turn.Turn(address, turn.key_of(what)))
+    monkeypatch.setattr(Database, "of", lambda address, _: Database(address))
     name = f"hoptim {os.getpid()}@{os.uname().nodename}"[:63]
     with made.journal().hold(None), pytest.raises(LockTimeout, match=name), made.journal().hold(0.0):
         pass

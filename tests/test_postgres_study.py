@@ -32,6 +32,14 @@ def bucket(tmp_path):
     return f"file://{tmp_path}/bucket"
 
 
+@pytest.fixture
+def database(server):
+    """The URL of a database in which there is nothing yet."""
+    name = f"d{os.urandom(4).hex()}"
+    server.ask(f"CREATE DATABASE {name}")
+    return server.url("", database=name).partition("?")[0]
+
+
 def save(path):
     Path(path).write_bytes(b"weights")
 
@@ -141,22 +149,31 @@ def test_commands_look_at_it(place, bucket, tmp_path, capsys):
         assert main([words[0], place, *words[1:]]) == 0, words
         out = capsys.readouterr().out
         assert out, words
-    assert main(["ls", place.partition("?")[0]]) == 0
-    assert place.partition("study=")[2] in capsys.readouterr().out
     report.write(hoptim.load(place), tmp_path / "r.html")
     assert main(["export-checkpoint", place, "--best", "-o", str(tmp_path / "best")]) == 0
     assert (tmp_path / "best").read_bytes() == b"weights"
 
 
-def test_the_dashboard_shows_a_database(server, place, bucket, tmp_path):
+def test_a_database_is_listed(database, bucket, tmp_path, capsys):
+    """All its studies, by name; the one that a fork began with is not one of them."""
+    assert main(["ls", database]) == 0
+    assert "There is no study in" in capsys.readouterr().err
+    trained(f"{database}?study=a/b c", bucket)
+    hoptim.fork(f"{database}?study=a/b c", f"{database}?study=d", steps=2, checkpoints=bucket)
+    assert main(["ls", database, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == ["a/b c", "d"]
+    assert hoptim.load(rows[0]["path"]).done
+
+
+def test_the_dashboard_shows_a_database(database, bucket, tmp_path):
     """All studies of a database beside those of a folder, and one alone by its own URL."""
     studies = pytest.importorskip("hoptim.dashboard.studies", reason="hoptim[dashboard] is not installed")
+    place = f"{database}?study=there"
     trained(place, bucket)
     trained(tmp_path / "runs" / "here", None)
-    name = place.partition("study=")[2]
-    both = studies.Studies([place.partition("?")[0], tmp_path / "runs"])
-    rows = {row["name"]: row["finished"] for row in both.list()["rows"]}
-    assert (rows[name], rows["here"]) == (9, 9)
+    both = studies.Studies([database, tmp_path / "runs"])
+    assert {row["name"]: row["finished"] for row in both.list()["rows"]} == {"there": 9, "here": 9}
     assert both.only is None
     assert studies.Studies([place]).only is not None
     assert studies.Studies([place]).only.page() is not None
