@@ -185,6 +185,21 @@ def test_a_holder_that_stalled_behind_its_append_is_fenced(made):
     assert read(journal)[0]
 
 
+@pytest.mark.parametrize("hidden", [True, False])
+def test_a_holder_that_adds_nothing_and_was_cut_off_says_so(made, hidden):
+    """Nothing that was decided without the lock passes for having been decided under it."""
+    backend = made.backend()
+    journal, signs = backend.records(made.uuid, None).journal, backend.signs("workers")
+    signs.show(["sign"], b"{}")
+    with pytest.raises(HoldLost), journal.hold(None):
+        if hidden:
+            signs.hide(["sign"])
+        made.cut_sessions()
+    assert signs.names() == ["sign"]
+    append(journal, "x")
+    assert ops(made.journal()) == ["create", "x"]
+
+
 def test_a_reading_holder_that_was_cut_off_says_so(made):
     """Nothing that is read without the lock passes for having been read under it."""
     journal = made.journal()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -13,12 +16,23 @@ from hoptim.errors import StoreError, StudyDamaged
 
 pytest.importorskip("psycopg")
 
+from hoptim.store.liveness import Watch
 from hoptim.store.postgres import database
 from tests import postgres_cluster
-from tests.builders import wait_until
+from tests.builders import ROOT, study, wait_until
 from tests.postgres_studies import Held, Made, append, ops, read
 
 pytestmark = pytest.mark.postgres
+
+SAVING = """
+import os, signal, sys, hoptim
+trial = hoptim.load(sys.argv[1]).ask()
+trial.draft.write_text("half")
+with open(sys.argv[2] + ".new", "w") as file:
+    file.write(str(trial.draft))
+os.rename(sys.argv[2] + ".new", sys.argv[2])
+signal.pause()
+"""
 
 
 @pytest.fixture
@@ -39,6 +53,33 @@ def test_every_acknowledged_record_survives_a_crash(own):
         own.server.start()
         append(other, f"y{i}")
     assert ops(own.journal()) == ["create", "x0", "y0", "x1", "y1", "x2", "y2"]
+
+
+def test_who_joins_while_the_server_crashes_removes_no_drafts_of_others(own, tmp_path, monkeypatch):
+    """Others claim and save once the lock is lost; what was looked for in that hold is looked for again."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made = study(own.server.url("joined"), size=2, checkpoints=f"file://{tmp_path}/bucket")
+    draft, remove_idle, others = tmp_path / "draft", Watch.remove_idle, []
+
+    def overtaken(watch, busy):
+        monkeypatch.setattr(Watch, "remove_idle", remove_idle)
+        own.server.kill()
+        own.server.start()
+        others.append(
+            subprocess.Popen([sys.executable, "-c", SAVING, str(made.path), str(draft)], cwd=ROOT)
+        )
+        wait_until(draft.exists)
+        remove_idle(watch, busy)
+
+    monkeypatch.setattr(Watch, "remove_idle", overtaken)
+    try:
+        assert made.ask().number == 1
+        assert Path(draft.read_text()).exists()
+    finally:
+        others[0].kill()
+        others[0].wait()
+    shown = own.server.ask("SELECT name FROM hoptim_sign WHERE kind = 'workers'")
+    assert len(shown) == 2
 
 
 def test_a_restart_ends_no_wait_for_the_lock(own, caplog):

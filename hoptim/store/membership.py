@@ -49,9 +49,13 @@ class Membership:
             if worker is None:
                 return
             self._claims.begin_anew()
-            with self._transactions.begin(patience.left) as transaction:
-                left = self._left_over(transaction.state)
-                worker.start()
+            try:
+                with self._transactions.begin(patience.left) as transaction:
+                    left = self._left_over(transaction.state)
+                    worker.start()
+            except BaseException:  # the next try has a name of its own
+                worker.stop()
+                raise
             self._workers.joined(worker)
             if not self._guest:
                 shutdown.release_at_exit(self)

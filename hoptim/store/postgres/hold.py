@@ -109,13 +109,8 @@ class Hold:
             StoreError: The server refused it; or was lost, and it is not known what it did.
         """
         self._pending.end()
-        if not self.lines and not self._pending.hidden:
-            self._leave()
-            return
         if not self.lines:
-            with suppress(psycopg.Error):  # a sign that cannot be taken away now is fine
-                if self._database.fileno() is not None:
-                    self._commit()
+            self._conclude()
             return
         self._require()
         try:
@@ -131,6 +126,18 @@ class Hold:
         """Let go of the lock; nothing is recorded."""
         self._pending.end()
         self._leave()
+
+    def _conclude(self) -> None:
+        """End a hold in which nothing was appended; what was decided in it holds if it stood until now."""
+        self._require()
+        try:
+            if self._pending.hidden:
+                self._commit()
+            else:
+                self._database.run("ROLLBACK")
+        except psycopg.Error as error:  # a sign that cannot be taken away now is fine
+            if is_away(error):
+                raise self._cut_off() from error
 
     def _leave(self) -> None:
         if self._database.fileno() is not None:
