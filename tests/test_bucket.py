@@ -238,7 +238,7 @@ def test_a_checkpoint_that_is_dropped_while_it_is_read_is_said_to_be_gone(remote
     found = published(remote)
     listed = remote._bucket._objects.sizes(found.name)
     remote.drop([found.name])
-    monkeypatch.setattr(Objects, "sizes", lambda self, key="": listed)
+    monkeypatch.setattr(Objects, "sizes", lambda self, key="", patience=None: listed)
     with pytest.raises(CheckpointError, match="went while it was read"):
         elsewhere.fetch(found, elsewhere)
     with pytest.raises(CheckpointError, match="went while it was read"):
@@ -249,7 +249,7 @@ def test_names_that_lead_elsewhere_are_not_written(remote, monkeypatch, tmp_path
     """Others may write in the bucket; what they put there stays within the cache."""
     found = published(remote, save=save_folder)
     remote._cache.remove(found.name)
-    monkeypatch.setattr(Objects, "sizes", lambda self, key="": {f"{key}/../../../evil": 7})
+    monkeypatch.setattr(Objects, "sizes", lambda self, key="", patience=None: {f"{key}/../../../evil": 7})
     monkeypatch.setattr(Objects, "get", lambda self, key, path, size: path.write_text("x" * size))
     with pytest.raises(StudyDamaged, match=r"'\.\./\.\./\.\./evil'"):
         remote.fetch(found, remote)

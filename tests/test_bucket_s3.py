@@ -224,6 +224,19 @@ def test_missing_credentials_are_said(proxy, tmp_path, monkeypatch):
     assert raised.value.errno == errno.EACCES
 
 
+def test_uploading_outlasts_a_service_that_is_away_for_longer_than_a_look(
+    remote, elsewhere, proxy, monkeypatch
+):
+    """Nobody waits for a tell or for a download, so that each of their looks is tried as long as they."""
+    monkeypatch.setattr(trouble, "LOOK", 0.0)
+    proxy.fail(Failure(503, "SlowDown", times=2, methods=("GET", "HEAD")))
+    found = published(remote)
+    proxy.fail(Failure(503, "SlowDown", times=2, methods=("GET", "HEAD")))
+    assert Path(elsewhere.fetch(found, elsewhere)).read_text() == "weights"
+    proxy.fail(Failure(503, "SlowDown", times=2, methods=("GET", "HEAD")))
+    assert elsewhere.is_whole(found)
+
+
 @pytest.mark.parametrize("held", [False, True])
 def test_a_killed_upload_leaves_nothing_that_counts(remote, proxy, tmp_path, held):
     """What it sent goes, once nobody holds the claim; while somebody does, it may be that one's."""

@@ -10,6 +10,7 @@ from hoptim._files import explained, sync
 from hoptim.errors import ArgumentError, CheckpointError, StoreError, StudyDamaged
 from hoptim.store.layout import hidden_name
 from hoptim.store.published import Published
+from hoptim.store.remote import trouble
 from hoptim.store.remote.address import Address
 from hoptim.store.remote.content import Content, files_in
 from hoptim.store.remote.objects import Objects
@@ -135,6 +136,10 @@ class Bucket:
         files = self._require(name)
         return Content.of({i: (size, self._objects.digest(_key(name, i))) for i, size in files.items()})
 
+    def has(self, name: str) -> bool:
+        """Return whether a checkpoint, or a part of it, is there; fit for a hold of the study's lock."""
+        return bool(self._objects.sizes(name))
+
     def extent(self, name: str) -> Extent | None:
         """Return the size of a checkpoint, None if nothing is there."""
         files = self._files(name)
@@ -184,12 +189,13 @@ class Bucket:
     def _files(self, name: str) -> dict[str, int]:
         """Return the sizes of a checkpoint's files, by path within it; "" for a file itself.
 
+        It is tried for as long as the transfer that it belongs to, for which nobody waits.
+
         Raises:
             StudyDamaged: A path leads out of it, which would be written to when it is downloaded.
         """
-        found = {
-            key.removeprefix(name).removeprefix("/"): s for key, s in self._objects.sizes(name).items()
-        }
+        sizes = self._objects.sizes(name, trouble.TRANSFER)
+        found = {key.removeprefix(name).removeprefix("/"): size for key, size in sizes.items()}
         for inner in found:
             if inner and any(part in ("", ".", "..") for part in inner.split("/")):
                 raise StudyDamaged(

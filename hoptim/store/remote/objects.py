@@ -48,8 +48,13 @@ class Objects:
         """Return the URL of an object, or of the place for ""."""
         return f"{self.place.url}/{key}" if key else self.place.url
 
-    def sizes(self, key: str = "") -> dict[str, int]:
-        """Return the sizes of the object with a key, or of those below it, by key; all for ""."""
+    def sizes(self, key: str = "", patience: float | None = None) -> dict[str, int]:
+        """Return the sizes of the object with a key, or of those below it, by key; all for "".
+
+        Args:
+            key: The key, or what is before a slash in others.
+            patience: Seconds for which it is tried. Default: None, for those of a look.
+        """
 
         def listed(fs: Any, top: str) -> dict[str, int]:
             found = fs.find(f"{top}/{key}" if key else top, detail=True)
@@ -57,7 +62,7 @@ class Objects:
             sizes = {str(info["name"]).removeprefix(f"{top}/"): int(info["size"]) for info in files}
             return {at: size for at, size in sizes.items() if not at.endswith("/")}  # a console's folders
 
-        return self._try("look at", key, trouble.LOOK, listed)
+        return self._try("look at", key, trouble.LOOK if patience is None else patience, listed)
 
     def put(self, path: str, key: str) -> None:
         """Upload a local file, in parts if it is large."""

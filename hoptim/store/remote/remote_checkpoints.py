@@ -110,7 +110,7 @@ class RemoteCheckpoints(Checkpoints):
 
     def is_there(self, name: str) -> bool:
         """Return whether a published checkpoint, or a part of it, is there."""
-        return self._bucket.extent(name) is not None
+        return self._bucket.has(name)
 
     def is_whole(self, published: Published) -> bool:
         """Return whether a checkpoint is there, as large and of as many files as when it was published."""
@@ -227,7 +227,7 @@ class RemoteCheckpoints(Checkpoints):
 
     def _new_name(self, draft: Draft) -> str:
         """Return a draft's name, or a new one where an earlier tell has that, maybe recorded."""
-        return Draft.new(draft.number, draft.token).name if self.is_there(draft.name) else draft.name
+        return Draft.new(draft.number, draft.token).name if self._bucket.extent(draft.name) else draft.name
 
     def _published_before(self, draft: Draft) -> Published | None:
         """Return what a draft that is gone was published as, by the copy here; None without one."""
