@@ -23,7 +23,7 @@ from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
 from hoptim.store.trial_record import TrialRecord
 from tests.bucket_server import CUT, HELD, MOTO, BucketServer, Failure, Proxy
-from tests.builders import ROOT, saving, wait_until
+from tests.builders import ROOT, records, saving, wait_until
 
 pytest.importorskip("s3fs", reason="S3 needs the extra 's3'")
 pytestmark = [
@@ -263,6 +263,21 @@ def test_a_killed_upload_leaves_nothing_that_counts(remote, proxy, tmp_path, hel
     orphans.remove(orphans.find(state_after(17, held)))
     assert remote._bucket.uploading() == (uploading if held else set())
     assert len(os.listdir(drafts)) == held
+
+
+def test_a_worker_that_ends_with_an_error_does_not_wait_for_the_bucket(proxy, tmp_path):
+    """At exit no connection can be made any more: what is left there is for the next worker."""
+    code = (
+        "import sys; from tests.builders import *\n"
+        "for trial in study(sys.argv[1], checkpoints='s3://bucket/p'):\n"
+        "    1 / 0"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "study")]
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
+    assert "ZeroDivisionError" in ran.stderr
+    assert "Could not" not in ran.stderr
+    assert records(tmp_path / "study")[-1]["op"] == "release"
 
 
 def test_uploads_of_claims_that_were_taken_back_end(remote, proxy):
