@@ -20,17 +20,21 @@ MOTO = os.environ.get("MOTO_SERVER") or shutil.which("moto_server")
 
 
 class BucketServer:
-    """A `moto_server` on a free port of this machine; what it holds goes when it stops."""
+    """A `moto_server` on a free port of this machine; what it holds goes when it stops.
 
-    def __init__(self) -> None:
-        self.port = free_port()
+    Args:
+        address: Address that it listens on. Default: "127.0.0.1"; "0.0.0.0" for all.
+    """
+
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        self.address, self.port = address, free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         assert MOTO is not None
         self._process = subprocess.Popen(
-            [MOTO, "-H", "127.0.0.1", "-p", str(self.port)],
+            [MOTO, "-H", self.address, "-p", str(self.port)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         wait_until(self._answers, 60.0)

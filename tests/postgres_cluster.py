@@ -58,6 +58,7 @@ class Cluster:
     def __init__(self, folder: Path, fsync: bool = False) -> None:
         self.folder, self.port = folder, free_port()
         self._data, self._fsync = folder / "data", fsync
+        self._given: dict[str, Any] = {}
         self._server: subprocess.Popen[bytes] | None = None
 
     def make(self, **settings: Any) -> Cluster:
@@ -69,14 +70,14 @@ class Cluster:
         self.configure(**settings)
         return self
 
-    def follow(self, primary: Cluster) -> Cluster:
+    def follow(self, primary: Cluster, **settings: Any) -> Cluster:
         """Make the data of a standby of another server, which runs, and return this object."""
         _own(self.folder)
         self._run(
             "pg_basebackup", "--no-sync", "-R", "-X", "stream", "-c", "fast", "-D", str(self._data),
             "-d", f"host=127.0.0.1 port={primary.port} user=postgres application_name=standby",
         )  # fmt: skip
-        self.configure()
+        self.configure(**settings)
         return self
 
     def configure(self, **settings: Any) -> None:
@@ -85,8 +86,9 @@ class Cluster:
             "port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder,
             "fsync": "on" if self._fsync else "off",
         }  # fmt: skip
+        self._given |= settings
         with (self._data / "postgresql.conf").open("a") as file:
-            for name, value in {**_SETTINGS, **own, **settings}.items():
+            for name, value in {**_SETTINGS, **own, **self._given}.items():
                 file.write(f"{name} = '{value}'\n")
 
     def reload(self) -> None:
@@ -189,10 +191,10 @@ def cluster(fsync: bool = False, **settings: Any) -> Iterator[Cluster]:
 
 
 @contextmanager
-def standby(primary: Cluster) -> Iterator[Cluster]:
+def standby(primary: Cluster, **settings: Any) -> Iterator[Cluster]:
     """Run a standby for a block; from now on the primary acknowledges nothing that it has not received."""
     with short_folder() as folder:
-        made = Cluster(folder).follow(primary)
+        made = Cluster(folder).follow(primary, **settings)
         try:
             made.start()
             primary.configure(synchronous_standby_names="standby")

@@ -23,7 +23,7 @@ from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
 from hoptim.store.trial_record import TrialRecord
 from tests.bucket_server import CUT, HELD, MOTO, BucketServer, Failure, Proxy
-from tests.builders import ROOT, saving, wait_until
+from tests.builders import ROOT, records, saving, wait_until
 
 pytest.importorskip("s3fs", reason="S3 needs the extra 's3'")
 pytestmark = [
@@ -229,6 +229,19 @@ def test_missing_credentials_are_said(proxy, tmp_path, monkeypatch):
     assert raised.value.errno == errno.EACCES
 
 
+def test_uploading_outlasts_a_service_that_is_away_for_longer_than_a_look(
+    remote, elsewhere, proxy, monkeypatch
+):
+    """Nobody waits for a tell or for a download, so that each of their looks is tried as long as they."""
+    monkeypatch.setattr(trouble, "LOOK", 0.0)
+    proxy.fail(Failure(503, "SlowDown", times=2, methods=("GET", "HEAD")))
+    found = published(remote)
+    proxy.fail(Failure(503, "SlowDown", times=2, methods=("GET", "HEAD")))
+    assert Path(elsewhere.fetch(found, elsewhere)).read_text() == "weights"
+    proxy.fail(Failure(503, "SlowDown", times=2, methods=("GET", "HEAD")))
+    assert elsewhere.is_whole(found)
+
+
 @pytest.mark.parametrize("held", [False, True])
 def test_a_killed_upload_leaves_nothing_that_counts(remote, proxy, tmp_path, held):
     """What it sent goes, once nobody holds the claim; while somebody does, it may be that one's."""
@@ -265,7 +278,22 @@ def test_a_folder_that_a_console_made_is_no_file(remote):
     assert remote.is_unchanged(found)
 
 
-def test_uploads_of_claims_that_were_taken_back_end(remote):
+def test_a_worker_that_ends_with_an_error_does_not_wait_for_the_bucket(proxy, tmp_path):
+    """At exit no connection can be made any more: what is left there is for the next worker."""
+    code = (
+        "import sys; from tests.builders import *\n"
+        "for trial in study(sys.argv[1], checkpoints='s3://bucket/p'):\n"
+        "    1 / 0"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "study")]
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
+    assert "ZeroDivisionError" in ran.stderr
+    assert "Could not" not in ran.stderr
+    assert records(tmp_path / "study")[-1]["op"] == "release"
+
+
+def test_uploads_of_claims_that_were_taken_back_end(remote, proxy):
     """Whoever takes a claim back removes the parts that its worker sent."""
     key = f"p/{UUID}/3.17-0123abcd"
     fs = remote.bucket._objects._here[0]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 
 import pytest
 
 import hoptim
+from hoptim.errors import StoreError
 from hoptim.store.check.repair import repair
 from hoptim.store.checkpoints import Checkpoints
 from tests.builders import loss, recompute, records, saving, study, train
@@ -149,3 +151,21 @@ def test_a_look_costs_one_call(tmp_path, monkeypatch):
     made, _ = begun(tmp_path / "s")
     monkeypatch.setattr(Checkpoints, "is_unchanged", None)
     assert made.ask().parent is not None
+
+
+def test_a_checkpoint_that_cannot_be_looked_at_is_not_lost(tmp_path, monkeypatch):
+    """Where it is kept is away for a moment: trials are handed out, and go on from it afterwards."""
+    made, _ = begun(tmp_path / "s", steps=6)
+    away = [True]
+
+    def looked_at(self: Checkpoints, name: str) -> bool:
+        if away:
+            away.pop()
+            raise StoreError(errno.ETIMEDOUT, "away")
+        return True
+
+    monkeypatch.setattr(Checkpoints, "is_there", looked_at)
+    trial = made.ask()
+    assert away == []
+    assert Path(trial.checkpoint).read_text() == "weights"
+    assert marked(tmp_path / "s") == []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
-from hoptim.errors import StudyDamaged
+from hoptim.errors import StoreError, StudyDamaged
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.state import State
 from hoptim.store.transactions import Transaction
@@ -16,6 +17,9 @@ log = logging.getLogger("hoptim")
 def is_gone(state: State, checkpoints: Checkpoints, number: int | None) -> bool:
     """Return whether a trial's checkpoint was lost, or is recorded, not dropped, and not there.
 
+    One that cannot be looked at now is not gone: who holds the lock should not wait until it can be, and
+    whoever is to go on from it looks again without the lock.
+
     Args:
         state: State of the study.
         checkpoints: Files of the checkpoints.
@@ -24,7 +28,9 @@ def is_gone(state: State, checkpoints: Checkpoints, number: int | None) -> bool:
     if number is None or number in state.gone:
         return number is not None
     saved = state.saved.get(number)
-    return saved is not None and not checkpoints.is_there(saved.name)
+    with suppress(StoreError):
+        return saved is not None and not checkpoints.is_there(saved.name)
+    return False
 
 
 def record_lost(transaction: Transaction, checkpoints: Checkpoints, number: int) -> None:

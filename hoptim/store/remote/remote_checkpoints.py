@@ -118,7 +118,9 @@ class RemoteCheckpoints(Checkpoints):
 
     def is_whole(self, published: Published) -> bool:
         """Return whether a checkpoint is there, as large and of as many files as when it was published."""
-        return self.bucket.extent(published.name) == Extent(published.size or 0, published.files or 0)
+        return self.bucket.extent(published.name, patiently=True) == Extent(
+            published.size or 0, published.files or 0
+        )
 
     def is_unchanged(self, published: Published) -> bool:
         """Return whether a checkpoint is there and has its digest; all of it is read for that."""

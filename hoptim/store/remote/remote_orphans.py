@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,10 +57,14 @@ class RemoteOrphans(Orphans):
         return [*super().find(state), *self._work.find(state), Owned(saved, held, state.n)]
 
     def remove(self, orphans: Iterable[Any]) -> None:
-        """Remove what `find` found; what cannot be removed is logged, and left for a later worker."""
+        """Remove what `find` found; what cannot be removed is logged, and left for a later worker.
+
+        So is the bucket when this process exits: threads look hosts up, and none can be started any more.
+        """
         for each in orphans:
             if isinstance(each, Owned):
-                self._remove_all_but(each)
+                if threading.main_thread().is_alive():
+                    self._remove_all_but(each)
             else:
                 super().remove([each])
 
