@@ -51,7 +51,7 @@ class Process:
         return [report for report in self.reports if report["at"] == what]
 
     def wait_for(self, what: str, count: int = 1, seconds: float = PATIENCE) -> dict[str, Any]:
-        """Return its last report of a kind once there are some; fail with its log when there are not."""
+        """Return the report of a kind that makes them so many; fail with its log when there is none."""
         try:
             wait_until(lambda: len(self.at(what)) >= count or self.running.poll() is not None, seconds)
             return self.at(what)[count - 1]

@@ -36,9 +36,9 @@ class Site:
         self.workers: list[Process] = []
 
     def start(self, node: int | None, *points: str, **environment: str) -> Process:
-        """Start a worker in a node, or beside the servers."""
-        words = [self.url, f"s3://bucket/{self.name}", str(SIZE), str(self.steps), *points]
-        return self.run(node, "tests.node_train", *words, **environment)
+        """Start a worker in a node, or beside the servers, that stops at some points."""
+        words = [self.url, f"s3://bucket/{self.name}", str(SIZE), str(self.steps)]
+        return self.run(node, "tests.node_train", *words, POINTS=" ".join(points), **environment)
 
     def run(self, node: int | None, module: str, *words: str, **environment: str) -> Process:
         """Run a module in a node, or beside the servers."""

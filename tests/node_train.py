@@ -1,9 +1,9 @@
-"""A worker of tests of nodes: URL BUCKET SIZE STEPS [POINT...]; reports lines of JSON.
+"""A worker of tests of nodes: URL BUCKET SIZE STEPS; reports lines of JSON.
 
-It stops at each POINT until it reads a line, `go` or where it shall stop from then on: `train` before a
-trial is trained, `last` before one of the last step is, `uploading` before the upload for a claim that is
-held, `published` behind it. In the environment: PAUSE for the seconds that training takes; SCHEDULER for
-the address of a scheduler of Dask, whose workers train then.
+In the environment: PAUSE for the seconds that training takes; SCHEDULER for the address of a scheduler of
+Dask, whose workers train then; POINTS for where it stops until it reads a line, `go` or where it shall stop
+from then on: `train` before a trial is trained, `last` before one of the last step is, `uploading` before
+the upload for a claim that is held, `published` behind it.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def report(at: str, **fields: Any) -> None:
 class Points:
     """Where this process stops until it is told to go on."""
 
-    def __init__(self, names: list[str]) -> None:
-        self.names = set(names)
+    def __init__(self) -> None:
+        self.names = set(os.environ.get("POINTS", "").split())
 
     def pass_by(self, point: str, **fields: Any) -> None:
         """Report that a point is reached, and stay there if told so."""
@@ -51,7 +51,7 @@ def opened(url: str, bucket: str, size: int, steps: int) -> hoptim.Study:
 
 def train(study: hoptim.Study, points: Points | None = None) -> None:
     """Train until all is done; the checkpoint of a trial says who made it."""
-    points, here, last = points or Points([]), os.uname().nodename, study.steps - 1
+    points, here, last = points or Points(), os.uname().nodename, study.steps - 1
     for trial in study:
         if trial.checkpoint is not None:
             maker, text = Path(trial.checkpoint).read_text().split(": ")
@@ -73,7 +73,7 @@ def train(study: hoptim.Study, points: Points | None = None) -> None:
 def main() -> None:
     """Train, or let workers of Dask train."""
     logging.basicConfig(format="%(message)s")
-    url, bucket, size, steps, *names = sys.argv[1:]
+    url, bucket, size, steps = sys.argv[1:]
     made = opened(url, bucket, int(size), int(steps))
     report(
         "begin",
@@ -84,7 +84,7 @@ def main() -> None:
         with Client(scheduler) as client:
             hoptim.run(train, made, workers=3, executor=client)
     else:
-        points = Points(names)
+        points = Points()
         _instrument(points)
         train(made, points)
     report("end")

@@ -19,7 +19,7 @@ _UNSHARE = ["unshare", *(f"--{kind}" for kind in ("net", "mount", "uts", "ipc", 
 _UNSHARE += ["--kill-child", "--mount-proc"]
 _TOOLS = ("ip", "unshare", "nsenter", "mount")
 _PRIVATE = "/tmp /var/tmp /dev/shm"
-# What is below a private folder and yet needed, as in $*, is put aside while that is covered.
+# Code below a private folder, whose paths are the arguments, is put aside while that is covered.
 _SETUP = f"""\
 set -e
 mount --make-rprivate /
