@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from hoptim._files import explained, make_folder, write_new
@@ -13,9 +14,10 @@ from hoptim.errors import ArgumentError, StudyDamaged
 from hoptim.store.backend import Backend
 from hoptim.store.check.inspection import Inspection
 from hoptim.store.check.report import Report
-from hoptim.store.layout import BUCKET, PINS, WORKERS
+from hoptim.store.layout import BUCKET, JOURNAL, PINS, WORKERS
 from hoptim.store.signs import Signs
 from hoptim.store.study_draft import transcribe
+from hoptim.store.study_settings import StudyFile
 
 
 def check_database(backend: Backend) -> Report:
@@ -42,7 +44,25 @@ def check_database(backend: Backend) -> Report:
             _write(folder / kind, shown)
         if backend.bucket is not None:
             write_new(folder / BUCKET, f"{backend.bucket}\n".encode())
-        return replace(Inspection(folder).look(), folder=backend.path)
+        return replace(_Inspection(folder, backend).look(), folder=backend.path)
+
+
+class _Inspection(Inspection):
+    """Looks at a copy of a study, to which is added what is recorded meanwhile.
+
+    Args:
+        folder: The copy.
+        backend: Backend of the study.
+    """
+
+    def __init__(self, folder: Path, backend: Backend) -> None:
+        super().__init__(folder)
+        self._backend = backend
+
+    def _read_on(self, settings: StudyFile) -> None:
+        with (self._folder / JOURNAL).open("ab") as journal:
+            journal.writelines(islice(self._backend.lines(), self.reading.records, None))
+        super()._read_on(settings)
 
 
 def _shown(signs: Signs) -> dict[str, tuple[bytes, float]]:

@@ -91,10 +91,14 @@ class Inspection:
             untouched = [replace(finding, repair=NONE) for finding in odd]
             return [*study, *journal, *untouched, Finding("note", "not-compared", ".", what)]
         missed = contents.absent(self._folder, settings.uuid, self.reading.state)
-        self.reading.more(settings)  # a checkpoint that was dropped meanwhile is recorded so by now
+        self._read_on(settings)  # a checkpoint that was dropped meanwhile is recorded so by now
         files = list(contents.compare(self._folder, settings.uuid, names, self.reading.state, missed))
         leftover = {finding.path for finding in files if finding.repair != NONE}
         return [*study, *journal, *files, *(finding for finding in odd if finding.path not in leftover)]
+
+    def _read_on(self, settings: StudyFile) -> None:
+        """Read what was recorded meanwhile."""
+        self.reading.more(settings)
 
     def _read_journal(self, settings: StudyFile | None, wrong: bool) -> list[Finding]:
         if wrong:
