@@ -22,7 +22,7 @@ from hoptim.store.published import Published
 from hoptim.store.remote.remote_checkpoints import RemoteCheckpoints
 from tests.builders import loss, study
 
-LEASE = 2.0
+LEASE = 4.0
 
 
 def report(at: str, **fields: Any) -> None:

@@ -168,7 +168,10 @@ def test_a_database_is_listed(database, bucket, tmp_path, capsys):
 
 def test_the_dashboard_shows_a_database(database, bucket, tmp_path):
     """All studies of a database beside those of a folder, and one alone by its own URL."""
-    studies = pytest.importorskip("hoptim.dashboard.studies", reason="hoptim[dashboard] is not installed")
+    pytest.importorskip("starlette", reason="hoptim[dashboard] is not installed")
+    pytest.importorskip("uvicorn", reason="hoptim[dashboard] is not installed")
+    from hoptim.dashboard import studies
+
     place = f"{database}?study=there"
     trained(place, bucket)
     trained(tmp_path / "runs" / "here", None)
