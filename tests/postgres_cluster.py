@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -126,9 +126,11 @@ class Cluster:
         if self._server is not None:
             pids = [self._server.pid, *_children(self._server.pid)]
             for pid in pids:
-                os.kill(pid, signal.SIGSTOP)  # so that none of them sees another one die
+                with suppress(ProcessLookupError):  # a session that has ended meanwhile
+                    os.kill(pid, signal.SIGSTOP)  # so that none of them sees another one die
             for pid in [*pids, *_children(self._server.pid)]:
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self._server.wait(60)
             self._server = None
             (self._data / "postmaster.pid").unlink(missing_ok=True)
