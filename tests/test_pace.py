@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 
@@ -28,6 +29,7 @@ def seconds(speeds, size=8, steps=10, lead=1, leave_after=math.inf):
         lead: Steps that a member may be ahead of the slowest.
         leave_after: Trials after which each worker but the last leaves.
     """
+    gc.collect()  # else descriptors of an earlier world are closed in this one, where they are others
     world = World(0)
     world.faults.left, world.nfs = 0, False
     ends, left = [], []
