@@ -38,10 +38,15 @@ _jitter = random.Random()  # of its own: the user's draws stay theirs
 
 
 class _Box:
-    """What a process has open."""
+    """What a process has open; the connection refers to this alone, so that it is closed with its owner."""
 
     connection: psycopg.Connection | None = None
     listens = False
+    told = 0
+
+    def hear(self, notify: psycopg.Notify) -> None:
+        if notify.payload.isdecimal():
+            self.told = max(self.told, int(notify.payload))
 
 
 class Database:
@@ -52,11 +57,10 @@ class Database:
 
     Attributes:
         address: Address of a study on the server.
-        told: Largest number that a notification carried.
     """
 
     def __init__(self, address: Address) -> None:
-        self.address, self.told = address, 0
+        self.address = address
         self._box = _Box()
         _boxes.append(self._box)
         weakref.finalize(self, _forget, self._box)
@@ -65,6 +69,11 @@ class Database:
     def name(self) -> str:
         """Return the address, for messages."""
         return self.address.url
+
+    @property
+    def told(self) -> int:
+        """Return the largest number that a notification carried."""
+        return self._box.told
 
     def run(self, statements: str, *parameters: Any) -> list[Rows]:
         """Run some statements in one round trip, and return the rows of each.
@@ -100,7 +109,7 @@ class Database:
             with signals_allowed():
                 connection = _connected(self.address)
             self._box.connection, self._box.listens = connection, False
-            connection.add_notify_handler(lambda notify: self._note(notify.payload))
+            connection.add_notify_handler(self._box.hear)
             try:
                 connection.execute(_SETUP.encode())
             except BaseException:
@@ -111,8 +120,7 @@ class Database:
     def listen(self, channel: str, last: str, *parameters: Any) -> None:
         """Listen to notifications; `told` then is up to date, whatever was said before.
 
-        Each of them wakes all sessions that listen, and the server keeps those that are not read: so nobody
-        should listen who does not wait.
+        Each wakes all sessions that listen, and one that is not read stays on the server: listen to wait.
 
         Args:
             channel: Name of the notifications, an identifier.
@@ -121,7 +129,7 @@ class Database:
         """
         if self.fileno() is None or not self._box.listens:
             found = self.run(f"BEGIN; LISTEN {channel}; COMMIT; {last}", *parameters)
-            self.told = max(self.told, found[-1][0][0])
+            self._box.told = found[-1][0][0]
             self._box.listens = True
 
     def unlisten(self) -> None:
@@ -144,7 +152,7 @@ class Database:
                     break
                 pgconn.consume_input()
             while notify := pgconn.notifies():
-                self._note(notify.extra.decode())
+                self._box.hear(psycopg.Notify("", notify.extra.decode(), 0))
             return pgconn.socket
         except (psycopg.Error, OSError):
             self.drop()
@@ -193,10 +201,6 @@ class Database:
             connection.execute(b"ROLLBACK")
         except psycopg.Error:
             self.drop()
-
-    def _note(self, payload: str) -> None:
-        if payload.isdecimal():
-            self.told = max(self.told, int(payload))
 
 
 def _connected(address: Address) -> psycopg.Connection:
