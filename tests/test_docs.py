@@ -115,6 +115,7 @@ def test_table_3_is_the_committed_result():
         "importing",
         "contention",
         "contention_fast_disk",
+        "postgres",
         "opening",
         "looking",
         "commands",

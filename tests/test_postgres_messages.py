@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
 import time
@@ -153,6 +154,18 @@ def test_many_new_records_are_read_before_the_lock(made, monkeypatch, others, se
     append(journal)
     now += seconds
     assert journal.is_behind == behind
+
+
+def test_a_connection_is_closed_with_its_owner(url):
+    """It waits for no collection of garbage, so that a server does not run out of connections."""
+    gc.disable()
+    try:
+        database = Database(Address.of(url))
+        connection = database.open()
+        del database
+        assert connection.closed
+    finally:
+        gc.enable()
 
 
 def test_who_does_not_wait_hears_nothing(made):

@@ -84,11 +84,28 @@ def test_the_largest_number_of_workers_is_found():
 
 
 def test_the_page_quotes_the_committed_output():
-    """The page has the output line by line, and each of its numbers of workers is in there."""
+    """The page has each output line by line, and each of its numbers of workers is in one of them."""
     page = (ROOT / "docs" / "size.md").read_text()
-    output = (ROOT / "benchmarks" / "results" / "size.txt").read_text()
-    assert output.strip() in page
-    prose = page.replace(output.strip(), "")
+    results = ROOT / "benchmarks" / "results"
+    prose, printed = page, set()
+    for name in ("size", "postgres_size"):
+        output = (results / f"{name}.txt").read_text()
+        assert output.strip() in page
+        prose = prose.replace(output.strip(), "")
+        printed |= set(re.findall(r"\d+", output))
     numbers = re.findall(r"\*\*([0-9,]+) workers\*\*", prose)
-    assert numbers
-    assert {number.replace(",", "") for number in numbers} <= set(re.findall(r"\d+", output))
+    assert len(numbers) > 8
+    assert {number.replace(",", "") for number in numbers} <= printed
+
+
+def test_the_costs_of_a_hold_in_a_database_are_the_committed_ones():
+    """What the page says of the hold and of connections is what the output begins with."""
+    _, _, section = (ROOT / "docs" / "size.md").read_text().partition("## In a database")
+    section = section.partition("\n## ")[0]
+    output = (ROOT / "benchmarks" / "results" / "postgres_size.txt").read_text()
+    hold, commit = re.search(r"a hold ([\d.]+) ms, of which the commit ([\d.]+) ms", output).groups()
+    assert f"commit is {commit} ms of a hold of\n{hold} ms" in section
+    assert f"took {re.search(r'takes ([0-9.]+) MiB', output)[1]} MiB of the server's memory" in section
+    rows = re.findall(r"^(?:database|0\.5 ms) +\d+ +\d+\+? +\d+\+? +(\d+)", output, re.MULTILINE)
+    found = re.findall(r"\*\*(\d+) workers\*\*", section)
+    assert found == [number for pair in zip(rows[:4], rows[4:], strict=True) for number in pair]

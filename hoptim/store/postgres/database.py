@@ -146,7 +146,7 @@ class Database:
         """
         if self.fileno() is None or not self._box.listens:
             found = self.run(f"BEGIN; LISTEN {channel}; COMMIT; {last}", *parameters)
-            self._box.told = max(self._box.told, found[-1][0][0])
+            self._box.told = found[-1][0][0]
             self._box.listens = True
 
     def unlisten(self) -> None:
