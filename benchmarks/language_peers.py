@@ -7,7 +7,8 @@ Results are written after each run, and runs that are in the results are not run
     python benchmarks/language_peers.py --envs DIR
     python benchmarks/language_peers.py --only hoptim      # hoptim's need no DIR
 
-Results: `language_peers.json` and `.txt` in `benchmarks/results`; ten seeds were not run yet.
+With --beside, other work runs on the machine: such runs count for the perplexities, and their costs for
+nothing. Results: `language_peers.json` and `.txt` in `benchmarks/results`.
 """
 
 from __future__ import annotations
@@ -127,7 +128,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for seed in range(_FIRST_SEED, _FIRST_SEED + options.runs):
         for method, python in methods:
             if not any((run["method"], run["seed"]) == (method.name, seed) for run in document["runs"]):
-                run = _measured(method, seed, python, options)
+                run = _measured(method, seed, python, options) | (
+                    {"beside": True} if options.beside else {}
+                )
                 document["runs"].append(run)
                 file.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="ascii")
                 print({name: run[name] for name in run if name != "versions"}, file=sys.stderr)
@@ -142,7 +145,8 @@ def _measured(method: Method, seed: int, python: str, options: argparse.Namespac
         given: Mapping[str, Any] = dict(method.arguments)
         place = str(Path(folder).absolute())
         task = Task(seed, options.members, options.steps, options.cores, place, given)
-        return measure(method, task, python, options.limit)
+        run = measure(method, task, python, options.limit)
+        return run | {"beside": True} if options.beside else run
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -160,6 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--limit", type=float, default=600, metavar="SECONDS", help="of a run (default: 600)"
     )
+    parser.add_argument("--beside", action="store_true", help="count no costs: the machine is shared")
     parser.add_argument("--scratch", type=Path, metavar="DIR", help="where runs have their folders")
     parser.add_argument(
         "--results", type=Path, default=_HERE / "results" / "language_peers", metavar="FILE",

@@ -180,6 +180,7 @@ def test_the_repository_names_no_machine():
         "language_baselines",
         "language_lr",
         "language_pb2",
+        "language_peers",
         "romul_language",
         "images",
         "images_lr",

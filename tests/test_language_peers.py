@@ -88,6 +88,16 @@ def test_a_member_goes_on_from_its_file_to_the_bit(tmp_path):
     assert min(there.recorded()) > 0
 
 
+def test_costs_are_those_of_runs_alone(tmp_path):
+    """A run beside other work counts for the perplexities; its seconds count for nothing."""
+    shared = run(seed=301, test=52.0, wall=1000.0, beside=True)
+    text = table(document(run(), shared))
+    assert "51.000 (1.000)" in text
+    assert "1000" not in text
+    assert text.split("\n")[4].split()[-6:] == ["1", "30.0", "40.0", "10.0", "2.0", "320"]
+    assert table(document(shared)).split("\n")[4].split()[-1] == "0"
+
+
 # -- one run -----------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """Syne Tune's PBT through its `Tuner`, with a worker process for each member.
 
 It has no more members than workers, so all are trained at once on whatever cores there are, and it is
-asynchronous alone. It ends when as many intervals are reported as the others train, so that members end at
+asynchronous alone. It ends when as many intervals are trained as the others train, so that members end at
 about the last interval, not exactly at it.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from syne_tune import StoppingCriterion, Tuner
+from syne_tune import Tuner
 from syne_tune.backend import LocalBackend
 from syne_tune.optimizer.schedulers.pbt import PopulationBasedTraining
 
@@ -32,7 +32,7 @@ def play(task: Task) -> Path:
     )  # fmt: skip
     tuner = Tuner(
         trial_backend=LocalBackend(entry_point=syne_tune_trial.__file__), scheduler=scheduler,
-        stop_criterion=StoppingCriterion(max_num_evaluations=task.size * task.steps),
+        stop_criterion=lambda status: len(task.recorded()) >= task.size * task.steps,
         n_workers=task.size, sleep_time=_PAUSE, tuner_name="run",
     )  # fmt: skip
     tuner.run()

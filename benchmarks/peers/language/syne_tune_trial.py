@@ -15,7 +15,11 @@ FILE = "member.pt"
 
 
 def main() -> None:
-    """Train from the checkpoint, if there is one, to the end."""
+    """Train from the checkpoint, if there is one, to the end.
+
+    A checkpoint may have come to the end: its trial went on while the package decided to continue from it.
+    Then that is reported, since a trial without a report ends the whole run.
+    """
     parser = argparse.ArgumentParser()
     for name in SPACE:
         parser.add_argument(f"--{name}", type=float)
@@ -29,6 +33,8 @@ def main() -> None:
         member.load(folder / FILE)
     else:
         member.begin(number)
+    if member.age == task.steps:
+        report(step=member.age, loss=member.loss)
     while member.age < task.steps:
         loss = member.train(params, number)
         member.save(folder.parent / "new")  # not in the folder, which an exploit may be copying

@@ -14,14 +14,15 @@ Run = Mapping[str, Any]  # of one method with one seed
 
 REFERENCE = "hoptim ROMUL"  # all others are compared with it
 PARTS = ("validation", "test")
-_COSTS = ("wall s", "trained s", "overhead s", "MB", "intervals")
+_COSTS = ("alone", "wall s", "trained s", "overhead s", "MB", "intervals")
 _NOTE = f"""Perplexities are means over the runs, in brackets standard deviations; then the mean difference
 from the run of {REFERENCE} with the same seed, with its 95 % confidence interval (Student's t).
 Such runs share first hyperparameters, first weights and the seeds of dropout; the order in which workers
 report, on which all else depends, differs from run to run.
-Medians of a run: wall, seconds from the start of its first process to the end of its last; trained,
-seconds of the processor in training and validation, by all processes together; overhead, wall less
-trained divided by the cores; MB, what is kept at the end; intervals, those that were trained."""
+Medians of a run that had the machine to itself, of which "alone" is the number: wall, seconds from the
+start of its first process to the end of its last; trained, seconds of the processor in training and
+validation, by all processes together; overhead, wall less trained divided by the cores; MB, what is kept
+at the end; intervals, those that were trained."""
 
 
 def table(document: Mapping[str, Any]) -> str:
@@ -56,12 +57,16 @@ def _line(method: str, runs: Sequence[Run], cores: int) -> list[str]:
     for part in PARTS:
         pairs = [run[part] - reference[seed][part] for seed, run in own.items() if seed in reference]
         line.append(_difference(pairs) if method != REFERENCE and len(pairs) > 1 else "")
+    alone = [run for run in own.values() if not run.get("beside")]
+    line.append(str(len(alone)))
+    if not alone:
+        return [*line, *[""] * (len(_COSTS) - 1)]
     costs = [
         (run["wall"], run["training"], run["wall"] - run["training"] / cores, run["bytes"] / 1e6)
-        for run in own.values()
+        for run in alone
     ]
     line += [f"{median:.1f}" for median in np.median(costs, axis=0)]
-    return [*line, f"{np.median([run['intervals'] for run in own.values()]):.0f}"]
+    return [*line, f"{np.median([run['intervals'] for run in alone]):.0f}"]
 
 
 def _difference(pairs: Sequence[float]) -> str:
