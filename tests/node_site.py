@@ -43,7 +43,7 @@ class Site:
     def run(self, node: int | None, module: str, *words: str, **environment: str) -> Process:
         """Run a module in a node, or beside the servers."""
         whole = {
-            "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "HOME": "/tmp/home",
+            "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "HOME": "/tmp",
             "AWS_MAX_ATTEMPTS": "1", "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": f"http://{BUCKET}:{self.bucket.port}",
         }  # fmt: skip

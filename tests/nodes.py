@@ -32,7 +32,6 @@ n=0; for path; do
 done
 umount -l /mnt
 mount -o remount,bind,ro /
-mkdir /tmp/home
 hostname "$NODE" 2>/dev/null || echo "$NODE" > /proc/sys/kernel/hostname
 echo ready
 exec cat

@@ -153,7 +153,7 @@ def test_workers_of_dask_train_in_nodes(site):
     port = str(postgres_cluster.free_port())
     where = f"tcp://{SERVERS}:{port}"
     site.run(None, "distributed.cli.dask_scheduler", "--host", SERVERS, "--port", port, "--no-dashboard")
-    words = [where, "--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory", "/tmp/dask"]
+    words = [where, "--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory", "/tmp"]
     members = [site.run(node, "distributed.cli.dask_worker", *words, POINTS="train") for node in range(3)]
     for member in members:
         wait_until(lambda member=member: "Registered to" in member.log, PATIENCE)
