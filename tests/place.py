@@ -142,7 +142,8 @@ class Database(Directory):
 
         try:
             with psycopg.connect(self._server, autocommit=True) as connection:
-                return connection.execute(statement.encode(), parameters).fetchall()
+                rows: list[tuple[Any, ...]] = connection.execute(statement.encode(), parameters).fetchall()
+                return rows
         except (psycopg.OperationalError, psycopg.errors.UndefinedTable):
             return []
 

@@ -170,7 +170,7 @@ class Database:
                 pgconn.consume_input()
             while notify := pgconn.notifies():
                 self._box.note(notify.extra.decode())
-            return pgconn.socket
+            return int(pgconn.socket)
         except (psycopg.Error, OSError):
             self.drop()
             return None
@@ -228,7 +228,7 @@ def _connected(address: Address) -> psycopg.Connection:
     try:
         return psycopg.connect(
             address.server, autocommit=True, prepare_threshold=None, cursor_factory=psycopg.ClientCursor,
-            **given,  # type: ignore[arg-type]
+            **given,
         )  # fmt: skip
     except psycopg.ProgrammingError as error:
         raise ArgumentError(f"The address {address.url!r} cannot be used: {error}.") from error
