@@ -80,13 +80,14 @@ def test_late_tells_of_nodes_that_were_cut_off_are_refused(site):
         assert site.ops("reclaim", trial)
     rest.wait_for("last")
     for worker in (behind, before):
-        worker.send("")
+        worker.send("last")  # so that neither takes the other's next trial, too
     for node in site.network.nodes[:2]:
         node.rejoin()
     for worker, trial in zip((behind, before), lost, strict=True):
         assert worker.wait_for("lost")["trial"] == trial
-        worker.wait_for("told")
-    rest.send("")
+        worker.wait_for("last")
+    for worker in site.workers:
+        worker.send("")
     for worker in site.workers:
         worker.finish()
     site.assert_complete()
