@@ -50,6 +50,7 @@ UNUSED = {
     "testing",
     "torch",
 }  # by a schedule
+ELSEWHERE = {("store", "postgres"), ("store", "remote")}  # on servers, which are not simulated
 SAME = {"lstat": "stat", "remove": "unlink", "replace": "rename"}
 
 
@@ -66,7 +67,7 @@ def load_dependencies() -> None:
     root = Path(hoptim.__file__).parent
     for file in sorted(root.rglob("*.py")):
         parts = file.relative_to(root).with_suffix("").parts
-        if parts[0] not in UNUSED:
+        if parts[0] not in UNUSED and parts[:2] not in ELSEWHERE:
             import_module(".".join(("hoptim", *parts)).removesuffix(".__init__"))
 
 

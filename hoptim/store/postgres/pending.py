@@ -31,7 +31,7 @@ class Pending:
         """Begin to gather for a hold of this thread.
 
         Args:
-            shown: Whether the watched sign is shown. Default: None, not known.
+            shown: True if the watched sign is shown. Default: None, not known.
         """
         self._holder = _me()
         self.lines, self.hidden = [], []
