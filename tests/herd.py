@@ -102,11 +102,11 @@ def work(place: Directory, note: Notes, options: argparse.Namespace) -> None:
 
 def load_parent(trial: hoptim.Trial) -> None:
     """Fail unless a trial starts from a whole checkpoint; with `ClaimLost` if another has the trial now."""
-    if trial.checkpoint is None or trial.parent is None:
-        return
     try:
+        if trial.checkpoint is None or trial.parent is None:
+            return
         whole = is_whole(Path(trial.checkpoint), trial.parent)
-    except OSError as error:
+    except (OSError, hoptim.CheckpointError) as error:  # gone from the folder, or from the bucket
         trial.fail(str(error))  # whoever lost the claim has no right to the checkpoint, and is told so
         raise
     if not whole:
