@@ -29,7 +29,8 @@ def seconds(speeds, size=8, steps=10, lead=1, leave_after=math.inf):
         lead: Steps that a member may be ahead of the slowest.
         leave_after: Trials after which each worker but the last leaves.
     """
-    gc.collect()  # else descriptors of an earlier world are closed in this one, where they are others
+    gc.collect()
+    gc.disable()  # a finalizer would close descriptors of one process in the turn of another
     world = World(0)
     world.faults.left, world.nfs = 0, False
     ends, left = [], []
@@ -59,6 +60,7 @@ def seconds(speeds, size=8, steps=10, lead=1, leave_after=math.inf):
             world.run(lambda cut: None)
         finally:
             world.end()
+            gc.enable()
     assert len(ends) == len(speeds)
     return max(ends)
 
