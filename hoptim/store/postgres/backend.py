@@ -18,6 +18,7 @@ from hoptim.store.postgres.draft import PostgresDraft
 from hoptim.store.postgres.driver import UndefinedTable
 from hoptim.store.postgres.journal import PostgresJournal
 from hoptim.store.postgres.pending import Pending
+from hoptim.store.postgres.rows import insertion
 from hoptim.store.postgres.signs import PostgresSigns, SharedLine
 from hoptim.store.postgres.turn import Turn
 from hoptim.store.shape import StudyShape
@@ -27,7 +28,6 @@ from hoptim.store.study_settings import Begin, StudyFile, compare_digest, decode
 
 _FIND = "SELECT settings, checkpoints, id FROM hoptim_study WHERE name = %s"
 _FIRST = "SELECT line FROM hoptim_record WHERE study = %s AND n = 0"
-_MAKE = "INSERT INTO hoptim_study (name, uuid, settings, checkpoints) VALUES (%s, %s, %s, %s); "
 _LINES = """\
 SELECT n, line FROM hoptim_record
 WHERE study = (SELECT id FROM hoptim_study WHERE name = %s) AND n >= %s AND n < %s ORDER BY n LIMIT 1000"""
@@ -35,7 +35,6 @@ _ALL = 2**62  # more records than there are
 _SIZE = """\
 SELECT coalesce(sum(octet_length(line) + 1), 0) FROM hoptim_record
 WHERE study = (SELECT id FROM hoptim_study WHERE name = %s)"""
-_RECORD = "((SELECT id FROM hoptim_study WHERE name = %s), %s, %s)"
 
 
 class PostgresBackend:
@@ -141,9 +140,12 @@ class PostgresBackend:
     def draft(self) -> Iterator[CopyDraft]:
         """Implement `Backend.draft`."""
         draft = PostgresDraft(self._address, self._asked)
-        draft.require_absent()
-        yield draft
-        draft.commit()
+        try:
+            draft.require_absent()
+            yield draft
+            draft.commit()
+        finally:
+            draft.close()
 
     def sizes(self) -> dict[str, int]:
         """Implement `Backend.sizes`; what is in object storage is not counted."""
@@ -170,10 +172,6 @@ class PostgresBackend:
 
     def _write(self, database: Database, settings: StudyFile, data: bytes, lines: list[bytes]) -> None:
         """Write the study and its first records, and commit."""
-        parameters: list[Any] = [self._address.study, settings.uuid, data, self._asked]
-        for n, line in enumerate(lines):
-            parameters += [self._address.study, n, line[:-1].decode()]
-        places = ", ".join([_RECORD] * len(lines))
-        database.run(
-            f"{_MAKE}INSERT INTO hoptim_record (study, n, line) VALUES {places}; COMMIT", *parameters
-        )
+        study = self._address.study, settings.uuid
+        records, parameters = insertion(study, 0, [line[:-1].decode() for line in lines])
+        database.run(f"{schema.MAKE}; {records}; COMMIT", *study, data, self._asked, *parameters)

@@ -11,11 +11,11 @@ from hoptim.store.postgres import schema
 from hoptim.store.postgres.address import Address
 from hoptim.store.postgres.database import Database
 from hoptim.store.postgres.driver import UniqueViolation
+from hoptim.store.postgres.rows import insertion
 from hoptim.store.storage import storage_of
 from hoptim.store.study_settings import decoded
 
 _THERE = "SELECT 1 FROM hoptim_study WHERE name = %s"
-_MAKE = "INSERT INTO hoptim_study (name, uuid, settings, checkpoints) VALUES (%s, %s, %s, %s)"
 _AT_ONCE = 1000  # rows
 
 
@@ -47,10 +47,11 @@ class PostgresDraft:
 
     def commit(self) -> None:
         """Make the copy be there; a server that is lost now has it or not, which the next call finds."""
-        try:
-            self._database.run("COMMIT")
-        finally:
-            self._database.drop()
+        self._database.run("COMMIT")
+
+    def close(self) -> None:
+        """Let go of the connection; what is not committed is rolled back."""
+        self._database.drop()
 
     def _write_all(self, source: Backend, count: int) -> None:
         self._database.run("BEGIN")
@@ -64,13 +65,11 @@ class PostgresDraft:
         data = source.settings()
         uuid = decoded(data, source.path).uuid
         bucket = self._bucket if address == self._address else None
-        self._database.run(_MAKE, address.study, uuid, data, bucket)
+        study = address.study, uuid
+        self._database.run(schema.MAKE, *study, data, bucket)
         for n, lines in _portions(source.lines(count)):
-            places = ", ".join([f"({schema.STUDY}, %s, %s)"] * len(lines))
-            parameters: list[object] = []
-            for i, line in enumerate(lines):
-                parameters += [address.study, uuid, n + i, line[:-1].decode()]
-            self._database.run(f"INSERT INTO hoptim_record (study, n, line) VALUES {places}", *parameters)
+            records, parameters = insertion(study, n, [line[:-1].decode() for line in lines])
+            self._database.run(records, *parameters)
         if (origin := source.origin) is not None:
             self._write(address.origin, origin, None)
 

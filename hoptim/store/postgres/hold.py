@@ -13,6 +13,7 @@ from hoptim.store.postgres.database import Database, Rows
 from hoptim.store.postgres.driver import UniqueViolation, psycopg
 from hoptim.store.postgres.failures import explained, is_away
 from hoptim.store.postgres.pending import Pending
+from hoptim.store.postgres.rows import insertion
 from hoptim.store.postgres.schema import STUDY, channel_of
 from hoptim.store.postgres.turn import Turn
 
@@ -151,13 +152,11 @@ class Hold:
 
     def _commit(self) -> None:
         """Send all, with the commit."""
-        statements, parameters = "", []
+        statements, parameters = "", list[object]()
         first = self._before[0] + 1
         if self.lines:
-            places = ", ".join([f"({STUDY}, %s, %s)"] * len(self.lines))
-            statements = f"INSERT INTO hoptim_record (study, n, line) VALUES {places}; "
-            for n, line in enumerate(self.lines, first):
-                parameters += [*self._study, n, line]
+            added, parameters = insertion(self._study, first, self.lines)
+            statements = f"{added}; "
         for kind, name in sorted(self._pending.hidden):
             statements += f"DELETE FROM hoptim_sign WHERE study = {STUDY} AND kind = %s AND name = %s; "
             parameters += [*self._study, kind, name]

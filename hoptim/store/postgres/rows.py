@@ -19,6 +19,21 @@ SELECT n, line FROM (
 ) AS portion WHERE before < {cursor.PORTION} ORDER BY n"""
 
 
+def insertion(study: tuple[str, str], first: int, lines: Sequence[str]) -> tuple[str, list[object]]:
+    """Return the statement that adds records to a study, and its parameters.
+
+    Args:
+        study: Name and identifier of the study.
+        first: Number of the first record.
+        lines: Lines without their newlines, at least one.
+    """
+    places = ", ".join([f"({STUDY}, %s, %s)"] * len(lines))
+    parameters: list[object] = []
+    for n, line in enumerate(lines, first):
+        parameters += [*study, n, line]
+    return f"INSERT INTO hoptim_record (study, n, line) VALUES {places}", parameters
+
+
 def is_cut_short(rows: Rows) -> bool:
     """Return whether there may be more behind a portion."""
     return len(rows) == _MOST or sum(len(line) for _, line in rows) >= cursor.PORTION
