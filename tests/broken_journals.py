@@ -192,11 +192,11 @@ class Poisoned(TableJournal):
 
 
 class Sleepy(TableJournal):
-    """Waits until something comes."""
+    """Waits until something comes, or far too long."""
 
     def wait(self, seconds):
-        known = len(self.table.texts)
-        while len(self.table.texts) == known:
+        known, end = len(self.table.texts), time.monotonic() + seconds + 5.0
+        while len(self.table.texts) == known and time.monotonic() < end:
             time.sleep(0.01)
 
 

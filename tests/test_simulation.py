@@ -7,11 +7,15 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import threading
+import time
 from types import SimpleNamespace
 
 import filelock
 import pytest
 
+from hoptim import _signals
+from hoptim.store import heartbeat
 from tests.builders import ROOT, run
 from tests.simulated import install
 from tests.simulated.scheduler import Killed
@@ -82,6 +86,39 @@ def test_a_schedule_does_not_depend_on_those_before_it(lazy):
         first, again = pool.apply(first_and_again, (20, lazy))
     assert first == again
     assert len(first) > 100
+
+
+def alone_and_beside_a_thread(seed):
+    """Two traces of a seed in this process: the second beside a thread that some other test left."""
+    prepare()
+    alone, over, errors = simulate(seed, trace=True).trace, threading.Event(), []
+
+    def other():
+        try:
+            while not over.is_set():
+                time.sleep(1e-4)
+                os.urandom(4)
+                with _signals.signals_deferred():
+                    heartbeat.threading.Event()
+        except BaseException as error:
+            errors.append(repr(error))
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    try:
+        return alone, simulate(seed, trace=True).trace, errors
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_thread_that_another_test_left_changes_nothing():
+    """What other threads of the process call is answered by the real system, and is nobody's turn."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        alone, beside, errors = pool.apply(alone_and_beside_a_thread, (20,))
+    assert errors == []
+    assert beside == alone
+    assert len(alone) > 100
 
 
 def test_the_first_schedule_imports_nothing():

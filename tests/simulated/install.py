@@ -26,7 +26,7 @@ from hoptim.store.locking import lock
 from tests.simulated.descriptors import FIRST
 from tests.simulated.scheduler import ROOT, Killed
 from tests.simulated.system import System
-from tests.simulated.threads import threads
+from tests.simulated.threads import only_here, threads
 from tests.simulated.world import World
 
 Call = Callable[..., Any]
@@ -76,12 +76,16 @@ load_dependencies()
 
 @contextmanager
 def installed(system: System) -> Iterator[None]:
-    """Answer calls by a simulated system within the block."""
+    """Answer calls of this thread by a simulated system within the block.
+
+    Other threads, which other tests left, go on with the real one: a sleep of theirs would change whose
+    turn it is in the world.
+    """
     changes = [*_of_os(system), *_of_clock(system), *_of_hoptim(system.world)]
     changes.append((sys, "unraisablehook", _unless_killed(sys.unraisablehook)))
     old = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
-    for owner, name, new in changes:
-        setattr(owner, name, new)
+    for (owner, name, new), (_, _, real) in zip(changes, old, strict=True):
+        setattr(owner, name, only_here(new, real) if callable(new) else new)
     try:
         yield
     finally:
@@ -127,57 +131,58 @@ def _of_hoptim(world: World) -> Iterator[tuple[Any, str, Any]]:
         if name.startswith("hoptim.") and getattr(module, "threading", None) is threading:
             yield module, "threading", threads(world)
     yield process_identity, "_hardware_addresses", list
-    yield lock, "_registry", Own(world, "registry")
-    yield last_told, "_told", Own(world, "told")
+    yield lock, "_registry", Own(world, "registry", lock._registry)
+    yield last_told, "_told", Own(world, "told", last_told._told)
     yield snapshot, "EVERY", 2  # such short journals would have none
     yield snapshot, "SHARE", 0
     yield hot_state, "LATEST", 1
     yield shutdown, "release_at_exit", lambda leaver: None  # the simulated scripts leave by themselves
     yield _signals, "defer", lambda number: None
     yield _signals, "_wrap", lambda: None  # the simulated scripts set no handlers of their own
-    yield _signals, "_here", Here(world)
+    yield _signals, "_here", Here(world, _signals._here)
     yield _signals, "_unwinding", {signal.SIGTERM}
     yield _signals, "_theirs", {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
     world.signal = lambda number: _signals._on_signal(number, None)
 
 
 class Own(MutableMapping[Any, Any]):
-    """A mapping that each process has for itself, as it has its modules."""
+    """A mapping that each process has for itself, as it has its modules; other threads have the real."""
 
-    def __init__(self, world: World, name: str) -> None:
-        self._world, self._name = world, name
-
-    @property
-    def _mine(self) -> dict[Any, Any]:
-        return self._world.process.own.setdefault(self._name, {})
+    def __init__(self, world: World, name: str, real: Any) -> None:
+        self._find: Callable[[], Any] = only_here(
+            lambda: world.process.own.setdefault(name, {}), lambda: real
+        )
 
     def __getitem__(self, key: Any) -> Any:
-        return self._mine[key]
+        return self._find()[key]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._mine[key] = value
+        self._find()[key] = value
 
     def __delitem__(self, key: Any) -> None:
-        del self._mine[key]
+        del self._find()[key]
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._mine)
+        return iter(self._find())
 
     def __len__(self) -> int:
-        return len(self._mine)
+        return len(self._find())
 
 
 class Here:
-    """What the store is doing in each process."""
+    """What the store is doing in each process; other threads have the real object."""
 
-    def __init__(self, world: World) -> None:
-        object.__setattr__(self, "_world", world)
+    def __init__(self, world: World, real: Any) -> None:
+        def mine() -> Any:
+            return world.process.own.setdefault("here", SimpleNamespace(depth=0, waiting=[], wrapped={}))
+
+        object.__setattr__(self, "_find", only_here(mine, lambda: real))
 
     def __getattr__(self, name: str) -> Any:
-        return self._world.process.own.setdefault("here", {"depth": 0, "waiting": [], "wrapped": {}})[name]
+        return getattr(self._find(), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._world.process.own.setdefault("here", {"depth": 0, "waiting": [], "wrapped": {}})[name] = value
+        setattr(self._find(), name, value)
 
 
 def _by_path(real: Call, simulated: Call, system: System) -> Call:

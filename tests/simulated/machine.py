@@ -51,7 +51,7 @@ class Process:
         stopped: Until when it is stopped.
         refused: What its next call that can fail meets.
         signal: What the next call of its main thread meets.
-        own: Mappings that the library keeps in its modules.
+        own: Objects that the library keeps in its modules.
     """
 
     def __init__(self, machine: Machine, space: int, pid: int, serial: int) -> None:
@@ -62,5 +62,5 @@ class Process:
         self.refused = ""
         self.signal = 0
         self.main: Any = None  # its first thread
-        self.own: dict[str, dict[Any, Any]] = {}
+        self.own: dict[str, Any] = {}
         self.descriptors: dict[int, Any] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from threading import get_ident
 from types import SimpleNamespace
 from typing import Any
 
@@ -86,14 +87,27 @@ class Thread:
         self._world.thread(self._body)
 
 
+def only_here(simulated: Callable[..., Any], real: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what calls one function in this thread, and another in all others."""
+    me = get_ident()
+
+    def call(*args: Any, **more: Any) -> Any:
+        return simulated(*args, **more) if get_ident() == me else real(*args, **more)
+
+    return call
+
+
 def threads(world: World) -> SimpleNamespace:
     """What stands where a module says `threading`."""
+    simulated: dict[str, Callable[..., Any]] = {
+        "Lock": lambda: Mutex(world, False),
+        "RLock": lambda: Mutex(world, True),
+        "Event": lambda: Event(world),
+        "Thread": lambda target, daemon, name, args=(): Thread(world, target, args),
+        "get_ident": lambda: world.process.serial,
+    }
     return SimpleNamespace(
-        Lock=lambda: Mutex(world, False),
-        RLock=lambda: Mutex(world, True),
-        Event=lambda: Event(world),
-        Thread=lambda target, daemon, name, args=(): Thread(world, target, args),
-        get_ident=lambda: world.process.serial,
+        **{name: only_here(call, getattr(threading, name)) for name, call in simulated.items()},
         local=threading.local,
         current_thread=threading.current_thread,
         main_thread=threading.main_thread,
