@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hoptim.errors import ArgumentError
+from hoptim.errors import ArgumentError, StoreError
 from hoptim.store.backend import Backend
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.postgres import schema
 from hoptim.store.postgres.address import Address
 from hoptim.store.postgres.database import Database
-from hoptim.store.postgres.driver import UniqueViolation
+from hoptim.store.postgres.driver import UniqueViolation, psycopg
+from hoptim.store.postgres.failures import explained, is_away
 from hoptim.store.postgres.rows import insertion
 from hoptim.store.storage import storage_of
 from hoptim.store.study_settings import decoded
@@ -46,8 +47,23 @@ class PostgresDraft:
         self._database.retried("write to", lambda: self._write_all(source, count))
 
     def commit(self) -> None:
-        """Make the copy be there; a server that is lost now has it or not, which the next call finds."""
-        self._database.run("COMMIT")
+        """Make the copy be there.
+
+        Raises:
+            StoreError: The server refused it; or was lost, and has it or not, as the same call finds.
+        """
+        try:
+            self._database.run("COMMIT")
+        except psycopg.Error as error:
+            why = explained(error, "write to", self._address.url)
+            if is_away(error) and isinstance(why, StoreError):
+                raise StoreError(
+                    why.errno,
+                    f"It is not known whether the copy is at {self._address.url!r}, since the server was "
+                    f"lost while it was committed. {why} If that says that there is a study already, it is "
+                    "the copy, and complete.",
+                ) from error
+            raise why from error
 
     def close(self) -> None:
         """Let go of the connection; what is not committed is rolled back."""
