@@ -29,7 +29,8 @@ from hoptim.store.backend import Backend
 from hoptim.store.beginning import require_there
 from hoptim.store.claim import Claim, Held
 from hoptim.store.line_format import Record
-from hoptim.store.locking.patience import Patience
+from hoptim.store.locking.patience import Patience, limited
+from hoptim.store.membership import LEAVE_WITHIN
 from hoptim.store.places import backend_at
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
@@ -282,7 +283,8 @@ class Session:
         """
         self.last_told.forget()
         try:
-            self.store.release(held, unused)
+            with limited(LEAVE_WITHIN):
+                self.store.release(held, unused)
         except (OSError, HoptimError) as error:
             log.warning("Trial %d could not be released: %s", held.number, error)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hoptim.store import shutdown
 from hoptim.store.claims import Claims
-from hoptim.store.locking.patience import Patience
+from hoptim.store.locking.patience import Patience, limited
 from hoptim.store.orphans import Orphans
 from hoptim.store.pins import Pins
 from hoptim.store.repeating import repeated
@@ -14,7 +14,7 @@ from hoptim.store.state import State
 from hoptim.store.transactions import Transactions
 from hoptim.store.workers import Workers
 
-_LEAVE_WITHIN = 10.0  # seconds; after that the exit is not held up any longer
+LEAVE_WITHIN = 10.0  # seconds; after that the exit is not held up any longer
 
 
 class Membership:
@@ -61,19 +61,22 @@ class Membership:
                 shutdown.release_at_exit(self)
         self._orphans.remove(left)
 
-    @repeated
     def leave(self, timeout: float | None = None) -> None:
         """Release everything that this process holds, tidy up, and stop its heartbeat.
 
         Args:
-            timeout: Seconds to wait for the lock, at most and by default 10.
+            timeout: Seconds to wait for the lock, or for a server that is away, at most and by default 10.
         """
-        patience = Patience(timeout)
-        with self._transactions.alone(patience.within(_LEAVE_WITHIN)):
+        with limited(Patience(timeout).within(LEAVE_WITHIN)) as patience:
+            self._leave(patience)
+
+    @repeated
+    def _leave(self, patience: Patience) -> None:
+        with self._transactions.alone(patience.left):
             if self._workers.mine is None:
                 return
             name = self._workers.name
-            with self._transactions.begin(patience.within(_LEAVE_WITHIN)) as transaction:
+            with self._transactions.begin(patience.left) as transaction:
                 for trial in transaction.state.open.held_by(name):
                     transaction.add("release", trial=trial.number, token=trial.token)
                 left = self._left_over(transaction.state)
@@ -85,15 +88,19 @@ class Membership:
         """Leave, and tidy up even if this process held nothing: all is done, so no later one will.
 
         Args:
-            timeout: Seconds to wait for the lock, as for `leave`.
+            timeout: Seconds to wait, as for `leave`.
         """
-        patience = Patience(timeout)
-        self.leave(patience.left)
+        before = Patience(timeout)
+        self.leave(before.left)
+        with limited(before.within(LEAVE_WITHIN)) as patience:
+            self._tidy(patience)
+
+    def _tidy(self, patience: Patience) -> None:
         if self._workers.watch is None:
             return
         left_behind = self._workers.watch.names() or (self._pins is not None and self._pins.names())
         if left_behind or self._orphans.find(self._transactions.refresh()):
-            with self._transactions.begin(patience.within(_LEAVE_WITHIN)) as transaction:
+            with self._transactions.begin(patience.left) as transaction:
                 left = self._left_over(transaction.state)
             self._orphans.remove(left)
 

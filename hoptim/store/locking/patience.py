@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 
 class Patience:
@@ -26,3 +29,26 @@ class Patience:
 
 
 ENDLESS = Patience(None)
+
+
+_limit = ContextVar("limit", default=ENDLESS)
+
+
+@contextmanager
+def limited(seconds: float | None) -> Iterator[Patience]:
+    """Limit, within a block, how long this thread tries to reach a server that is away.
+
+    Args:
+        seconds: Length; None is endless. A limit around the block counts as well.
+    """
+    left = Patience(limit().within(seconds))
+    token = _limit.set(left)
+    try:
+        yield left
+    finally:
+        _limit.reset(token)
+
+
+def limit() -> Patience:
+    """Return what `limited` has left to this thread."""
+    return _limit.get()

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from hoptim._signals import signals_allowed
 from hoptim.errors import ArgumentError
-from hoptim.store.locking.patience import ENDLESS, Patience
+from hoptim.store.locking.patience import ENDLESS, Patience, limit
 from hoptim.store.postgres.address import Address
 from hoptim.store.postgres.driver import psycopg
 from hoptim.store.postgres.failures import explained, is_away, log_away
@@ -181,7 +181,7 @@ class Database:
         Args:
             doing: Action that is tried, to be read between 'Could not' and the address.
             attempt: Function that uses this connection, and may be called again after an error.
-            patience: Time that the calls may take. Default: `AWAY` alone limits it.
+            patience: Time that the calls may take. Default: only `AWAY` and `limited` limit it.
 
         Raises:
             StoreError: The server refused, or was away for too long.
@@ -194,7 +194,7 @@ class Database:
             except psycopg.Error as error:
                 now = time.monotonic()
                 if end is None or now - began > AWAY:  # the first failure, or one after a long wait
-                    end = now + (patience.within(AWAY) or 0.0)
+                    end = now + (patience.within(limit().within(AWAY)) or 0.0)
                 if not is_away(error) or now >= end:
                     raise explained(error, doing, self.name) from error
                 logged = log_away(error, self.name, end, logged)
