@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 
 import pytest
 
 from hoptim.errors import StoreError
+from hoptim.store import lost
 from hoptim.store.draft import Draft
 from hoptim.store.remote import trouble
 from hoptim.store.remote.cache import Cache
@@ -168,6 +170,20 @@ def test_a_service_that_cannot_be_reached_is_waited_for(remote, proxy, monkeypat
     proxy.listen()
     thread.join(60.0)
     assert remote.is_unchanged(found[0])
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_nobody_waits_for_the_bucket_with_the_lock(remote, proxy, monkeypatch, refuses):
+    """A checkpoint that cannot be looked at is not gone; no answer of the service is waited for."""
+    monkeypatch.setattr(lost, "_LOOK_WITHIN", 0.1)
+    state = state_after(17, held=False)
+    state.saved[3] = published(remote)
+    proxy.fail(Failure(HELD))
+    if refuses:
+        proxy.refuse()
+    began = time.monotonic()
+    assert not lost.is_gone(state, remote, 3)
+    assert time.monotonic() - began < 10.0  # the service has 15 s to answer one request
 
 
 @pytest.mark.parametrize(

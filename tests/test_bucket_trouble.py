@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from hoptim.errors import ArgumentError, CheckpointError, StoreError
+from hoptim.store.locking.patience import limited
 from hoptim.store.remote import trouble
 from hoptim.store.remote.address import Address
 from hoptim.store.remote.trouble import Trouble, persistently
@@ -133,6 +134,17 @@ def test_patience_ends(clock):
     assert clock.now == trouble.TRANSFER
     assert raised.value.errno == errno.ETIMEDOUT
     assert SECRET not in str(raised.value)
+
+
+def test_what_is_limited_is_not_tried_for_longer(clock):
+    """A call in which somebody waits for more than this one ends with the patience for all of it."""
+
+    def call() -> None:
+        raise ConnectionResetError(SECRET)
+
+    with pytest.raises(StoreError, match="It was tried for 0 s"), limited(0.0):
+        persistently("upload", "s3://bucket", trouble.TRANSFER, call)
+    assert clock.slept == []
 
 
 def test_what_hoptim_says_itself_is_left_as_it_is(clock):

@@ -7,11 +7,14 @@ from contextlib import suppress
 
 from hoptim.errors import StoreError, StudyDamaged
 from hoptim.store.checkpoints import Checkpoints
+from hoptim.store.locking.patience import limited
 from hoptim.store.state import State
 from hoptim.store.transactions import Transaction
 from hoptim.store.trial_record import TrialRecord
 
 log = logging.getLogger("hoptim")
+
+_LOOK_WITHIN = 2.0  # seconds
 
 
 def is_gone(state: State, checkpoints: Checkpoints, number: int | None) -> bool:
@@ -28,7 +31,7 @@ def is_gone(state: State, checkpoints: Checkpoints, number: int | None) -> bool:
     if number is None or number in state.gone:
         return number is not None
     saved = state.saved.get(number)
-    with suppress(StoreError):
+    with suppress(StoreError), limited(_LOOK_WITHIN):
         return saved is not None and not checkpoints.is_there(saved.name)
     return False
 

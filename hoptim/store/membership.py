@@ -68,20 +68,21 @@ class Membership:
             timeout: Seconds to wait for the lock, or for a server that is away, at most and by default 10.
         """
         with limited(Patience(timeout).within(LEAVE_WITHIN)) as patience:
-            self._leave(patience)
+            left = self._leave(patience)
+        self._orphans.remove(left)
 
     @repeated
-    def _leave(self, patience: Patience) -> None:
+    def _leave(self, patience: Patience) -> list[Path]:
         with self._transactions.alone(patience.left):
             if self._workers.mine is None:
-                return
+                return []
             name = self._workers.name
             with self._transactions.begin(patience.left) as transaction:
                 for trial in transaction.state.open.held_by(name):
                     transaction.add("release", trial=trial.number, token=trial.token)
                 left = self._left_over(transaction.state)
             self._workers.leave()
-        self._orphans.remove(left)
+        return left
 
     @repeated
     def finish(self, timeout: float | None = None) -> None:
@@ -93,16 +94,17 @@ class Membership:
         before = Patience(timeout)
         self.leave(before.left)
         with limited(before.within(LEAVE_WITHIN)) as patience:
-            self._tidy(patience)
+            left = self._tidy(patience)
+        self._orphans.remove(left)
 
-    def _tidy(self, patience: Patience) -> None:
+    def _tidy(self, patience: Patience) -> list[Path]:
         if self._workers.watch is None:
-            return
+            return []
         left_behind = self._workers.watch.names() or (self._pins is not None and self._pins.names())
         if left_behind or self._orphans.find(self._transactions.refresh()):
             with self._transactions.begin(patience.left) as transaction:
-                left = self._left_over(transaction.state)
-            self._orphans.remove(left)
+                return self._left_over(transaction.state)
+        return []
 
     def _left_over(self, state: State) -> list[Path]:
         """Remove the heartbeat files of killed processes; return what else they left behind."""

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
 
 from hoptim.errors import ArgumentError, CheckpointError, MissingExtra
+from hoptim.store.locking.patience import limit
 from hoptim.store.remote import trouble
 from hoptim.store.remote.address import Address
 from hoptim.store.remote.content import BLOCK, digest_of_stream
@@ -58,7 +59,8 @@ class Objects:
         """
 
         def listed(fs: Any, top: str) -> dict[str, int]:
-            found = fs.find(f"{top}/{key}" if key else top, detail=True)
+            bound = {"timeout": limit().left} if fs.async_impl else {}  # its library waits, and tries again
+            found = fs.find(f"{top}/{key}" if key else top, detail=True, **bound)
             files = [info for info in found.values() if info["type"] == "file"]
             sizes = {str(info["name"]).removeprefix(f"{top}/"): int(info["size"]) for info in files}
             return {at: size for at, size in sizes.items() if not at.endswith("/")}  # a console's folders

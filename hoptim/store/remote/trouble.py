@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 from hoptim.errors import HoptimError, StoreError
+from hoptim.store.locking.patience import limit
 
 log = logging.getLogger("hoptim")
 
@@ -116,7 +117,7 @@ def persistently(doing: str, url: str, patience: float, call: Callable[[], T]) -
     Args:
         doing: Action that is tried, to be read behind 'Could not'.
         url: Place that it is tried on.
-        patience: Seconds after which it is not tried again.
+        patience: Seconds after which it is not tried again; fewer within `limited`.
         call: Function that does it, all of it each time.
 
     Raises:
@@ -130,7 +131,7 @@ def persistently(doing: str, url: str, patience: float, call: Callable[[], T]) -
             raise
         except Exception as error:  # each provider's library has its own
             trouble = Trouble.of(error)
-        left = patience - (time.monotonic() - began)
+        left = limit().within(patience - (time.monotonic() - began)) or 0.0
         if not trouble.passes or left <= 0:
             break
         log.warning("Could not %s %r yet: %s. It is tried again for %.0f s.", doing, url, trouble.why, left)
