@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from hoptim._files import close_read
 from hoptim.errors import StoreError
 from hoptim.store.published import Published
 from hoptim.store.remote.cache import Cache
+from tests.builders import ROOT
 
 
 @pytest.fixture
@@ -137,6 +140,37 @@ def test_links_are_not_followed(cache, tmp_path):
     with pytest.raises(StoreError, match="link"):
         Cache(tmp_path / "link").use("0.1-00000000")
     assert (tmp_path / "mine" / "dear").exists()
+
+
+def test_a_cache_that_is_closed_keeps_what_others_use(cache):
+    """Of a study that is over; else all stays for the next process."""
+    for number in range(2):
+        fill(cache, f"{number}.1-00000000", 0)
+    with another_process_uses(cache, "1.1-00000000"):
+        cache.close()
+        assert len(names(cache)) == 4
+        cache.is_over = True
+        cache.close()
+        assert names(cache) == ["1.1-00000000", "1.1-00000000.lock"]
+    Cache(cache.folder / "none").close()
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_study_that_is_over_leaves_no_copies(tmp_path, ends):
+    """They go when a process that saw its end exits, those too that its last trial has read."""
+    code = (
+        "import sys; from tests.builders import *\n"
+        "made = study(sys.argv[1], size=2, steps=3, checkpoints=sys.argv[2])\n"
+        "for trial in made:\n"
+        "    assert trial.checkpoint is None or Path(trial.checkpoint).exists()\n"
+        f"    if trial.step == 2 and not {ends}: break\n"
+        "    trial.tell(0.5, save=saving(''))\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "s"), f"file://{tmp_path}/bucket"]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    copies = [path for path in tmp_path.glob("cache/hoptim/*/*") if path.name != "work"]
+    assert bool(copies) != ends
 
 
 def test_the_cache_is_where_caches_are(monkeypatch):

@@ -91,6 +91,7 @@ class Membership:
         Args:
             timeout: Seconds to wait, as for `leave`.
         """
+        self._orphans.all_done()
         before = Patience(timeout)
         self.leave(before.left)
         with limited(before.within(LEAVE_WITHIN)) as patience:

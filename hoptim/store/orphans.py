@@ -43,6 +43,9 @@ class Orphans:
             *(p for p in scratch if p.name not in alive),
         ]
 
+    def all_done(self) -> None:
+        """Note that no trial will begin from a checkpoint any more; all that was published stays."""
+
     def remove(self, orphans: Iterable[Path]) -> None:
         """Remove what `find` found."""
         for path in orphans:

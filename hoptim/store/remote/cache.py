@@ -26,10 +26,15 @@ class Cache:
     Args:
         folder: The folder, made when first needed.
         limit: Bytes that the copies may take. Default: 10 GB.
+
+    Attributes:
+        folder: The folder.
+        is_over: True once the study needs no copies any more.
     """
 
     def __init__(self, folder: Path, limit: int | None = None) -> None:
         self.folder, self._limit = folder, LIMIT if limit is None else limit
+        self.is_over = False
 
     @classmethod
     def default_folder(cls, uuid: str) -> Path:
@@ -94,6 +99,12 @@ class Cache:
             for name in sorted(used, key=used.__getitem__):
                 if taken > self._limit and self._removed(name, name, folder):
                     taken -= sizes[name]
+
+    def close(self) -> None:
+        """Remove all copies that nobody uses if the study is over, when this process needs none itself."""
+        if self.is_over:
+            with suppress(OSError):
+                self.make_room(self._limit + 1)
 
     def _removed(self, name: str, what: str, folder: int) -> bool:
         """Remove a copy, or a download of it that was broken off; return False if it is in use."""

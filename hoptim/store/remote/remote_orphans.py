@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,12 +50,18 @@ class RemoteOrphans(Orphans):
     def __init__(self, folder: Path | None, uuid: str, bucket: Bucket, cache: Cache) -> None:
         super().__init__(folder, uuid)
         self._work, self._bucket = Orphans(cache.folder / WORK, uuid), bucket
+        self._cache = cache
+        weakref.finalize(self, cache.close)  # at an exit after those of readers, which begin later
 
     def find(self, state: State) -> list[Any]:
         """Return what is owned by nobody, and last what is owned; only under the lock, as for `Orphans`."""
         held = frozenset(f"{t.number}.{t.token}" for t in state.open.values() if t.worker is not None)
         saved = frozenset(published.name for published in state.saved.values())
         return [*super().find(state), *self._work.find(state), Owned(saved, held, state.n)]
+
+    def all_done(self) -> None:
+        """Let go of the copies on this machine once the study is closed here, or the process ends."""
+        self._cache.is_over = True
 
     def remove(self, orphans: Iterable[Any]) -> None:
         """Remove what `find` found; what cannot be removed is logged, and left for a later worker.
