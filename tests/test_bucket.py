@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from hashlib import sha256
@@ -22,7 +23,7 @@ from hoptim.store.remote.remote_orphans import RemoteOrphans
 from hoptim.store.shape import StudyShape
 from hoptim.store.state import State
 from hoptim.store.trial_record import TrialRecord
-from tests.builders import saving
+from tests.builders import advance, saving, study
 
 fsspec = pytest.importorskip("fsspec", reason="object storage needs the extra 'remote'")
 
@@ -95,6 +96,11 @@ def change(remote, name, data):
         file.write(data)
 
 
+def refused(*args):
+    """What a service does that is away."""
+    raise StoreError(errno.ETIMEDOUT, "no answer")
+
+
 @pytest.mark.parametrize("scheme", ["memory", "file"])
 def test_a_file_comes_back_as_it_was(scheme, tmp_path):
     """What a machine publishes another one has, with size, files and digest as recorded."""
@@ -133,6 +139,29 @@ def test_what_was_published_here_is_not_downloaded(remote, monkeypatch, save):
     monkeypatch.setattr(Objects, "get", None)
     assert Path(remote.fetch(found, remote)) == remote.cache.path(found.name)
     assert os.listdir(remote.cache.folder / "work" / "checkpoints") == []
+
+
+def test_what_was_published_here_is_not_asked_for_before_it_is_used(remote, elsewhere, monkeypatch):
+    """The service is asked where there is no whole copy to continue from, and no lock file comes of it."""
+    found, asked, sizes = published(remote), [], Objects.sizes
+    monkeypatch.setattr(Objects, "sizes", lambda *args: asked.append(args) or sizes(*args))
+    assert (remote.can_begin_from(found), asked) == (True, [])
+    assert (elsewhere.can_begin_from(found), len(asked)) == (True, 1)
+    assert not elsewhere.cache.folder.exists()
+    remote.cache.path(found.name).write_text("weigh")
+    assert (remote.can_begin_from(found), len(asked)) == (True, 2)
+    change(remote, found.name, b"weigh")
+    assert not remote.can_begin_from(found)
+
+
+def test_a_trial_that_goes_on_here_begins_while_the_bucket_is_away(tmp_path, monkeypatch):
+    """Weights that this process has, in memory and in its copy, are not looked for elsewhere."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made = study(tmp_path / "s", size=2, steps=2, checkpoints=f"file://{tmp_path}/bucket")
+    advance(made)
+    monkeypatch.setattr(Objects, "sizes", refused)
+    trial = made.ask()
+    assert Path(trial.checkpoint).read_text() == str(trial.parent)
 
 
 def test_a_copy_stays_while_its_reader_lives(url, tmp_path):

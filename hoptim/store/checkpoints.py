@@ -68,6 +68,10 @@ class Checkpoints:
                 return self.is_there(published.name)
         return published.size is None or found == Extent(published.size, published.files or 0)
 
+    def can_begin_from(self, published: Published) -> bool:
+        """Return whether what a trial would continue from is whole."""
+        return self.is_whole(published)
+
     def is_unchanged(self, published: Published) -> bool:
         """Return whether a checkpoint that is there is whole, and has its digest where it was given one."""
         if not self.is_whole(published):

@@ -274,7 +274,7 @@ class Store:
         Args:
             claim: The claim, fresh from `ask` or `tell`.
         """
-        if claim.checkpoint is None or self.checkpoints.is_whole(claim.checkpoint):
+        if claim.checkpoint is None or self.checkpoints.can_begin_from(claim.checkpoint):
             return True
         with self._transaction() as transaction:
             trial = transaction.state.held(claim.number, claim.token)

@@ -122,6 +122,18 @@ class RemoteCheckpoints(Checkpoints):
             published.size or 0, published.files or 0
         )
 
+    def can_begin_from(self, published: Published) -> bool:
+        """Return whether the copy here is whole, which `fetch` returns, or else what was published."""
+        with suppress(StoreError):
+            if self.cache.path(published.name).exists():
+                use = self.cache.use(published.name)
+                try:
+                    if self.cache.has(published):
+                        return True
+                finally:
+                    close_read(use)
+        return self.is_whole(published)
+
     def is_unchanged(self, published: Published) -> bool:
         """Return whether a checkpoint is there and has its digest; all of it is read for that."""
         return self.is_whole(published) and self.bucket.content(published.name).fits(published)
