@@ -266,6 +266,15 @@ def test_studies_come_go_and_break(tmp_path, clock):
     assert list(rows()) == ["fine"]
 
 
+def test_a_state_is_no_warning(tmp_path):
+    """Where many studies wait for workers, the list says so once for each; the page says what to do."""
+    study(tmp_path / "new")
+    shown = studies.Studies([tmp_path])
+    (row,) = shown.list()["rows"]
+    assert (row["state"], row["warnings"]) == ("no workers", [])
+    assert "start a worker" in shown.named("new").news()["warnings"][0]
+
+
 def test_a_damaged_study_says_why(served, runs):
     """Its row and its page have the error, and the list is there all the same."""
     assert str(runs / "damaged") in served.row("damaged")["error"]

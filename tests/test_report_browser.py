@@ -308,6 +308,25 @@ def test_tables_list_exploits_and_failures(shown):
     assert all(t.failed.splitlines()[0] in text for t in study.trials if t.failed)
 
 
+def test_one_is_no_plural_and_nothing_is_said_twice(browser, tmp_path):
+    """One trial that was released once and needed two attempts, and no worker for the rest."""
+    made = builders.study()
+    made.ask().release()
+    made.ask().fail("no GPU")
+    made.ask().tell(0.5)
+    opened = Opened(browser, made, tmp_path / "report.html")
+    assert opened.page.locator("#failure-note").inner_text() == (
+        "1 other trial succeeded after failed attempts. "
+        "1 time a trial was handed out again because its worker was lost or released it."
+    )
+    said = opened.page.locator("section", has_text="Workers").last.inner_text().split("\n")
+    assert [*filter(None, said)] == [
+        "Workers",
+        "No active workers; 19 trials remain: start a worker to continue.",
+    ]
+    opened.page.close()
+
+
 @pytest.fixture(scope="module")
 def phone(browser, tmp_path_factory):
     """A report on a phone that is held upright."""

@@ -13,6 +13,7 @@ from hoptim.space.space import Space
 from hoptim.stopping import Stopped
 from hoptim.trial import FinishedTrial
 
+NO_WORKERS = "No active workers"  # a warning begins so
 _UNREAD = {
     "checkpoint": "what was trained is not the parent's weights. Load it unless trial.continues.",
     "params": "what was trained had other hyperparameters. Apply them.",
@@ -178,7 +179,7 @@ def warnings(
     ]
     if left and not running:
         remain = "trial remains" if left == 1 else "trials remain"
-        said.append(f"No active workers; {left} {remain}: start a worker to continue.")
+        said.append(f"{NO_WORKERS}; {left} {remain}: start a worker to continue.")
     if unremoved:
         said.append(
             f"{counted(unremoved, 'dropped checkpoint')} not removed yet, as checkpoints/.trash-*: the "

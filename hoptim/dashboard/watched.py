@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from hoptim import HoptimError, Study, load
-from hoptim.analysis.status import Status, brief
+from hoptim.analysis.status import NO_WORKERS, Status, brief
 from hoptim.dashboard.curve import Curve
 from hoptim.dashboard.pages import study_page
 from hoptim.dashboard.renewed import Renewed
@@ -91,9 +91,10 @@ class Watched:
             self._study = None  # to be opened anew
             return Look({**row, "error": reason(error)}, {})
         lost = {held.worker for held in status.running if held.lost}
+        warnings = [said for said in status.warnings if not said.startswith(NO_WORKERS)]  # a state
         more = {
             "state": _state(status), "lost": len(lost), "attempts": status.attempts,
-            "remaining": status.remaining, "curve": curve, "warnings": status.warnings,
+            "remaining": status.remaining, "curve": curve, "warnings": warnings,
         }  # fmt: skip
         return Look({**row, **brief(status), **more}, at_work(status))
 

@@ -40,6 +40,10 @@ function grouped(n) {
   return n.toLocaleString("en-US");
 }
 
+function counted(n, noun) {
+  return `${grouped(n)} ${noun}${n === 1 ? "" : "s"}`;
+}
+
 function duration(seconds) {
   if (!(seconds >= 0)) return "unknown";
   if (seconds < 120) return `${Number(seconds.toPrecision(3))} s`;

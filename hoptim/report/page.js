@@ -58,10 +58,10 @@ function failureNote(study) {
   const again = attempt.filter((n, i) => n > 1 && Number.isFinite(study.value[i])).length;
   const cut = interruptions.reduce((sum, n) => sum + n, 0);
   const some = [];
-  if (again) some.push(`${grouped(again)} other trials succeeded after failed attempts.`);
+  if (again) some.push(`${counted(again, "other trial")} succeeded after failed attempts.`);
   if (cut)
     some.push(
-      `${grouped(cut)} times a trial was handed out again because its worker was lost or released it.`,
+      `${counted(cut, "time")} a trial was handed out again because its worker was lost or released it.`,
     );
   return some.join(" ");
 }

@@ -29,10 +29,9 @@ function fillWorkers({ running, warnings }) {
   const workers = new Set(running.map((held) => held.worker));
   const lost = new Set(running.filter((held) => held.lost).map((held) => held.worker));
   const alive = `${grouped(workers.size - lost.size)} at work`;
-  setChildren(
-    "workers-note",
-    workers.size === 0 ? "No worker has a trial." : lost.size ? `${alive}, ${grouped(lost.size)} lost.` : `${alive}.`,
-  );
+  const some = lost.size ? `${alive}, ${grouped(lost.size)} lost.` : `${alive}.`;
+  const none = warnings.length ? "" : "No worker has a trial."; // a warning says as much, and what to do
+  setChildren("workers-note", workers.size ? some : none);
   document.getElementById("warnings").hidden = warnings.length === 0;
   setChildren("warnings", ...warnings.map((text) => html("li", {}, text)));
   setChildren("workers", ...(running.length ? [plainTable("Workers", WORKERS, running.map(workerCells))] : []));
