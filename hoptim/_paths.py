@@ -90,6 +90,13 @@ def study_name(url: str) -> str:
     return parse_qs(urlsplit(url).query).get("study", [""])[-1]
 
 
+def database_name(url: str) -> str:
+    """Return the name of a database, as its URL says it; "" where it says none."""
+    from urllib.parse import unquote, urlsplit  # opens nothing, and is seldom needed
+
+    return unquote(urlsplit(url).path.strip("/"))
+
+
 def study_place(path: str | os.PathLike[str]) -> str | Path:
     """Return the URL of a study in a database, else the path of its directory as `study_folder` does.
 

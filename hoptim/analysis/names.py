@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hoptim._paths import is_database, study_name
+from hoptim._paths import database_name, is_database, study_name
 
 _Folder = str | None
 
 
 def name_of(path: _Folder) -> str:
-    """Return the name of one study: that of its folder, or its own in a database."""
+    """Return the name of one study: that of its folder, or its own in a database; or that of a database."""
     if path and is_database(path):
-        return study_name(path) or "all studies"
+        return study_name(path) or database_name(path) or "a database"
     return Path(path).name if path else "study in memory"
 
 

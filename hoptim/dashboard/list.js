@@ -62,7 +62,7 @@ function fillHeadline(all) {
 
 function fillWarnings({ rows: all, wrong }) {
   const said = [
-    ...wrong.map((text) => ["folders", text]),
+    ...wrong.map((text) => ["places", text]),
     ...all.flatMap((row) => [row.error, ...(row.warnings ?? [])].filter(Boolean).map((text) => [row.name, text])),
   ];
   document.getElementById("attention").hidden = said.length === 0;

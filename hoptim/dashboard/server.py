@@ -6,7 +6,6 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import uvicorn
 
@@ -14,6 +13,7 @@ from hoptim import ArgumentError
 from hoptim._paths import study_place
 from hoptim.dashboard.application import application
 from hoptim.dashboard.studies import Studies
+from hoptim.store.places import require_url
 
 _HOST = "127.0.0.1"
 _PORTS = range(8585, 8605)  # the first that is free, so that a tunnel finds the same one each time
@@ -39,9 +39,11 @@ def serve(
     found = [study_place(place) for place in places]
     if not found:
         raise ArgumentError("A dashboard needs at least one folder, found none.")
-    for path in found:
-        if isinstance(path, Path) and not path.is_dir():
-            raise ArgumentError(f"{str(path)!r} is not a directory.")
+    for place in found:
+        if isinstance(place, str):
+            require_url(place)
+        elif not place.is_dir():
+            raise ArgumentError(f"{str(place)!r} is not a directory.")
     token = secrets.token_urlsafe()
     with _listening(_PORTS if port is None else [port]) as listening:
         tell(f"http://{_HOST}:{listening.getsockname()[1]}/?token={token}")

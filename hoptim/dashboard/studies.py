@@ -20,6 +20,7 @@ from hoptim.dashboard.watched import Watched
 from hoptim.errors import reason
 from hoptim.store.finding import DEPTH
 from hoptim.store.layout import STUDY
+from hoptim.store.locking.patience import limited
 from hoptim.store.places import studies_at
 
 _SEARCH = 2.0  # seconds between two searches at least
@@ -49,7 +50,7 @@ class Studies:
     def name(self) -> str:
         """Return what all studies are in."""
         if len(self._places) > 1:
-            return counted(len(self._places), "folder")
+            return counted(len(self._places), "place")
         return printable(name_of(str(self._places[0])) or "/")
 
     @property
@@ -68,14 +69,26 @@ class Studies:
         return {"name": self.name, "rows": rows, "log": log, "wrong": self._wrong}
 
     def _search(self, before: dict[str, Watched] | None) -> dict[str, Watched]:
-        known, found = before or {}, {}
-        wrong: list[str] = []
-        for place in self._places:
-            for path, within in studies_at(place, DEPTH, lambda error: wrong.append(reason(error))):
-                name = printable(within if isinstance(path, str) else str(path.relative_to(self._base)))
-                found[name] = known.get(name) or Watched(path, name, self._only)
+        known, found, wrong = before or {}, dict[str, Watched](), list[str]()
+        with limited(0.0):  # a page that says that a server is away is better than one that waits for it
+            for place in self._places:
+                said = len(wrong)
+                for path, within in studies_at(place, DEPTH, lambda error: wrong.append(reason(error))):
+                    self._add(found, known, path, within)
+                if isinstance(place, str) and len(wrong) > said:
+                    found = {**known, **found}  # not to be listed now
         self._wrong = wrong
         return found
+
+    def _add(
+        self, found: dict[str, Watched], known: dict[str, Watched], path: str | Path, within: str
+    ) -> None:
+        """Add the study at a path to those that were found, as the one that is known if it is."""
+        name = printable(within if isinstance(path, str) else str(path.relative_to(self._base)))
+        if name in found and found[name].path != path:
+            name = printable(str(path))  # a name in a database is taken by that of another place
+        same = known.get(name)
+        found[name] = same if same is not None and same.path == path else Watched(path, name, self._only)
 
 
 def _values(rows: Sequence[dict[str, Any]], mode: str) -> Floats:

@@ -17,6 +17,7 @@ from hoptim.dashboard.renewed import Renewed
 from hoptim.errors import reason
 from hoptim.report.data import at_work, data_of
 from hoptim.report.document import Document
+from hoptim.store.locking.patience import limited
 
 _LOOK = 1.0  # seconds between two looks at least
 _PAGE = 5.0  # likewise between two pages: a reader is not to be disturbed more often
@@ -51,10 +52,13 @@ class Watched:
         path: Directory, or URL in a database.
         name: Name of the study in the dashboard.
         only: True if it is the only one.
+
+    Attributes:
+        path: Directory, or URL in a database.
     """
 
     def __init__(self, path: str | Path, name: str, only: bool) -> None:
-        self._path, self._name, self._only = path, name, only
+        self.path, self._name, self._only = path, name, only
         self._study: Study | None = None
         self._curve: Curve | None = None
         self._look = Renewed(self._see, _LOOK, Lock())
@@ -82,11 +86,12 @@ class Watched:
     def _see(self, before: Look | None) -> Look:
         row: dict[str, Any] = {"name": self._name}
         try:
-            if self._study is None:
-                self._study, self._curve = load(self._path), None
-            status = self._study.status()
-            later = before is None and status.finished > _MANY
-            curve = [] if later else self._points(self._study)
+            with limited(0.0):  # for a server that is away no page waits
+                if self._study is None:
+                    self._study, self._curve = load(self.path), None
+                status = self._study.status()
+                later = before is None and status.finished > _MANY
+                curve = [] if later else self._points(self._study)
         except (HoptimError, OSError) as error:
             self._study = None  # to be opened anew
             return Look({**row, "error": reason(error)}, {})
@@ -116,7 +121,8 @@ class Watched:
     def _whole(self, use: Callable[[Study], T]) -> T:
         """Return what a function makes of the study with all its trials, which are then forgotten."""
         try:
-            return use(load(self._path))
+            with limited(0.0):
+                return use(load(self.path))
         finally:
             gc.collect()  # of 10^5 trials, some 200 MB
 

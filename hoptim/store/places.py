@@ -38,6 +38,18 @@ def backend_at(
     return Directory(study_folder(path), single_host, bucket)
 
 
+def require_url(url: str) -> None:
+    """Raise what is wrong with the URL of a study in a database, or of a database; nothing is connected to.
+
+    Raises:
+        ArgumentError: It is no such URL, or holds a password.
+        MissingExtra: A package that it needs is not installed.
+    """
+    from hoptim.store.postgres.listing import address_of  # seldom needed
+
+    address_of(url)
+
+
 def studies_at(
     place: str | Path, depth: int, refused: Callable[[OSError], object]
 ) -> Iterator[tuple[str | Path, str]]:

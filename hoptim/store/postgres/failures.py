@@ -87,5 +87,6 @@ def _errno(error: psycopg.Error) -> int:
 
 def _text(error: psycopg.Error) -> str:
     """Return an error on one line, without the statement that it is about."""
-    text = error.diag.message_primary or str(error)
+    lines = [line for line in str(error).splitlines() if not line.startswith("\t")]  # those are guesses
+    text = error.diag.message_primary or " ".join(lines)
     return " ".join(text.split()).rstrip(".") or type(error).__name__
