@@ -15,6 +15,7 @@ from hoptim.store import line_format
 from hoptim.store.journal import FileJournal
 from hoptim.store.memory_journal import MemoryJournal
 from tests import reader
+from tests.journals import append, ops, read
 
 UUID = "0123456789abcdef"
 
@@ -32,37 +33,13 @@ def opened(path):
     return FileJournal(path.parent, UUID)
 
 
-def read(journal):
-    """What a read found: whether all older records are void, and the new ones."""
-    void, found = False, []
-
-    def take(all_void, records):
-        nonlocal void, found
-        void, found = void or all_void, ([] if all_void else found) + records
-
-    journal.read(take)
-    return void, found
-
-
-def append(journal, *ops):
-    """One append of records with the given ops."""
-    with journal.hold(None):
-        read(journal)
-        journal.append([{"op": op} for op in ops])
-
-
-def ops(found):
-    """The ops of what a read found."""
-    return [record["op"] for record in found[1]]
-
-
 def test_two_see_what_each_other_wrote(path):
     """Each reader gets every record once and in order, whoever wrote it."""
     a, b = opened(path), opened(path)
-    assert (ops(read(a)), ops(read(b))) == (["create"], ["create"])
+    assert (ops(a), ops(b)) == (["create"], ["create"])
     append(a, "x", "y")
     append(b, "z")
-    assert (ops(read(a)), read(a)) == (["z"], (False, []))
+    assert (ops(a), read(a)) == (["z"], (False, []))
     assert [r["n"] for r in reader.read(path)] == [0, 1, 2, 3]
 
 
@@ -101,10 +78,10 @@ def test_a_reader_without_the_lock_stops_and_repairs_nothing(path):
     append(journal, "x", "y")
     whole = path.read_bytes()
     path.write_bytes(whole[:-5])
-    assert ops(read(looker)) == ["create", "x"]
+    assert ops(looker) == ["create", "x"]
     assert path.read_bytes() == whole[:-5]
     path.write_bytes(whole)
-    assert ops(read(looker)) == ["y"]
+    assert ops(looker) == ["y"]
 
 
 @pytest.mark.parametrize("held", [True, False])
@@ -137,7 +114,7 @@ def test_a_shorter_or_rewritten_file_is_read_from_the_front(path):
     path.write_bytes(before)  # as a writer does that takes back an append that failed
     assert read(looker) == (True, reader.read(path))
     append(opened(path), "other")
-    assert ops(read(looker)) == ["other"]
+    assert ops(looker) == ["other"]
 
 
 def test_the_same_length_with_other_bytes_is_noticed(path):

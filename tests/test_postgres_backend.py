@@ -17,7 +17,8 @@ from hoptim.store.postgres.address import Address
 from hoptim.store.postgres.backend import PostgresBackend
 from hoptim.store.postgres.turn import Turn, key_of
 from hoptim.store.study_settings import digest_of, encoded
-from tests.postgres_studies import Made, journal_of, read
+from tests.journals import read
+from tests.postgres_studies import Made, journal_of
 
 pytestmark = pytest.mark.postgres
 

@@ -14,7 +14,8 @@ pytest.importorskip("psycopg")
 
 from hoptim.store.journal import FileJournal
 from tests.builders import wait_until
-from tests.postgres_studies import Held, Made, append, ops, read
+from tests.journals import append, ops, read
+from tests.postgres_studies import Held, Made
 
 pytestmark = pytest.mark.postgres
 

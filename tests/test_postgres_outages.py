@@ -20,7 +20,8 @@ from hoptim.store.liveness import Watch
 from hoptim.store.postgres import database
 from tests import postgres_cluster
 from tests.builders import ROOT, study, wait_until
-from tests.postgres_studies import Held, Made, append, ops, read
+from tests.journals import append, ops, read
+from tests.postgres_studies import Held, Made
 
 pytestmark = pytest.mark.postgres
 

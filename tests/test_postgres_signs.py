@@ -13,7 +13,8 @@ pytest.importorskip("psycopg")
 
 from hoptim.store.postgres import signs as module
 from tests import postgres_cluster
-from tests.postgres_studies import Held, Made, Proxy, append, journal_of, read
+from tests.journals import append, read
+from tests.postgres_studies import Held, Made, Proxy, journal_of
 
 pytestmark = pytest.mark.postgres
 
