@@ -29,17 +29,19 @@ class Injected(OSError):
 
 
 class Faults:
-    """The faults of a schedule.
+    """The faults of a schedule; for another system, of other kinds at other calls.
 
     Attributes:
         left: How many are still to come.
         happened: How many there were, by kind.
     """
 
+    weights, focuses, scripts, place = WEIGHTS, FOCUSES, SCRIPTS, ".jsonl"
+
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self._script = list(rng.choice(SCRIPTS)) if rng.random() < 0.2 else []
-        self._focus = rng.choice(FOCUSES)  # calls at which faults fall
+        self._script = list(rng.choice(self.scripts)) if rng.random() < 0.2 else []
+        self._focus = rng.choice(self.focuses)  # calls at which faults fall
         self._gap = rng.choice((3, 10) if self._focus or self._script else (30, 100, 300))
         self._until = rng.expovariate(1 / self._gap)  # such calls until the next one
         self.left = len(self._script) or rng.choice((0, 1, 2, 4, 8))
@@ -50,7 +52,7 @@ class Faults:
         if not self.left:
             return ""
         if self._script:
-            if op != self._script[0][1] or not path.endswith(".jsonl"):
+            if op != self._script[0][1] or not path.endswith(self.place):
                 return ""
         elif self._focus and op not in self._focus:
             return ""
@@ -64,7 +66,7 @@ class Faults:
             kind, _ = self._script.pop(0)
             self._until = rng.randrange(3)
         else:
-            kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+            kind = rng.choices(list(self.weights), list(self.weights.values()))[0]
             self._until = rng.expovariate(1 / self._gap)
         self.happened[kind] += 1
         return kind

@@ -62,5 +62,6 @@ class Process:
         self.refused = ""
         self.signal = 0
         self.main: Any = None  # its first thread
+        self.threads = 0  # that it has had
         self.own: dict[str, Any] = {}
         self.descriptors: dict[int, Any] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import random
 from collections.abc import Callable
@@ -31,6 +32,8 @@ class Task:
         self.process, self.wake = process, now
         self.awaits: object = None
         self.turn = 0  # number of its latest place in a schedule of times
+        process.threads += 1
+        self.ident = process.serial, process.threads
         self.greenlet = greenlet(lambda: self._run(body), hub)
 
     @staticmethod
@@ -67,6 +70,8 @@ class Scheduler:
         self._ended: list[Process] = []
         self._power_cut = False
         self._serial = 0
+        self._events: list[tuple[float, int, Callable[[], object]]] = []
+        self._planned = 0
 
     # -- who is there
 
@@ -177,17 +182,25 @@ class Scheduler:
             if task.awaits is thing:
                 task.wake, task.awaits = self.now, None
 
+    def at(self, moment: float, action: Callable[[], object]) -> None:
+        """Let something happen that is no process's doing, not before a moment."""
+        self._planned += 1
+        heapq.heappush(self._events, (moment, self._planned, action))
+
     def _turn_to(self, task: Task | None) -> None:
         self.current = task
         self.process = self._observer if task is None else task.process
 
     def _choose(self) -> Task:
         while True:
+            while self._events and self._events[0][0] <= self.now:
+                heapq.heappop(self._events)[2]()
             now = self.now
             ready = [task for task in self.tasks if task.wake <= now and task.process.stopped <= now]
             if ready:
                 return ready[int(self.rng.random() * len(ready))]
-            self.now = min(max(task.wake, task.process.stopped) for task in self.tasks)
+            moments = [max(task.wake, task.process.stopped) for task in self.tasks]
+            self.now = max(now, min(moments + [moment for moment, *_ in self._events[:1]]))
             if self.now == math.inf:
                 raise Stuck("everybody waits for somebody else")
 

@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 import time
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,20 +43,22 @@ class Follow(hoptim.Optimizer):
 class Simulation:
     """One study in one schedule."""
 
+    World: type[World] = World
+
     def __init__(self, seed: int, mutant: str | None = None, trace: bool = False) -> None:
-        self.world = World(seed, mutant, trace)
+        self.world = self.World(seed, mutant, trace)
         self.rng = rng = self.world.rng
         self.system = System(self.world)
         self.workers = rng.choice((2, 3, 3, 4))
         self.size, self.steps = rng.choice((2, 3)), rng.choice((3, 3, 4))
         self.lead, self.patience = rng.choice((0, 1, 1)), rng.choice((None, None, None, 0.05))
-        self.judge = Judge(self.system, self.patience)
+        self.judge = self._judge()
         self.finished = False
 
     def run(self) -> list[str]:
         """What is wrong with the store."""
         world, loaded = self.world, set(sys.modules)
-        with installed(self.system):
+        with self._installed():
             try:
                 for _ in range(self.workers):
                     world.spawn(self._work, self.rng.uniform(0, 0.01))
@@ -72,6 +74,12 @@ class Simulation:
         if late := sys.modules.keys() - loaded:
             self.judge.wrong.append(f"imported within a schedule, not by load_dependencies: {sorted(late)}")
         return self.judge.wrong
+
+    def _judge(self) -> Judge:
+        return Judge(self.system, self.patience)
+
+    def _installed(self) -> AbstractContextManager[object]:
+        return installed(self.system)
 
     def digest(self) -> str:
         """Of the journal's bytes."""
@@ -198,10 +206,7 @@ class Simulation:
         failed = value is not None and math.isnan(value)
         while True:
             try:
-                if value is None:
-                    trial.advance(lambda path: save(path, trial.number))
-                else:
-                    trial.tell(value, save=None if failed else lambda path: save(path, trial.number))
+                self._end(trial, value)
             except hoptim.ClaimLost:
                 return
             except (hoptim.StoreError, hoptim.LockTimeout, TrainingFailed) as error:
@@ -212,6 +217,12 @@ class Simulation:
             else:
                 self.judge.acknowledged.append((trial.number, "nan" if failed else value))
                 return
+
+    def _end(self, trial: hoptim.Trial, value: float | None) -> None:
+        if value is None:
+            trial.advance(lambda path: save(path, trial.number))
+        else:
+            trial.tell(value, save=None if math.isnan(value) else lambda path: save(path, trial.number))
 
     def _look(self, process: Process) -> None:
         """The last process finds all done, saved checkpoints whole, and the same without a snapshot."""

@@ -104,7 +104,7 @@ def threads(world: World) -> SimpleNamespace:
         "RLock": lambda: Mutex(world, True),
         "Event": lambda: Event(world),
         "Thread": lambda target, daemon, name, args=(): Thread(world, target, args),
-        "get_ident": lambda: world.process.serial,
+        "get_ident": lambda: world.current.ident if world.current else 0,
     }
     return SimpleNamespace(
         **{name: only_here(call, getattr(threading, name)) for name, call in simulated.items()},

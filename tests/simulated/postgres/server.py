@@ -1,0 +1,117 @@
+"""A server: committed rows, locks, the sessions of its clients, and how it loses them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.simulated.postgres.session import Session
+    from tests.simulated.postgres.world import DatabaseWorld
+
+Key = tuple[Any, ...]  # a table's name, and what is unique in it
+Lines = list[tuple[int, str]]
+
+
+class Blocked(Exception):
+    """A statement must wait: for the session that it names, or for its turn at an advisory lock."""
+
+    def __init__(self, thing: object = None) -> None:
+        self.thing = thing
+
+
+class Server:
+    """What all sessions share.
+
+    Args:
+        world: The world that it is in.
+
+    Attributes:
+        rows: Committed rows by table and key.
+        sessions: Those that are connected.
+        owners: Session that has written a row and not committed it, by the row's key.
+        away: Until when nobody can connect.
+        has_lost: Whether a session ended that its client had not closed.
+        watch: Told of the session and the records of each commit before it takes place.
+    """
+
+    def __init__(self, world: DatabaseWorld) -> None:
+        self.world = world
+        self.rows: dict[Key, Any] = {}
+        self.sessions: list[Session] = []
+        self.owners: dict[Key, Session] = {}
+        self.away, self.has_lost = 0.0, False
+        self.watch: Callable[[Session, Lines], object] = lambda session, lines: None
+        self._queues: defaultdict[int, list[Session]] = defaultdict(list)  # the first one has the lock
+        self.serial = 0  # of rows whose keys a mutant lets be equal
+        self._undo: list[dict[Key, Any]] = []  # of each commit that records something
+
+    def lines(self) -> Lines:
+        """Committed records, in order."""
+        return [(key[2], line) for key, line in sorted(self.rows.items()) if key[0] == "record"]
+
+    def take(self, session: Session, lock: int) -> None:
+        """Take an advisory lock, or stand in its queue."""
+        queue = self._queues[lock]
+        if session not in queue:
+            queue.append(session)
+        if queue[0] is not session and self.world.mutant != "nolock":
+            raise Blocked
+
+    def holder(self) -> Session | None:
+        """Who has a lock that somebody waits for."""
+        return next((queue[0] for queue in self._queues.values() if len(queue) > 1), None)
+
+    def has_lock(self, session: Session) -> bool:
+        """Whether a session has an advisory lock."""
+        return any(queue[:1] == [session] for queue in self._queues.values())
+
+    def leave_queues(self, session: Session) -> None:
+        """Let go of advisory locks, and wait for none."""
+        for queue in self._queues.values():
+            if session in queue:
+                first = queue[0] is session
+                queue.remove(session)
+                if first and queue:
+                    queue[0].wake()
+
+    def own(self, session: Session, keys: list[Key]) -> None:
+        """Lock some rows, or wait for who has written one of them."""
+        for key in keys:
+            if self.owners.get(key, session) is not session:
+                raise Blocked(self.owners[key])
+        self.owners.update(dict.fromkeys(keys, session))
+
+    def disown(self, session: Session) -> None:
+        """Unlock the rows of a transaction that has ended."""
+        self.owners = {key: owner for key, owner in self.owners.items() if owner is not session}
+        for other in self.sessions:
+            if other.waits_for is session:
+                other.resume()
+
+    def commit(self, session: Session, writes: dict[Key, Any]) -> None:
+        """Make what a transaction wrote everybody's."""
+        lines = [(key[2], row) for key, row in writes.items() if key[0] == "record"]
+        if lines:
+            self.watch(session, lines)
+            self._undo.append({key: self.rows.get(key) for key in writes})
+        self._apply(writes)
+
+    def _apply(self, writes: dict[Key, Any]) -> None:
+        self.rows.update(writes)
+        for key in [key for key in writes if self.rows[key] is None]:
+            del self.rows[key]
+
+    def notify(self, channel: str, payload: str) -> None:
+        """Tell all sessions that listen."""
+        for session in self.sessions:
+            session.hear(channel, payload)
+
+    def restart(self, seconds: float) -> None:
+        """End all sessions, and be away for a while."""
+        for session in list(self.sessions):
+            session.end(self.world.rng.choice(("", "57P01", "57P02")))
+        self.away = self.world.now + seconds
+        if self.world.mutant == "forgets" and self._undo:
+            self._apply(self._undo.pop())

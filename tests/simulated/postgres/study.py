@@ -1,0 +1,88 @@
+"""Training scripts on a study in a simulated database, whose trials have no checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import select
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import hoptim
+from hoptim.store.postgres import backend, database, signs, turn
+from tests.simulated.install import Own, installed
+from tests.simulated.machine import Process
+from tests.simulated.postgres.connection import Poll, connect
+from tests.simulated.postgres.judge import DatabaseJudge
+from tests.simulated.postgres.world import DatabaseWorld
+from tests.simulated.study import LEASE, Follow, Simulation
+from tests.simulated.system import System
+from tests.simulated.threads import only_here
+
+assert backend  # and with it all that a schedule would import late
+URL = "postgresql://sim@server/studies?study=simulated"
+
+
+class DatabaseSimulation(Simulation):
+    """One study in one schedule."""
+
+    World = DatabaseWorld
+    world: DatabaseWorld
+
+    def _judge(self) -> DatabaseJudge:
+        return DatabaseJudge(self.system, self.world, self.patience)
+
+    def _installed(self) -> AbstractContextManager[object]:
+        return connected(self.system, self.world)
+
+    def digest(self) -> str:
+        """Of the records."""
+        return hashlib.sha256(repr(self.world.server.lines()).encode()).hexdigest()[:16]
+
+    def _open(self) -> hoptim.Study:
+        return hoptim.Study(
+            URL, space={"x": hoptim.Float(0.0, 1.0)}, optimizer=Follow(), mode="min",
+            size=self.size, steps=self.steps, lead=self.lead, lease=LEASE, lock_timeout=self.patience,
+        )  # fmt: skip
+
+    def _continue(self, process: Process, trial: hoptim.Trial) -> None:
+        """There are no weights."""
+
+    def _share(self, study: hoptim.Study) -> None:
+        """There is nothing to pin."""
+
+    def _end(self, trial: hoptim.Trial, value: float | None) -> None:
+        if value is None:
+            trial.advance()
+        else:
+            trial.tell(value)
+
+
+@contextmanager
+def connected(system: System, world: DatabaseWorld) -> Iterator[None]:
+    """Answer calls of this thread by a simulated system, and those of the driver by its server."""
+    with installed(system):
+        changes = list(_changes(world))
+        old = [getattr(owner, name) for owner, name, _ in changes]
+        for owner, name, new in changes:
+            setattr(owner, name, new)
+        try:
+            yield
+        finally:
+            for (owner, name, _), found in zip(changes, old, strict=True):
+                setattr(owner, name, found)
+
+
+def _changes(world: DatabaseWorld) -> Iterator[tuple[Any, str, Any]]:
+    yield database, "_connected", only_here(lambda _: connect(world, world.server), database._connected)
+    yield database, "_jitter", random.Random(world.rng.random())
+    yield database, "_shared", Own(world, "databases", database._shared)
+    yield signs, "_lines", Own(world, "lines", signs._lines)
+    yield turn, "_registry", Own(world, "turns", turn._registry)
+    poll = only_here(lambda: Poll(world), select.poll)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("hoptim.store.postgres.") and getattr(module, "select", None) is select:
+            yield module, "select", SimpleNamespace(poll=poll, POLLIN=select.POLLIN)
