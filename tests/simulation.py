@@ -3,6 +3,9 @@
     python tests/simulation.py --runs 100000 --seed 0 --jobs 2
     python tests/simulation.py --runs 1 --seed 4711 --trace
     python tests/simulation.py --runs 500 --mutant nosync
+    python tests/simulation.py --database --runs 10000
+
+The store is on a file system, or with `--database` on a server of PostgreSQL, for which psycopg must be installed.
 
 Exit status 1 means that something bad was found, as it must be with a mutant.
 """
@@ -25,7 +28,7 @@ if __name__ == "__main__":
 
 from tests.simulated.study import Simulation
 
-MUTANTS = {
+MUTANTS = {  # of a file system
     "nosync": "an fsync of a file does nothing",
     "nodirsync": "an fsync of a folder does nothing",
     "noforeign": "to sync, or to write again, what others wrote does nothing",
@@ -33,6 +36,14 @@ MUTANTS = {
     "stale": "over NFS, a journal opened to write shows what was there when it was last opened to read",
     "nobeat": "the time of a file does not change",
     "onespace": "all pid namespaces look the same",
+}
+OF_SERVERS = {
+    "nolock": "the advisory lock lets everybody in, and there is no key",
+    "lateread": "a transaction sees no rows but those from before it had the lock",
+    "forgets": "a restart undoes the last commit",
+    "torn": "what is rolled back leaves its first row behind",
+    "keeps": "a session that ends keeps its lock",
+    "nobeat": "a beat changes nothing",
 }
 
 
@@ -47,9 +58,11 @@ class Schedule(NamedTuple):
     digest: str
 
 
-def simulate(seed: int, mutant: str | None = None, trace: bool = False) -> Schedule:
+def simulate(
+    seed: int, mutant: str | None = None, trace: bool = False, database: bool = False
+) -> Schedule:
     """One schedule."""
-    simulation = Simulation(seed, mutant, trace)
+    simulation = kind_of(database)(seed, mutant, trace)
     wrong = simulation.run()
     world = simulation.world
     if seed % 50 == 0:
@@ -57,11 +70,20 @@ def simulate(seed: int, mutant: str | None = None, trace: bool = False) -> Sched
     return Schedule(seed, wrong, world.calls, world.faults.happened, world.trace or [], simulation.digest())
 
 
-def prepare() -> None:
+def kind_of(database: bool) -> type[Simulation]:
+    """What to simulate."""
+    if not database:
+        return Simulation
+    from tests.simulated.postgres.study import DatabaseSimulation  # needs psycopg
+
+    return DatabaseSimulation
+
+
+def prepare(database: bool = False) -> None:
     """What each process that runs schedules does first."""
     logging.disable()
     gc.disable()  # its moments are no part of a seed
-    Simulation(0).run()  # what a dependency does once in a process, it does here
+    kind_of(database)(0).run()  # what a dependency does once in a process, it does here
     gc.freeze()
 
 
@@ -70,34 +92,36 @@ def main() -> int:
     options = parsed()
     began, calls, runs, bad = time.perf_counter(), 0, 0, 0
     happened: Counter[str] = Counter()
-    job = partial(simulate, mutant=options.mutant, trace=options.trace)
+    job = partial(simulate, mutant=options.mutant, trace=options.trace, database=options.database)
     seeds = range(options.seed, options.seed + options.runs)
-    with multiprocessing.get_context("fork").Pool(min(options.jobs, options.runs), prepare) as pool:
+    processes, context = min(options.jobs, options.runs), multiprocessing.get_context("fork")
+    with context.Pool(processes, prepare, [options.database]) as pool:
         for done in pool.imap(job, seeds, chunksize=10):
             runs += 1
             calls += done.calls
             happened += done.happened
             bad += bool(done.wrong)
-            show(done, options.mutant)
+            show(done, options)
             if bad and bad == options.stop:
                 break
     seconds = time.perf_counter() - began
     faults = ", ".join(f"{count} {kind}" for kind, count in sorted(happened.items()))
     say(
-        f"{runs} schedules, {calls} file calls, faults: {faults or 'none'}; "
+        f"{runs} schedules, {calls} calls, faults: {faults or 'none'}; "
         f"{seconds:.1f} s, {1e3 * seconds / runs:.1f} ms each; {bad} bad"
     )
     return int(bad > 0)
 
 
-def show(done: Schedule, mutant: str | None) -> None:
+def show(done: Schedule, options: argparse.Namespace) -> None:
     """Print a trace, and what is bad with how to see it again."""
     for line in done.trace:
         say(line)
     if done.trace:
         say(f"seed {done.seed} ends with the journal {done.digest}")
     if done.wrong:
-        more = f" --mutant {mutant}" if mutant else ""
+        more = " --database" if options.database else ""
+        more += f" --mutant {options.mutant}" if options.mutant else ""
         say(f"seed {done.seed}: {done.wrong[0]}")
         say(f"  python tests/simulation.py --seed {done.seed} --runs 1 --trace{more}")
 
@@ -109,19 +133,23 @@ def say(line: str) -> None:
 
 def parsed() -> argparse.Namespace:
     """The options."""
-    about = "\n".join(f"  {name}: {what}" for name, what in MUTANTS.items())
+    about = "\n".join(f"  {name}: {what}" for name, what in [*MUTANTS.items(), *OF_SERVERS.items()])
     parser = argparse.ArgumentParser(
         description="Run the store on simulated machines.",
         epilog=f"mutants of the simulated system, each of which must be caught:\n{about}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--database", action="store_true", help="a study on a server, not in files")
     parser.add_argument("--runs", type=int, default=1000, help="schedules")
     parser.add_argument("--seed", type=int, default=0, help="of the first one")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--mutant", choices=MUTANTS, help="break the simulated system, to see it caught")
+    parser.add_argument("--mutant", choices=sorted(MUTANTS | OF_SERVERS), help="break the simulated system, to see it caught")
     parser.add_argument("--stop", type=int, default=0, help="end after so many bad schedules")
     parser.add_argument("--trace", action="store_true", help="print each call")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.mutant not in (None, *(OF_SERVERS if options.database else MUTANTS)):
+        parser.error(f"{options.mutant} is a mutant of the other system")
+    return options
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ class Judge:
         return held
 
     def _records(self) -> list[dict[str, Any]]:
-        return list(_good(self._world.fs.find(JOURNAL).data))
+        return list(good(self._world.fs.find(JOURNAL).data))
 
     def conclude(self, size: int, steps: int) -> None:
         """Compare the journal with what was acknowledged, once every step should be done."""
@@ -90,7 +90,7 @@ class Judge:
         if b'"op":"reclaim"' not in data:
             return
         held, count = self.held(), len(self._records())
-        for record in _good(data):
+        for record in good(data):
             if record["n"] >= count:  # else it is there already, and only written again
                 worker = held.get(record.get("token", -1), "")
                 if record["op"] == "reclaim" and self._lives(worker, looker):
@@ -131,7 +131,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _good(data: bytes) -> Iterator[dict[str, Any]]:
+def good(data: bytes) -> Iterator[dict[str, Any]]:
     """Records up to the first that nobody could read."""
     with suppress(ValueError):
         for line in data.splitlines():

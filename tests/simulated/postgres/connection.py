@@ -53,12 +53,14 @@ class Connection:
         process: The process that has it.
         closed: Whether it is closed, or found to be cut.
         socket: Its descriptor.
+        recorded: Number of the last record whose commit was answered, -1 for none.
     """
 
     def __init__(self, world: DatabaseWorld, server: Server) -> None:
         self.world, self.process = world, world.process
         self._session = Session(server, self)
         self.closed = self._busy = self._cut = False
+        self.recorded = -1
         self._answer: Any = None
         self._broken: str | None = None  # code of what the server said at the end, "" for nothing
         self._arrived: list[str] = []
@@ -97,6 +99,7 @@ class Connection:
             self._note(SimpleNamespace(payload=payload))
         if isinstance(self._answer, Exception):
             raise self._answer
+        self.recorded = self._session.recorded
         return Cursor(self._answer)
 
     def consume_input(self) -> None:

@@ -12,26 +12,23 @@ _WORDS = {"25006": "cannot execute INSERT in a read-only transaction", "53100": 
 
 def drawn(code: str) -> Any:
     """An error of a server, by its code."""
-    return _marked(errors.lookup(code)(_WORDS.get(code, f"refused, code {code}")))
+    error = errors.lookup(code)(_WORDS.get(code, f"refused, code {code}"))
+    error.drawn = code != "25006"  # a server that is written to again later is as good as away
+    return error
 
 
 def lost(code: str) -> Any:
     """The error of a connection that is gone; the server said why if there is a code."""
     if code:
-        return _marked(errors.lookup(code)("terminating connection due to administrator command"))
-    return _marked(OperationalError("consuming input failed: server closed the connection unexpectedly"))
+        return errors.lookup(code)("terminating connection due to administrator command")
+    return OperationalError("consuming input failed: server closed the connection unexpectedly")
 
 
 def unreachable(why: str) -> Any:
     """The error of a connection that could not be opened."""
-    return _marked(OperationalError(f'connection failed: connection to server at "sim" failed: {why}'))
+    return OperationalError(f'connection failed: connection to server at "sim" failed: {why}')
 
 
 def is_drawn(error: BaseException) -> bool:
-    """Whether an error is one of these."""
+    """Whether an error is a refusal, which is no outage that passes."""
     return getattr(error, "drawn", False)
-
-
-def _marked(error: Any) -> Any:
-    error.drawn = True
-    return error

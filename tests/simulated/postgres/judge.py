@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from psycopg import Error
+
 import hoptim
 from tests.simulated.filesystem import File, Folder
-from tests.simulated.judge import FOLDER, JOURNAL, Judge
+from tests.simulated.judge import FOLDER, JOURNAL, Judge, good
+from tests.simulated.machine import Process
 from tests.simulated.postgres.failures import is_drawn
 from tests.simulated.postgres.server import Lines
 from tests.simulated.system import System
@@ -22,22 +25,39 @@ class DatabaseJudge(Judge):
     def __init__(self, system: System, world: DatabaseWorld, patience: float | None) -> None:
         super().__init__(system, patience)
         self._server = world.server
-        world.server.watch = self._committed
+        world.server.watch, world.server.lose = self._committed, self._lost
+        self._losers: set[Process] = set()  # who recorded something that a server lost
+        self._misled: set[Process] = set()  # those of them that had been told of it
+        self._gone: set[int] = set()  # trials of which something was lost
         system.beats, system.makers, system.looks = world.beats, world.makers, world.looks
         world.fs.make(FOLDER, Folder, 0o755, 0.0)
         self._journal: File = world.fs.make(JOURNAL, File, 0o644, 0.0)
 
     def is_drawn(self, error: BaseException) -> bool:
-        """Whether an error is one of the server or of the network, or says that a hold was cut off."""
-        return is_drawn(error) or (isinstance(error, hoptim.HoldLost) and self._server.has_lost)
+        """Whether an error may be told: an outage is ridden out, unless `lock_timeout` is less."""
+        return is_drawn(error) or (self._patience is not None and isinstance(error, Error))
+
+    def hear(self, error: Exception) -> None:
+        """Note an error; whoever misses what it recorded must say so."""
+        if not (isinstance(error, hoptim.StudyDamaged) and self._world.process in self._losers):
+            super().hear(error)
+
+    def _lost(self, session: Session, lines: Lines) -> None:
+        self._losers.add(session.client.process)
+        if session.client.recorded >= lines[-1][0]:
+            self._misled.add(session.client.process)
+        self._gone |= {record["trial"] for record in good(_journal(lines)) if "trial" in record}
 
     def _committed(self, session: Session, lines: Lines) -> None:
+        if session.client.process in self._misled:
+            self.wrong.append(f"record {lines[0][0]} is of a process whose earlier ones were lost")
         self._write_down()
         self._judge_appended(_journal(lines), session.client.process)
 
     def conclude(self, size: int, steps: int) -> None:
         """Compare the rows with what was acknowledged, once every step should be done."""
         self._write_down()
+        self.acknowledged = [told for told in self.acknowledged if told[0] not in self._gone]
         super().conclude(size, steps)
 
     def _write_down(self) -> None:

@@ -32,8 +32,8 @@ class Server:
         sessions: Those that are connected.
         owners: Session that has written a row and not committed it, by the row's key.
         away: Until when nobody can connect.
-        has_lost: Whether a session ended that its client had not closed.
         watch: Told of the session and the records of each commit before it takes place.
+        lose: Told of each session and the records of a commit that is undone.
     """
 
     def __init__(self, world: DatabaseWorld) -> None:
@@ -41,11 +41,16 @@ class Server:
         self.rows: dict[Key, Any] = {}
         self.sessions: list[Session] = []
         self.owners: dict[Key, Session] = {}
-        self.away, self.has_lost = 0.0, False
+        self.away = 0.0
         self.watch: Callable[[Session, Lines], object] = lambda session, lines: None
         self._queues: defaultdict[int, list[Session]] = defaultdict(list)  # the first one has the lock
+        self.lose: Callable[[Session, Lines], object] = lambda session, lines: None
         self.serial = 0  # of rows whose keys a mutant lets be equal
-        self._undo: list[dict[Key, Any]] = []  # of each commit that records something
+        self._undo: list[tuple[Session, Lines, dict[Key, Any]]] = []  # of all commits
+
+    def breaks(self, mutant: str) -> bool:
+        """Whether the world has a mutant, which spares the making of the study."""
+        return self.world.mutant == mutant and any(key[0] == "study" for key in self.rows)
 
     def lines(self) -> Lines:
         """Committed records, in order."""
@@ -56,7 +61,7 @@ class Server:
         queue = self._queues[lock]
         if session not in queue:
             queue.append(session)
-        if queue[0] is not session and self.world.mutant != "nolock":
+        if queue[0] is not session and not self.breaks("nolock"):
             raise Blocked
 
     def holder(self) -> Session | None:
@@ -95,7 +100,9 @@ class Server:
         lines = [(key[2], row) for key, row in writes.items() if key[0] == "record"]
         if lines:
             self.watch(session, lines)
-            self._undo.append({key: self.rows.get(key) for key in writes})
+            session.recorded = lines[-1][0]
+        if writes:
+            self._undo.append((session, lines, {key: self.rows.get(key) for key in writes}))
         self._apply(writes)
 
     def _apply(self, writes: dict[Key, Any]) -> None:
@@ -113,5 +120,21 @@ class Server:
         for session in list(self.sessions):
             session.end(self.world.rng.choice(("", "57P01", "57P02")))
         self.away = self.world.now + seconds
-        if self.world.mutant == "forgets" and self._undo:
-            self._apply(self._undo.pop())
+        if self.world.mutant == "forgets":
+            self._put_back(1)
+
+    def promote(self, seconds: float, count: int) -> None:
+        """Let a standby take over, which had not received the last commits that record something."""
+        self.restart(seconds)
+        for session, lines in self._put_back(count):
+            self.lose(session, lines)
+
+    def _put_back(self, count: int) -> list[tuple[Session, Lines]]:
+        """Undo commits until some were undone that record something; the study itself stays."""
+        undone: list[tuple[Session, Lines]] = []
+        made = next((i for i, (_, lines, _) in enumerate(self._undo, 1) if lines), len(self._undo))
+        while len(undone) < count and len(self._undo) > made:
+            session, lines, old = self._undo.pop()
+            self._apply(old)
+            undone += [(session, lines)] if lines else []
+        return undone

@@ -44,6 +44,7 @@ class Session:
         client: The connection at its other end.
         listens: Channels that it listens to.
         waits_for: Session whose transaction must end before it goes on.
+        recorded: Number of the last record that it committed, -1 for none.
         refusal: Number of the statement of its next message that fails, and the error's code.
     """
 
@@ -51,6 +52,7 @@ class Session:
         self.server, self.client, self._world = server, client, server.world
         self.listens: set[str] = set()
         self.waits_for: object = None
+        self.recorded = -1
         self.refusal: tuple[int, str] | None = None
         self._transaction: Transaction | None = None
         self._work: deque[tuple[str, list[Any]]] = deque()
@@ -148,7 +150,7 @@ class Session:
         """The one that it is in; begun if there is none."""
         if self._transaction is None:
             self._transaction = Transaction()
-            if self._world.mutant == "lateread":
+            if self.server.breaks("lateread"):
                 self._transaction.snapshot = dict(self.server.rows)
         return self._transaction
 
@@ -221,7 +223,6 @@ class Session:
             return
         self._ended = True
         self.server.sessions.remove(self)
-        self.server.has_lost = True
         self.client.lose(code)
         if self._world.mutant == "keeps" and self.server.has_lock(self):
             return

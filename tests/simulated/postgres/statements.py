@@ -203,7 +203,7 @@ def _count(session, found, values):
 def _add(session, found, values):
     _require_study(values[0])
     server = session.server
-    server.serial += server.world.mutant == "nolock"
+    server.serial += server.breaks("nolock")
     rows = {("record", *values[i : i + 2], server.serial): values[i + 2] for i in range(0, len(values), 3)}
     session.insert(rows)
 

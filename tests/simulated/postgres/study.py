@@ -7,7 +7,7 @@ import random
 import select
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,6 +47,11 @@ class DatabaseSimulation(Simulation):
             URL, space={"x": hoptim.Float(0.0, 1.0)}, optimizer=Follow(), mode="min",
             size=self.size, steps=self.steps, lead=self.lead, lease=LEASE, lock_timeout=self.patience,
         )  # fmt: skip
+
+    def _exit(self, process: Process, own: list[hoptim.Study]) -> None:
+        """As for a directory; who exits does not wait for a server that is away for more than 10 s."""
+        with suppress(hoptim.LockTimeout, hoptim.StoreError):
+            super()._exit(process, own)
 
     def _continue(self, process: Process, trial: hoptim.Trial) -> None:
         """There are no weights."""

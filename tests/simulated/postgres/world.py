@@ -14,7 +14,8 @@ class DatabaseFaults(Faults):
     """The faults of a schedule, by the kind of the message that meets them."""
 
     weights = {
-        "kill": 5, "pause": 2, "stop": 3, "signal": 2, "cut": 6, "refuse": 3, "end": 4, "restart": 2, "away": 2
+        "kill": 5, "pause": 2, "stop": 3, "signal": 2, "cut": 6, "refuse": 3, "end": 4, "restart": 2, "away": 2,
+        "promote": 1,
     }  # fmt: skip
     focuses = ((), (), ("record",), ("record", "take"), ("await", "record"), ("connect", "take"), ("poll",))
     scripts = (
@@ -22,6 +23,9 @@ class DatabaseFaults(Faults):
         (("cut", "record"), ("cut", "take"), ("cut", "record")),
         (("stop", "record"), ("end", "sign"), ("kill", "record")),
         (("away", "record"), ("end", "sign")),
+        (("promote", "record"), ("kill", "take")),
+        (("cut", "record"), ("promote", "take")),
+        (("stop", "record"), ("promote", "sign"), ("promote", "record")),
         (("restart", "record"), ("cut", "record"), ("kill", "take")),
     )
     place = ""
@@ -66,6 +70,8 @@ class DatabaseWorld(World):
                 rng.choice(sessions).end("57P01")
         elif kind == "restart":
             self.server.restart(LEASE * rng.choice((0.01, 0.1, 1, 3)))
+        elif kind == "promote":
+            self.server.promote(LEASE * rng.choice((0.01, 0.5)), rng.choice((1, 1, 2, 5)))
         elif kind == "away":
             self._back[self.process.machine] = self.now + LEASE * rng.choice((0.1, 1, 2, 4, 15))
         else:
