@@ -5,7 +5,7 @@
     python tests/simulation.py --runs 500 --mutant nosync
     python tests/simulation.py --database --runs 10000
 
-The store is on a file system, or with `--database` on a server of PostgreSQL, for which psycopg must be installed.
+The store is on a file system, or with `--database` on a server of PostgreSQL; psycopg must be installed.
 
 Exit status 1 means that something bad was found, as it must be with a mutant.
 """
@@ -58,9 +58,7 @@ class Schedule(NamedTuple):
     digest: str
 
 
-def simulate(
-    seed: int, mutant: str | None = None, trace: bool = False, database: bool = False
-) -> Schedule:
+def simulate(seed: int, mutant: str | None = None, trace: bool = False, database: bool = False) -> Schedule:
     """One schedule."""
     simulation = kind_of(database)(seed, mutant, trace)
     wrong = simulation.run()
@@ -143,7 +141,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=1000, help="schedules")
     parser.add_argument("--seed", type=int, default=0, help="of the first one")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--mutant", choices=sorted(MUTANTS | OF_SERVERS), help="break the simulated system, to see it caught")
+    parser.add_argument("--mutant", choices=sorted(MUTANTS | OF_SERVERS), help="break the simulated system")
     parser.add_argument("--stop", type=int, default=0, help="end after so many bad schedules")
     parser.add_argument("--trace", action="store_true", help="print each call")
     options = parser.parse_args()

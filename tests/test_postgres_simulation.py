@@ -34,7 +34,7 @@ def test_many_schedules_are_clean():
 
 
 def test_a_seed_is_a_schedule():
-    """The same seeds make the same messages and the same rows, whatever ran before and however sets hash."""
+    """The same seeds make the same messages and rows, whatever ran before and however sets hash."""
     runs = [simulated("--runs", 3, "--seed", 20, "--trace", PYTHONHASHSEED=h).stdout for h in ("1", "2")]
     traces = [out.splitlines()[:-1] for out in runs]  # the last line tells seconds
     assert traces[0] == traces[1]

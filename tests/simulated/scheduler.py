@@ -55,6 +55,8 @@ class Scheduler:
         process: Whose turn it is; who looks from outside while it is nobody's.
     """
 
+    longest = LONGEST
+
     def __init__(self, rng: random.Random, machines: list[Machine]) -> None:
         self.rng, self.machines = rng, machines
         self.fs = FileSystem(ROOT, rng)
@@ -151,8 +153,8 @@ class Scheduler:
 
     def switch(self) -> None:
         """Let somebody run, perhaps the one who runs already."""
-        if self.calls > LONGEST:
-            raise Stuck(f"still not done after {LONGEST} calls")
+        if self.calls > self.longest:
+            raise Stuck(f"still not done after {self.longest} calls")
         self._let_run(self._choose())
 
     def _let_run(self, task: Task) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from psycopg import OperationalError
 from psycopg.pq import TransactionStatus
 
-from tests.simulated.machine import Process
 from tests.simulated.postgres.failures import CODES, lost, unreachable
 from tests.simulated.postgres.server import Server
 from tests.simulated.postgres.session import Session
@@ -19,7 +18,9 @@ if TYPE_CHECKING:
     from tests.simulated.postgres.world import DatabaseWorld
 
 _FIRST = 1 << 24  # number of the first descriptor
-_SLICE = 0.1  # seconds after which the driver looks for signals
+_SLICE, _LONGEST_SLICE = 0.1, 1.0  # seconds after which the driver looks for signals
+_AWAY = "Connection refused", "FATAL:  the database system is starting up"
+_FULL = "Connection reset by peer", "FATAL:  sorry, too many clients already"
 _CONNECT_WITHIN = 10.0  # seconds, as `hoptim.store.postgres.database` asks for
 NOTICED = 25.0  # seconds after which either end notices that the network is gone
 _KINDS = {"INSERT INTO hoptim_record": "record", "pg_advisory": "take", "hoptim_sign": "sign"}
@@ -65,6 +66,7 @@ class Connection:
         self._broken: str | None = None  # code of what the server said at the end, "" for nothing
         self._arrived: list[str] = []
         self._note: Callable[[Any], object] = lambda notify: None
+        self._name = str(len(world.connections))
         self.socket = _FIRST + len(world.connections)
         world.connections.append(self)
         self.pgconn = self.info = self
@@ -88,10 +90,13 @@ class Connection:
         kind = next((kind for part, kind in _KINDS.items() if part in text), "query")
         self._busy, self._answer = True, None
         shown = " ".join(text.split())
-        self.world.call(kind, f"{self.socket - _FIRST} {shown[:40]}..{shown[-40:]}", self._send, text, parameters or ())
+        shown = f"{self._name} {shown[:40]}..{shown[-40:]}"
+        self.world.call(kind, shown, self._send, text, parameters or ())
+        patience = _SLICE
         while self._answer is None and self._broken is None:
-            self.world.wait(self.world.now + _SLICE, self)
-            self.world.call("await", str(self.socket - _FIRST), lambda: None)
+            self.world.wait(self.world.now + patience, self)
+            self.world.call("await", self._name, lambda: None)
+            patience = min(2 * patience, _LONGEST_SLICE)
         if self._answer is None:
             raise self._lost()
         self._busy = False
@@ -117,13 +122,13 @@ class Connection:
         if held > timeout:
             self.world.wait(self.world.now + timeout)
             raise OperationalError("cancellation timeout expired")
-        self.world.call("cancel", str(self.socket - _FIRST), self._after, held, self._session.cancel)
+        self.world.call("cancel", self._name, self._after, held, self._session.cancel)
 
     def close(self) -> None:
         """Close it; of a process that is over its end closed it."""
         if not self.closed and not self.process.dead and not self.process.exiting:
             self.closed = True
-            self.world.call("close", str(self.socket - _FIRST), self.hang_up, self.world.delay(self.process))
+            self.world.call("close", self._name, self.hang_up, self.world.delay(self.process))
 
     # -- towards the server
 
@@ -213,9 +218,9 @@ def _connect(world: DatabaseWorld, server: Server) -> Connection:
     if delay > _CONNECT_WITHIN:
         raise unreachable("timeout expired")
     if world.now < server.away:
-        raise unreachable(world.rng.choice(("Connection refused", "FATAL:  the database system is starting up")))
+        raise unreachable(world.rng.choice(_AWAY))
     if mishap:
-        raise unreachable(world.rng.choice(("Connection reset", "FATAL:  sorry, too many clients already")))
+        raise unreachable(world.rng.choice(_FULL))
     return Connection(world, server)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 Key = tuple[Any, ...]  # a table's name, and what is unique in it
 Lines = list[tuple[int, str]]
+Statements = Mapping[str, Callable[..., Any]]  # what they do, by a pattern of how they begin
 
 
 class Blocked(Exception):

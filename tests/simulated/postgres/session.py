@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import errors
 
+from tests.simulated.postgres.dialect import execute, split
 from tests.simulated.postgres.failures import drawn
 from tests.simulated.postgres.server import Blocked, Key, Server
-from tests.simulated.postgres.statements import execute, split
 
 if TYPE_CHECKING:
     from tests.simulated.postgres.connection import Connection
@@ -107,7 +107,7 @@ class Session:
         if self.refusal is not None and len(self._results) >= self.refusal[0]:
             (_, code), self.refusal = self.refusal, None
             raise drawn(code)
-        if self._transaction is not None and self._transaction.failed and text not in ("ROLLBACK", "COMMIT"):
+        if self.transaction.failed and text not in ("ROLLBACK", "COMMIT"):
             raise errors.InFailedSqlTransaction("current transaction is aborted")
 
     def _wait(self, thing: object) -> None:

@@ -12,7 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import hoptim
-from hoptim.store.postgres import backend, database, signs, turn
+import hoptim.store.postgres.backend  # with all that a schedule would import late
+from hoptim.store.postgres import database, signs, turn
 from tests.simulated.install import Own, installed
 from tests.simulated.machine import Process
 from tests.simulated.postgres.connection import Poll, connect
@@ -22,7 +23,6 @@ from tests.simulated.study import LEASE, Follow, Simulation
 from tests.simulated.system import System
 from tests.simulated.threads import only_here
 
-assert backend  # and with it all that a schedule would import late
 URL = "postgresql://sim@server/studies?study=simulated"
 
 

@@ -14,8 +14,8 @@ class DatabaseFaults(Faults):
     """The faults of a schedule, by the kind of the message that meets them."""
 
     weights = {
-        "kill": 5, "pause": 2, "stop": 3, "signal": 2, "cut": 6, "refuse": 3, "end": 4, "restart": 2, "away": 2,
-        "promote": 1,
+        "kill": 5, "pause": 2, "stop": 3, "signal": 2, "cut": 6, "refuse": 3, "end": 4, "restart": 2,
+        "away": 2, "promote": 1,
     }  # fmt: skip
     focuses = ((), (), ("record",), ("record", "take"), ("await", "record"), ("connect", "take"), ("poll",))
     scripts = (
@@ -41,6 +41,8 @@ class DatabaseWorld(World):
         makers: Process that made each sign.
         looks: Last look of each process at a sign.
     """
+
+    longest = 30_000
 
     def __init__(self, seed: int, mutant: str | None = None, trace: bool = False) -> None:
         super().__init__(seed, mutant, trace)
@@ -92,7 +94,8 @@ class DatabaseWorld(World):
     def shown(self, kind: str, names: list[str], process: Process) -> None:
         """Note signs that are made."""
         for name in names:
-            self.beats[f"{FOLDER}/{kind}/{name}"], self.makers[f"{FOLDER}/{kind}/{name}"] = [self.now], process
+            path = f"{FOLDER}/{kind}/{name}"
+            self.beats[path], self.makers[path] = [self.now], process
 
     def beaten(self, kind: str, names: list[str]) -> None:
         """Note a beat."""
