@@ -36,7 +36,10 @@ class Faults:
         happened: How many there were, by kind.
     """
 
-    weights, focuses, scripts, place = WEIGHTS, FOCUSES, SCRIPTS, ".jsonl"
+    weights: dict[str, int] = WEIGHTS
+    focuses: tuple[tuple[str, ...], ...] = FOCUSES
+    scripts: tuple[tuple[tuple[str, str], ...], ...] = SCRIPTS
+    place = ".jsonl"  # how the path ends of what a script is about
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng

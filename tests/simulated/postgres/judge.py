@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from psycopg import Error
@@ -20,11 +21,20 @@ if TYPE_CHECKING:
 
 
 class DatabaseJudge(Judge):
-    """Collects what is wrong; the journal that it reads is made of the rows that are committed."""
+    """Collects what is wrong; the journal that it reads is made of the rows that are committed.
 
-    def __init__(self, system: System, world: DatabaseWorld, patience: float | None) -> None:
+    Args:
+        system: The system that the store runs on.
+        world: The world with the server.
+        patience: The processes' `lock_timeout`.
+        lost: Called when the server lost some commits.
+    """
+
+    def __init__(
+        self, system: System, world: DatabaseWorld, patience: float | None, lost: Callable[[], object]
+    ) -> None:
         super().__init__(system, patience)
-        self._server = world.server
+        self._server, self._tell_of_loss = world.server, lost
         world.server.watch, world.server.lose = self._committed, self._lost
         self._losers: set[Process] = set()  # who recorded something that a server lost
         self._misled: set[Process] = set()  # those of them that had been told of it
@@ -43,6 +53,7 @@ class DatabaseJudge(Judge):
             super().hear(error)
 
     def _lost(self, session: Session, lines: Lines) -> None:
+        self._tell_of_loss()
         self._losers.add(session.client.process)
         if session.client.recorded >= lines[-1][0]:
             self._misled.add(session.client.process)

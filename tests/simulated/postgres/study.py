@@ -19,9 +19,10 @@ from tests.simulated.machine import Process
 from tests.simulated.postgres.connection import Poll, connect
 from tests.simulated.postgres.judge import DatabaseJudge
 from tests.simulated.postgres.world import DatabaseWorld
-from tests.simulated.study import LEASE, Follow, Simulation
+from tests.simulated.study import Follow, Simulation
 from tests.simulated.system import System
 from tests.simulated.threads import only_here
+from tests.simulated.world import LEASE
 
 URL = "postgresql://sim@server/studies?study=simulated"
 
@@ -33,7 +34,11 @@ class DatabaseSimulation(Simulation):
     world: DatabaseWorld
 
     def _judge(self) -> DatabaseJudge:
-        return DatabaseJudge(self.system, self.world, self.patience)
+        return DatabaseJudge(self.system, self.world, self.patience, self._put_back)
+
+    def _put_back(self) -> None:
+        """What was done may be lost."""
+        self.finished = False
 
     def _installed(self) -> AbstractContextManager[object]:
         return connected(self.system, self.world)
