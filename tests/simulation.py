@@ -41,7 +41,6 @@ OF_SERVERS = {
     "nolock": "the advisory lock lets everybody in, and there is no key",
     "lateread": "a transaction sees no rows but those from before it had the lock",
     "forgets": "a restart undoes the last commit",
-    "torn": "what is rolled back leaves its first row behind",
     "keeps": "a session that ends keeps its lock",
     "nobeat": "a beat changes nothing",
 }

@@ -12,9 +12,7 @@ from tests.builders import run
 
 pytestmark = pytest.mark.postgres
 
-MUTANTS = {  # and how many schedules at most it takes to see each
-    "nolock": 100, "lateread": 100, "forgets": 100, "torn": 300, "keeps": 100, "nobeat": 100,
-}  # fmt: skip
+MUTANTS = ("nolock", "lateread", "forgets", "keeps", "nobeat")
 
 
 def simulated(*options: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -27,9 +25,9 @@ def simulated(*options: object, **environment: str) -> subprocess.CompletedProce
 
 def test_many_schedules_are_clean():
     """Cut connections, restarts, kills, stops, signals and refusals at random messages do no harm."""
-    done = simulated("--runs", 160, "--jobs", 2)
+    done = simulated("--runs", 100, "--jobs", 2)
     assert done.returncode == 0, done.stdout
-    assert done.stdout.startswith("160 schedules, ")
+    assert done.stdout.startswith("100 schedules, ")
     assert done.stdout.endswith(" 0 bad\n")
 
 
@@ -47,7 +45,7 @@ def test_a_seed_is_a_schedule():
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_mutant_is_caught(mutant):
     """A server that breaks its word is found out, with a seed that shows it again."""
-    found = simulated("--runs", MUTANTS[mutant], "--jobs", 2, "--stop", 1, "--mutant", mutant)
+    found = simulated("--runs", 100, "--jobs", 2, "--stop", 1, "--mutant", mutant)
     assert (found.returncode, found.stdout[-6:]) == (1, "1 bad\n"), found.stdout
     command = found.stdout.splitlines()[-2].split()
     again = simulated(*command[2:])

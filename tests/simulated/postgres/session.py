@@ -188,9 +188,7 @@ class Session:
 
     def rollback(self) -> None:
         """Undo what it wrote, and let go of all locks."""
-        transaction, self._transaction = self._transaction, None
-        if self._world.mutant == "torn" and transaction is not None:
-            self.server.commit(self, dict(list(transaction.writes.items())[:1]))
+        self._transaction = None
         self._release()
 
     def _release(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import hoptim
 import hoptim.store.postgres.backend  # with all that a schedule would import late
-from hoptim.store.postgres import database, signs, turn
+from hoptim.store.postgres import database, rows, signs, turn
 from tests.simulated.install import Own, installed
 from tests.simulated.machine import Process
 from tests.simulated.postgres.connection import Poll, connect
@@ -88,6 +88,7 @@ def connected(system: System, world: DatabaseWorld) -> Iterator[None]:
 
 def _changes(world: DatabaseWorld) -> Iterator[tuple[Any, str, Any]]:
     yield database, "_connected", only_here(lambda _: connect(world, world.server), database._connected)
+    yield rows, "_MOST", world.portion
     yield database, "_jitter", random.Random(world.rng.random())
     yield database, "_shared", Own(world, "databases", database._shared)
     yield signs, "_lines", Own(world, "lines", signs._lines)

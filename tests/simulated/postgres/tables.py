@@ -70,7 +70,8 @@ def _some(session, found, values):
 
 def _portion(session, found, values):
     study, begin = values
-    return [(n, line) for n, line in _records(session, study) if n >= begin]
+    rows = [(n, line) for n, line in _records(session, study) if n >= begin]
+    return rows[: session.server.world.portion]
 
 
 def _count(session, found, values):
