@@ -4,7 +4,7 @@
 
 Each mutant is a copy of the repository with a few characters changed. The tests that should see it
 run; with `--all`, and if those stay green, all tests of the store. Exit status 1 when one survives. `test_mutation.py` checks
-that what is to be changed is there still.
+that what is to be changed is there still. Those of `store/postgres` need psycopg.
 """
 
 from __future__ import annotations
@@ -282,6 +282,15 @@ MUTANTS = {
         [("if donor != row and population", "if donor == row and population")],
         "ties",
     ),
+    "a commit whose answer was lost counts as recorded": Mutant(
+        "store/postgres/hold.py", [("            self._commit()\n            return\n", "            return\n")], "postgres_simulation",
+    ),
+    "a commit whose answer was lost is not looked for": Mutant(
+        "store/postgres/hold.py", [("            self._find_out()\n", "            pass\n")], "postgres_simulation",
+    ),
+    "records that a server lost are not missed": Mutant(
+        "store/postgres/journal.py", [("        if self._anew and self._mine is not None:\n", "        if False:\n")], "postgres_simulation",
+    ),
     "names change by path": Mutant(
         "store/checkpoint_folder.py",
         [("os.rename(old, new, src_dir_fd=self.fd, dst_dir_fd=self.fd)",
@@ -311,7 +320,18 @@ def noticed_by(mutant: Mutant, limit: float, everywhere: bool) -> str | None:
         broken(Path(temporary), mutant)
         for names in ([mutant.first], rest) if everywhere else ([mutant.first],):
             tests = [f"tests/test_{name}.py" for name in names]
-            command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+            marked = ["-m", "postgres"] if names[0].startswith("postgres") else []
+            command = [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-x",
+                "-p",
+                "no:cacheprovider",
+                *marked,
+                *tests,
+            ]
             try:
                 ran = subprocess.run(
                     command, cwd=temporary, capture_output=True, text=True, check=False, timeout=limit,

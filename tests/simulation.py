@@ -39,7 +39,7 @@ MUTANTS = {  # of a file system
 }
 OF_SERVERS = {
     "nolock": "the advisory lock lets everybody in, and there is no key",
-    "lateread": "a transaction sees no rows but those from before it had the lock",
+    "lateread": "a transaction sees no rows but those from before it had the lock, and there is no key",
     "forgets": "a restart undoes the last commit",
     "keeps": "a session that ends keeps its lock",
     "nobeat": "a beat changes nothing",

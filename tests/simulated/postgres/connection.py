@@ -13,6 +13,7 @@ from psycopg.pq import TransactionStatus
 from tests.simulated.postgres.failures import CODES, lost, unreachable
 from tests.simulated.postgres.server import Server
 from tests.simulated.postgres.session import Session
+from tests.simulated.scheduler import Stuck
 
 if TYPE_CHECKING:
     from tests.simulated.postgres.world import DatabaseWorld
@@ -21,6 +22,7 @@ _FIRST = 1 << 24  # number of the first descriptor
 _SLICE, _LONGEST_SLICE = 0.1, 1.0  # seconds after which the driver looks for signals
 _AWAY = "Connection refused", "FATAL:  the database system is starting up"
 _FULL = "Connection reset by peer", "FATAL:  sorry, too many clients already"
+_FOR_EVER = 240  # seconds; more than a few holders in a row that are gone, and not yet noticed
 _CONNECT_WITHIN = 10.0  # seconds, as `hoptim.store.postgres.database` asks for
 NOTICED = 25.0  # seconds after which either end notices that the network is gone
 _KINDS = {"INSERT INTO hoptim_record": "record", "pg_advisory": "take", "hoptim_sign": "sign"}
@@ -92,10 +94,12 @@ class Connection:
         shown = " ".join(text.split())
         shown = f"{self._name} {shown[:40]}..{shown[-40:]}"
         self.world.call(kind, shown, self._send, text, parameters or ())
-        patience = _SLICE
+        patience, began = _SLICE, self.world.now
         while self._answer is None and self._broken is None:
             self.world.wait(self.world.now + patience, self)
             self.world.call("await", self._name, lambda: None)
+            if self.world.now - began > _FOR_EVER:
+                raise Stuck(f"a message had no answer for {_FOR_EVER} s: {shown}")
             patience = min(2 * patience, _LONGEST_SLICE)
         if self._answer is None:
             raise self._lost()

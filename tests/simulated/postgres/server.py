@@ -49,9 +49,9 @@ class Server:
         self.serial = 0  # of rows whose keys a mutant lets be equal
         self._undo: list[tuple[Session, Lines, dict[Key, Any]]] = []  # of all commits
 
-    def breaks(self, mutant: str) -> bool:
-        """Whether the world has a mutant, which spares the making of the study."""
-        return self.world.mutant == mutant and any(key[0] == "study" for key in self.rows)
+    def breaks(self, *mutants: str) -> bool:
+        """Whether the world has one of some mutants, which spare the making of the study."""
+        return self.world.mutant in mutants and any(key[0] == "study" for key in self.rows)
 
     def lines(self) -> Lines:
         """Committed records, in order."""

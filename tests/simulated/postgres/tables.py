@@ -81,7 +81,7 @@ def _count(session, found, values):
 def _add(session, found, values):
     require_study(values[0])
     server = session.server
-    server.serial += server.breaks("nolock")
+    server.serial += server.breaks("nolock", "lateread")
     rows = {("record", *values[i : i + 2], server.serial): values[i + 2] for i in range(0, len(values), 3)}
     session.insert(rows)
 
