@@ -155,6 +155,23 @@ def test_rows_that_were_put_back_are_read_anew(made):
     assert (void, [record["op"] for record in found]) == (True, ["create", "y"])
 
 
+def test_rows_that_are_put_back_between_two_portions_are_read_anew(made):
+    """A server that takes over while a long journal is read has no damage: it is read from the front."""
+    journal, portions = made.journal(), []
+    with journal.hold(None):
+        read(journal)
+        journal.append([{"op": "x", "text": "z" * 900_000}] * 6)
+
+    def take(void, records):
+        portions.append((void, [record["n"] for record in records]))
+        if len(portions) == 1:
+            made.execute("DELETE FROM hoptim_record WHERE study = {id} AND n > 1")
+            append(made.journal(), "y")
+
+    made.journal().read(take)
+    assert portions == [(True, [0, 1, 2, 3, 4, 5]), (True, [0, 1, 2])]
+
+
 def test_own_records_that_are_gone_are_missed(made):
     """Whoever recorded what is no longer there says so at every call, with the lock and without."""
     journal = made.journal()

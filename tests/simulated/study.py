@@ -44,6 +44,7 @@ class Simulation:
     """One study in one schedule."""
 
     World: type[World] = World
+    patience: float | None = 0.05  # of those who are impatient
 
     def __init__(self, seed: int, mutant: str | None = None, trace: bool = False) -> None:
         self.world = self.World(seed, mutant, trace)
@@ -51,7 +52,7 @@ class Simulation:
         self.system = System(self.world)
         self.workers = rng.choice((2, 3, 3, 4))
         self.size, self.steps = rng.choice((2, 3)), rng.choice((3, 3, 4))
-        self.lead, self.patience = rng.choice((0, 1, 1)), rng.choice((None, None, None, 0.05))
+        self.lead, self.patience = rng.choice((0, 1, 1)), rng.choice((None, None, None, self.patience))
         self.judge = self._judge()
         self.finished = False
 

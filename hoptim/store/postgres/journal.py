@@ -166,6 +166,14 @@ class PostgresJournal:
             self._start()
         return self._turn
 
+    def _next(self) -> Rows:
+        """Return the next portion; the first one if a server that took over lacks what was read."""
+        rows = self._portion()
+        if self._at.n and rows[:1] != [self._known]:
+            self.forget()
+            rows = self._portion()
+        return rows
+
     def _portion(self) -> Rows:
         """Return the line before the known place and some of those behind it."""
         where = *self._study, max(0, self._at.n - 1)
@@ -177,15 +185,12 @@ class PostgresJournal:
         return self._database.retried("read", lambda: self._database.run_afresh(*query)[0])
 
     def _read(self, take: Take) -> None:
-        rows = self._portion()
-        if self._at.n and rows[:1] != [self._known]:
-            self.forget()
-            rows = self._portion()
+        rows = self._next()
         size = sum(len(line) for _, line in rows)
         with collection_paused(size):
             self._hand_over(rows, take)
             while is_cut_short(rows):
-                rows = self._portion()
+                rows = self._next()
                 self._hand_over(rows, take)
         if not self._at.n:
             refuse_nothing(self._database, self._uuid)

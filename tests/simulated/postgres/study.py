@@ -32,6 +32,7 @@ class DatabaseSimulation(Simulation):
 
     World = DatabaseWorld
     world: DatabaseWorld
+    patience = 0.5  # a server notices late that a holder is gone
 
     def _judge(self) -> DatabaseJudge:
         return DatabaseJudge(self.system, self.world, self.patience, self._put_back)
