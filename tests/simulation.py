@@ -93,7 +93,7 @@ def main() -> int:
     seeds = range(options.seed, options.seed + options.runs)
     processes, context = min(options.jobs, options.runs), multiprocessing.get_context("fork")
     with context.Pool(processes, prepare, [options.database]) as pool:
-        for done in pool.imap(job, seeds, chunksize=10):
+        for done in pool.imap(job, seeds, chunksize=1 if options.stop else 10):
             runs += 1
             calls += done.calls
             happened += done.happened
