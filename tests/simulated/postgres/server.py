@@ -73,10 +73,10 @@ class Server:
         """Whether a session has an advisory lock."""
         return any(queue[:1] == [session] for queue in self._queues.values())
 
-    def leave_queues(self, session: Session) -> None:
-        """Let go of advisory locks, and wait for none."""
-        for queue in self._queues.values():
-            if session in queue:
+    def leave_queues(self, session: Session, only: int | None = None) -> None:
+        """Let go of one advisory lock or of all, and wait for none, but keep those of the session."""
+        for lock, queue in self._queues.items():
+            if session in queue and lock not in session.kept and only in (None, lock):
                 first = queue[0] is session
                 queue.remove(session)
                 if first and queue:

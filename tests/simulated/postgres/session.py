@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,7 @@ class Session:
 
     Attributes:
         client: The connection at its other end.
+        kept: Advisory locks that it keeps when its transaction ends, and how often it took each.
         listens: Channels that it listens to.
         waits_for: Session whose transaction must end before it goes on.
         recorded: Number of the last record that it committed, -1 for none.
@@ -50,7 +51,7 @@ class Session:
 
     def __init__(self, server: Server, client: Connection) -> None:
         self.server, self.client, self._world = server, client, server.world
-        self.listens: set[str] = set()
+        self.kept, self.listens = Counter[int](), set[str]()
         self.waits_for: object = None
         self.recorded = -1
         self.refusal: tuple[int, str] | None = None
@@ -224,4 +225,5 @@ class Session:
         self.client.lose(code)
         if self._world.mutant == "keeps" and self.server.has_lock(self):
             return
+        self.kept.clear()
         self.rollback()

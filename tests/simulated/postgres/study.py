@@ -24,6 +24,7 @@ from tests.simulated.system import System
 from tests.simulated.threads import only_here
 from tests.simulated.world import LEASE
 
+PACKAGE = "hoptim.store.postgres."
 URL = "postgresql://sim@server/studies?study=simulated"
 
 
@@ -89,12 +90,13 @@ def connected(system: System, world: DatabaseWorld) -> Iterator[None]:
 
 def _changes(world: DatabaseWorld) -> Iterator[tuple[Any, str, Any]]:
     yield database, "_connected", only_here(lambda _: connect(world, world.server), database._connected)
-    yield rows, "_MOST", world.portion
     yield database, "_jitter", random.Random(world.rng.random())
     yield database, "_shared", Own(world, "databases", database._shared)
     yield signs, "_lines", Own(world, "lines", signs._lines)
     yield turn, "_registry", Own(world, "turns", turn._registry)
     poll = only_here(lambda: Poll(world), select.poll)
-    for name, module in list(sys.modules.items()):
-        if name.startswith("hoptim.store.postgres.") and getattr(module, "select", None) is select:
+    for module in [module for name, module in sys.modules.items() if name.startswith(PACKAGE)]:
+        if getattr(module, "select", None) is select:
             yield module, "select", SimpleNamespace(poll=poll, POLLIN=select.POLLIN)
+        for name in sorted({"FEW", "_FEW", "_MOST"} & vars(module).keys()):  # so few records are many
+            yield module, name, world.portion if module is rows else world.few

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +39,13 @@ def _make(session, found, values):
     name, uuid, settings, checkpoints = values
     row = {"id": len(session.server.rows), "uuid": uuid, "settings": settings, "checkpoints": checkpoints}
     session.insert({("study", name): row})
+    return [(row["id"],)] if found.string.endswith(" RETURNING id") else None
 
 
 def _find(session, found, values):
     _require(session, "hoptim_study")
     row = session.rows().get(("study", values[0]))
-    return [] if row is None else [_columns(found[1], row)]
+    return [] if row is None or values[1:] not in ([], [row["uuid"]]) else [_columns(found[1], row)]
 
 
 def _columns(names: str, row: dict[str, Any]) -> tuple[Any, ...]:
@@ -65,7 +67,7 @@ def _some(session, found, values):
         for n, line in _records(session, study)
         if begin <= n and (end is None or n < end)
     ]
-    return rows[: int(found[5]) if found[5] else None]
+    return rows[: min(int(found[5]), session.server.world.portion)] if found[5] else rows
 
 
 def _portion(session, found, values):
@@ -79,8 +81,10 @@ def _count(session, found, values):
 
 
 def _add(session, found, values):
+    server, given = session.server, iter(values)
+    places = re.findall("%s|[0-9]+", found.string.partition(" VALUES ")[2])
+    values = [next(given) if place == "%s" else int(place) for place in places]
     require_study(values[0])
-    server = session.server
     server.serial += server.breaks("nolock", "lateread")
     rows = {("record", *values[i : i + 2], server.serial): values[i + 2] for i in range(0, len(values), 3)}
     session.insert(rows)
@@ -96,7 +100,7 @@ KNOWN: Statements = {
     "INSERT INTO hoptim_schema SELECT ([0-9]+) WHERE NOT EXISTS": _version,
     "SELECT version FROM hoptim_schema$": _find_version,
     "INSERT INTO hoptim_study ": _make,
-    "SELECT ([a-z1, ]+) FROM hoptim_study WHERE name = %s$": _find,
+    "SELECT ([a-z1, ]+) FROM hoptim_study WHERE name = %s(?: AND uuid = %s)?$": _find,
     (
         "SELECT ([a-z1, ]+) FROM hoptim_record WHERE study = %s AND n (=|>=) (%s|[0-9]+)"
         "( AND n < %s)?(?: ORDER BY n)?(?: LIMIT ([0-9]+))?$"

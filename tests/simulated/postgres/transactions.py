@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from tests.simulated.postgres.server import Statements
 
 
@@ -26,7 +28,22 @@ def _rollback(session, found, values):
 
 
 def _lock(session, found, values):
-    session.server.take(session, int(found[1]))
+    session.server.take(session, int(found[2]))
+    if not found[1]:
+        session.kept[int(found[2])] += 1
+    return [("",)]
+
+
+def _unlock(session, found, values):
+    session.kept -= Counter([int(found[1])])
+    session.server.leave_queues(session, int(found[1]))
+    return [("",)]
+
+
+def _unlock_all(session, found, values):
+    locks, session.kept = list(session.kept), Counter()
+    for lock in locks:
+        session.server.leave_queues(session, lock)
     return [("",)]
 
 
@@ -54,7 +71,9 @@ KNOWN: Statements = {
     "BEGIN": _begin,
     "COMMIT$": _commit,
     "ROLLBACK$": _rollback,
-    r"SELECT pg_advisory_xact_lock\((-?[0-9]+)\)$": _lock,
+    r"SELECT pg_advisory_(xact_)?lock\((-?[0-9]+)\)$": _lock,
+    r"SELECT pg_advisory_unlock\((-?[0-9]+)\)$": _unlock,
+    r"SELECT pg_advisory_unlock_all\(\)$": _unlock_all,
     "SELECT application_name": _holder,
     "LISTEN (hoptim_[0-9a-f]+)$": _listen,
     r"UNLISTEN \*$": _unlisten,

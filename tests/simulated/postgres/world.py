@@ -38,6 +38,7 @@ class DatabaseWorld(World):
         server: The server.
         connections: All that were ever opened.
         portion: Most records that are read at once.
+        few: Most records of others that are read by the way.
         beats: Moments at which the server was told of a sign's life, by the sign's path.
         makers: Process that made each sign.
         looks: Last look of each process at a sign.
@@ -53,7 +54,7 @@ class DatabaseWorld(World):
         self.beats: dict[str, list[float]] = {}
         self.makers: dict[str, Process] = {}
         self.looks: dict[tuple[Process, str], float] = {}
-        self.portion = self.rng.choice((2, 3, 10, 5000))
+        self.portion, self.few = self.rng.choice((2, 3, 10, 5000)), self.rng.choice((0, 16))
         self._latency, self._pace = self.rng.choice((0, 0, 2e-4, 2e-3)), self.rng.choice((0, 0, 1e-4, 1e-3))
         self._back: dict[Machine, float] = {}  # when a machine is in the network again
 
