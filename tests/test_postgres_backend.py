@@ -15,7 +15,7 @@ pytest.importorskip("psycopg")
 from hoptim.store.format import NEWEST
 from hoptim.store.postgres.address import Address
 from hoptim.store.postgres.backend import PostgresBackend
-from hoptim.store.postgres.turn import Turn, key_of
+from hoptim.store.postgres.turn import Turn
 from hoptim.store.study_settings import digest_of, encoded
 from tests.journals import read
 from tests.postgres_studies import Made, journal_of
@@ -70,7 +70,7 @@ def test_a_study_begins_with_all_its_records(server, database):
 def test_a_study_is_made_once(server, database, monkeypatch):
     """Of many that make it at once, tables included, one does, and the others get what it made."""
     begun, made = [], []
-    monkeypatch.setattr(Turn, "of", lambda address, what: Turn(address, key_of(what)))  # as in processes
+    monkeypatch.setattr(Turn, "of", Turn)  # as in processes
     ready = threading.Barrier(4)
 
     def make(size):

@@ -83,7 +83,7 @@ def test_a_timeout_names_the_holder(made):
 
 def test_holders_name_process_and_host(made, monkeypatch):
     """A holder of hoptim's is named by its pid and host, to one that waits in another process."""
-    monkeypatch.setattr(turn.Turn, "of", lambda address, what: turn.Turn(address, turn.key_of(what)))
+    monkeypatch.setattr(turn.Turn, "of", turn.Turn)
     monkeypatch.setattr(Database, "of", lambda address, _: Database(address))
     name = f"hoptim {os.getpid()}@{os.uname().nodename}"[:63]
     with made.journal().hold(None), pytest.raises(LockTimeout, match=name), made.journal().hold(0.0):
@@ -93,7 +93,6 @@ def test_holders_name_process_and_host(made, monkeypatch):
 def test_who_waits_without_limit_logs_the_holder(made, monkeypatch, caplog):
     """A wait that has no end says now and then for whom, and then has the lock."""
     monkeypatch.setattr(turn, "_LOG_EVERY", 0.05)
-    monkeypatch.setattr(turn, "_QUIET", 0.05)
     held = Held(made)
     thread = threading.Thread(target=append, args=(made.journal(), "x"))
     with caplog.at_level(logging.WARNING, logger="hoptim"):

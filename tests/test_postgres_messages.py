@@ -6,7 +6,6 @@ import gc
 import itertools
 import threading
 import time
-from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +14,6 @@ from hoptim.store.shape import StudyShape
 
 pytest.importorskip("psycopg")
 
-from hoptim.store.postgres import journal as module
 from hoptim.store.postgres.address import Address
 from hoptim.store.postgres.backend import PostgresBackend
 from hoptim.store.postgres.database import Database
@@ -138,22 +136,6 @@ def test_what_is_known_in_a_hold_is_for_its_thread(made, sent):
         thread.start()
         thread.join()
         assert len(sent) == 1
-
-
-@pytest.mark.parametrize(
-    ("others", "seconds", "behind"), [(0, 60, False), (10, 60, False), (30, 60, True), (30, 6, False)]
-)
-def test_many_new_records_are_read_before_the_lock(made, monkeypatch, others, seconds, behind):
-    """A journal is behind before its first hold, and where others append many until its next one."""
-    journal, now = records(made()), 1000.0
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
-    assert journal.is_behind
-    append(journal)
-    append(records(made()), others)
-    now += 60.0
-    append(journal)
-    now += seconds
-    assert journal.is_behind == behind
 
 
 def test_a_connection_is_closed_with_its_owner(url):

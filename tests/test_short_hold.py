@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 
 import pytest
@@ -46,3 +47,14 @@ def test_others_records_are_read_before_the_hold(name, tmp_path, monkeypatch):
     ENDS[name](mine, trial)
     assert folded[False] >= 2 * FOREIGN
     assert folded[True] <= 2
+
+
+def test_no_garbage_is_collected_in_a_hold(tmp_path):
+    """A collection in a process with many objects takes long, and can wait until the lock is free."""
+    journal, enabled = study(tmp_path / "study")._session.store.journal, []
+    with journal.hold(None, lambda: enabled.append(gc.isenabled())):
+        enabled.append(gc.isenabled())
+    enabled.append(gc.isenabled())
+    with pytest.raises(KeyError), journal.hold(None):
+        raise KeyError
+    assert [*enabled, gc.isenabled()] == [True, False, True, True]

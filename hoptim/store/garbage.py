@@ -1,4 +1,4 @@
-"""Garbage collection, paused while a long journal is folded: it would find nothing, again and again."""
+"""Garbage collection, paused where it would find nothing or keep others waiting."""
 
 from __future__ import annotations
 
@@ -8,21 +8,28 @@ LONG = 1 << 20  # bytes of records, some thousands
 
 
 class collection_paused:
-    """Pauses garbage collection for a block that makes many objects that stay.
+    """Pauses garbage collection until the end of a block, from its beginning or from a call of `begin` on.
 
     Where it is off already, it is left so; where threads do this at once, the first that ends turns it on.
 
     Args:
-        size: Bytes of the records that are read; few take no pause.
+        size: Bytes of the records that are read in the block, of which few take no pause. Default: 0.
     """
 
-    __slots__ = ("_pauses",)
+    __slots__ = ("_pauses", "_size")
 
-    def __init__(self, size: int) -> None:
-        self._pauses = size >= LONG and gc.isenabled()
+    def __init__(self, size: int = 0) -> None:
+        self._size, self._pauses = size, False
 
-    def __enter__(self) -> None:
-        if self._pauses:
+    def __enter__(self) -> collection_paused:
+        if self._size >= LONG:
+            self.begin()
+        return self
+
+    def begin(self) -> None:
+        """Pause it from now on."""
+        if gc.isenabled():
+            self._pauses = True
             gc.disable()
 
     def __exit__(self, *_: object) -> None:

@@ -6,7 +6,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from hoptim.store.layout import JOURNAL
 from hoptim.store.line_format import Record
 from hoptim.store.locking.kernel import unlock_and_close
 from hoptim.store.locking.lock import StudyLock
+from hoptim.store.locking.patience import Patience
 from hoptim.store.locking.threads import alone
 from hoptim.store.memory_journal import Take
 from hoptim.store.open_journal import OpenJournal
@@ -35,8 +36,6 @@ class FileJournal:
         uuid: Identifier of the study; its digits seed the chain of lines.
         single_host: True if all processes run on this machine, see `StudyLock.of`. Default: False.
     """
-
-    is_behind = True  # a read costs little
 
     def __init__(self, folder: Path, uuid: str, single_host: bool = False) -> None:
         self.path = folder / JOURNAL
@@ -115,10 +114,14 @@ class FileJournal:
         return alone(self._own_lock().mutex, timeout, self._folder)
 
     @contextmanager
-    def hold(self, timeout: float | None) -> Iterator[None]:
-        """Implement `Journal.hold`."""
-        lock = self._own_lock()
-        with lock.hold(timeout):
+    def hold(self, timeout: float | None, ahead: Callable[[], None] | None = None) -> Iterator[None]:
+        """Implement `Journal.hold`; a read ahead costs little."""
+        lock, patience = self._own_lock(), Patience(timeout)
+        if ahead is not None:
+            with self.alone(timeout):
+                ahead()
+        with collection_paused() as pause, lock.hold(patience.left):
+            pause.begin()
             # Opened anew in each hold: over NFS an older descriptor may show an older size.
             self._held = file = OpenJournal(self._name, os.O_RDWR)
             try:

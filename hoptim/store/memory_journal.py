@@ -28,10 +28,6 @@ class Journal(Protocol):
     def count(self) -> int:
         """Return the number of records that have been read or appended."""
 
-    @property
-    def is_behind(self) -> bool:
-        """Return whether a read before a hold spares others more than it costs this process."""
-
     def read(self, take: Take) -> None:
         """Hand over what is new since the last read, in portions.
 
@@ -46,11 +42,16 @@ class Journal(Protocol):
             timeout: Seconds to wait at most for one that is in; None waits on.
         """
 
-    def hold(self, timeout: float | None) -> AbstractContextManager[object]:
+    def hold(
+        self, timeout: float | None, ahead: Callable[[], None] | None = None
+    ) -> AbstractContextManager[object]:
         """Keep others from appending within a block; `read` in it repairs a torn tail.
 
         Args:
             timeout: Seconds to wait at most for another holder; None waits on, and logs for whom.
+            ahead: Function that reads, called before the hold while this thread alone is in, wherever
+                that spares others more than it costs this process; once or twice, or not at all. Default:
+                None.
 
         Raises:
             LockTimeout: Another one still holds it.
@@ -100,11 +101,6 @@ class MemoryJournal:
         """Implement `Journal.count`."""
         return self._known
 
-    @property
-    def is_behind(self) -> bool:
-        """Implement `Journal.is_behind`: nobody else writes."""
-        return False
-
     def read(self, take: Take) -> None:
         """Implement `Journal.read`."""
         if self._known < len(self._records) or self._void:
@@ -117,8 +113,8 @@ class MemoryJournal:
         """Implement `Journal.alone`; here no thread waits for anything while it is in."""
         return self._mutex
 
-    def hold(self, timeout: float | None) -> threading.RLock:
-        """Implement `Journal.hold`."""
+    def hold(self, timeout: float | None, ahead: Callable[[], None] | None = None) -> threading.RLock:
+        """Implement `Journal.hold`; nobody else writes, so that nothing need be read before it."""
         return self._mutex
 
     def append(self, records: Sequence[Record]) -> None:

@@ -15,7 +15,6 @@ from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.folding import fold
 from hoptim.store.line_format import Record
 from hoptim.store.liveness import Watch
-from hoptim.store.locking.patience import Patience
 from hoptim.store.memory_journal import Journal
 from hoptim.store.shape import StudyShape
 from hoptim.store.snapshot import Snapshots
@@ -79,12 +78,7 @@ class Transactions:
             timeout: Seconds to wait for the lock; None waits on.
         """
         with signals_deferred():
-            if self._journal.is_behind:
-                patience = Patience(timeout)
-                with self._journal.alone(timeout):
-                    self._catch_up_ahead()
-                timeout = patience.left
-            with self._journal.hold(timeout):
+            with self._journal.hold(timeout, self._catch_up_ahead):
                 if self._current is not None and self._current.process == os.getpid():
                     yield self._current  # in memory alone: a directory's lock is not re-entrant
                     return

@@ -172,6 +172,6 @@ class PostgresBackend:
 
     def _write(self, database: Database, settings: StudyFile, data: bytes, lines: list[bytes]) -> None:
         """Write the study and its first records, and commit."""
-        study = self._address.study, settings.uuid
+        ((study,),) = database.run(schema.MAKE, self._address.study, settings.uuid, data, self._asked)[0]
         records, parameters = insertion(study, 0, [line[:-1].decode() for line in lines])
-        database.run(f"{schema.MAKE}; {records}; COMMIT", *study, data, self._asked, *parameters)
+        database.run(f"{records}; COMMIT", *parameters)

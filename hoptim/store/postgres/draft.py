@@ -81,8 +81,7 @@ class PostgresDraft:
         data = source.settings()
         uuid = decoded(data, source.path).uuid
         bucket = self._bucket if address == self._address else None
-        study = address.study, uuid
-        self._database.run(schema.MAKE, *study, data, bucket)
+        ((study,),) = self._database.run(schema.MAKE, address.study, uuid, data, bucket)[0]
         for n, lines in _portions(source.lines(count)):
             records, parameters = insertion(study, n, [line[:-1].decode() for line in lines])
             self._database.run(records, *parameters)

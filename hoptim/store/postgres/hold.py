@@ -14,15 +14,15 @@ from hoptim.store.postgres.driver import UniqueViolation, psycopg
 from hoptim.store.postgres.failures import explained, is_away
 from hoptim.store.postgres.pending import Pending
 from hoptim.store.postgres.rows import insertion
-from hoptim.store.postgres.schema import STUDY, channel_of
 from hoptim.store.postgres.turn import Turn
 
-_SHOWN = f"SELECT 1 FROM hoptim_sign WHERE study = {STUDY} AND kind = %s AND name = %s"
+_SHOWN = "SELECT 1 FROM hoptim_sign WHERE study = %s AND kind = %s AND name = %s"
 # On its own and without an fsync: until a transaction that notifies has ended, no other one of the server
 # that notifies can commit, of whatever study.
 _NOTIFY = "; BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_notify(%s, %s); COMMIT"
 _FULL = "54000"  # code of notifications that nobody takes in
-_FROM = f"SELECT n, line FROM hoptim_record WHERE study = {STUDY} AND n >= %s ORDER BY n LIMIT 2"
+_FROM = "SELECT n, line FROM hoptim_record WHERE study = %s AND n >= %s ORDER BY n LIMIT 2"
+_HIDE = "DELETE FROM hoptim_sign WHERE study = %s AND kind = %s AND name = %s; "
 
 
 class Hold:
@@ -33,38 +33,40 @@ class Hold:
     Args:
         database: Connection that it is made on.
         turn: Lock of the study.
-        study: Name and identifier of the study.
+        study: Number of the study's row.
+        channel: Name of the notifications that say what was added.
         pending: Place to gather what is added.
 
     Attributes:
         lines: Lines that were appended.
     """
 
-    def __init__(self, database: Database, turn: Turn, study: tuple[str, str], pending: Pending) -> None:
-        self._database, self._turn, self._study, self._pending = database, turn, study, pending
+    def __init__(self, database: Database, turn: Turn, study: int, channel: str, pending: Pending) -> None:
+        self._database, self._turn, self._pending = database, turn, pending
+        self._study, self._channel = study, channel
         self.lines: list[str] = []
         self._before: tuple[int, str] = (-1, "")  # the row that they follow
         self._lost = False
-        self._ahead: tuple[tuple[Any, ...], Rows] | None = None
 
-    def begin(self, patience: Patience, *query: Any) -> None:
-        """Take the lock, and the rows of a query in the same round trip; `rows` returns them.
+    def begin(self, patience: Patience, in_line: bool, *query: Any) -> Rows:
+        """Take the lock, and return the rows of a query of the same round trip.
 
         Args:
             patience: Time to wait for another holder, and for a server that is away.
+            in_line: True if the connection is at the head of the line.
             query: Statement and its parameters.
         """
         database, (statement, *parameters), watched = self._database, query, self._pending.watched
         if watched is not None:
             statement = f"{statement}; {_SHOWN}"
-            parameters += [*self._study, *watched]
+            parameters += [self._study, *watched]
         rows, *shown = database.retried(
             "take the lock of",
-            lambda: self._turn.begin(database, patience, statement, *parameters),
+            lambda: self._turn.begin(database, patience, statement, *parameters, in_line=in_line),
             patience,
         )
-        self._ahead = query, rows
         self._pending.begin(bool(shown[0]) if shown else None)
+        return rows
 
     def rows(self, *query: Any) -> Rows:
         """Return the rows of a query within the hold.
@@ -75,9 +77,6 @@ class Hold:
         Raises:
             HoldLost: The connection was lost, and the lock with it.
         """
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead[0] == query:
-            return ahead[1]
         self._require()
         try:
             return self._database.run(*query)[0]
@@ -158,12 +157,12 @@ class Hold:
             added, parameters = insertion(self._study, first, self.lines)
             statements = f"{added}; "
         for kind, name in sorted(self._pending.hidden):
-            statements += f"DELETE FROM hoptim_sign WHERE study = {STUDY} AND kind = %s AND name = %s; "
-            parameters += [*self._study, kind, name]
+            statements += _HIDE
+            parameters += [self._study, kind, name]
         statements += "COMMIT"
         if self.lines:
             statements += _NOTIFY
-            parameters += [channel_of(self._study), str(first + len(self.lines))]
+            parameters += [self._channel, str(first + len(self.lines))]
         self._database.run(statements, *parameters)
 
     def _find_out(self) -> None:
@@ -185,7 +184,7 @@ class Hold:
 
     def _record_once(self) -> None:
         number, _ = self._before
-        (rows,) = self._turn.begin(self._database, Patience(None), _FROM, *self._study, number)
+        (rows,) = self._turn.begin(self._database, Patience(None), _FROM, self._study, number)
         if rows == [self._before]:
             self._commit()
             return

@@ -7,7 +7,7 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from hoptim.store import line_format
 from hoptim.store.cursor import Cursor
 from hoptim.store.garbage import collection_paused
 from hoptim.store.line_format import Record
-from hoptim.store.locking.patience import Patience
+from hoptim.store.locking.patience import ENDLESS, Patience
 from hoptim.store.locking.threads import alone
 from hoptim.store.memory_journal import Take
 from hoptim.store.postgres.address import Address
@@ -25,12 +25,20 @@ from hoptim.store.postgres.database import Database, Rows
 from hoptim.store.postgres.driver import psycopg
 from hoptim.store.postgres.hold import Hold
 from hoptim.store.postgres.pending import Pending
-from hoptim.store.postgres.rows import PORTION, is_cut_short, put_back, refuse_damage, refuse_nothing
-from hoptim.store.postgres.schema import STUDY, channel_of
+from hoptim.store.postgres.rows import (
+    NEWS,
+    PORTION,
+    is_cut_short,
+    put_back,
+    refuse_damage,
+    refuse_nothing,
+)
+from hoptim.store.postgres.schema import FIND, channel_of
+from hoptim.store.postgres.traffic import Traffic
 from hoptim.store.postgres.turn import Turn
 
-_COUNT = f"SELECT coalesce(max(n) + 1, 0) FROM hoptim_record WHERE study = {STUDY}"
-_FEW = 16  # records that are read within a hold as fast as a round trip before it takes
+_COUNT = "SELECT coalesce(max(n) + 1, 0) FROM hoptim_record WHERE study = %s"
+_LINE = "SELECT line FROM hoptim_record WHERE study = %s AND n = %s"
 _SLICE = 1.0  # seconds between two looks at a connection that another thread may have replaced
 
 
@@ -49,6 +57,7 @@ class PostgresJournal:
     def __init__(self, address: Address, uuid: str, pending: Pending | None = None) -> None:
         self._address, self._uuid = address, uuid
         self._study = address.study, uuid
+        self._channel = channel_of(self._study)
         self._pending = pending or Pending()
         self._mine: tuple[int, str] | None = None  # number and text of the last own line
         self._start()
@@ -58,13 +67,15 @@ class PostgresJournal:
         self._turn = Turn.of(self._address, f"study {self._address.study} {self._uuid}")
         self._database = Database.of(self._address, self._uuid)
         self._hold: Hold | None = None
+        self._came: tuple[tuple[Any, ...], Rows] | None = None  # rows that came with a lock, and the query
         self.forget()
 
     def forget(self) -> None:
         """Implement `Journal.forget`."""
         self._at = Cursor(line_format.start(self._uuid))  # what is before it has been handed over
         self._void = self._anew = True
-        self._pace: tuple[int, float, float] | None = None  # records, moment; records of others a second
+        self._row: int | None = None  # number of the study's row, once it is looked up
+        self._traffic = Traffic()
 
     @property
     def mutex(self) -> threading.RLock:
@@ -81,15 +92,6 @@ class PostgresJournal:
         """Implement `Journal.count`."""
         return self._at.n
 
-    @property
-    def is_behind(self) -> bool:
-        """Implement `Journal.is_behind`: a read is a round trip, and a hold reads a few by the way."""
-        with self._own().mutex:
-            if self._pace is None:
-                return True
-            _, ended, rate = self._pace
-            return rate * (time.monotonic() - ended) > _FEW
-
     def read(self, take: Take) -> None:
         """Implement `Journal.read`."""
         with self._own().mutex:
@@ -101,36 +103,54 @@ class PostgresJournal:
         return alone(self._own().mutex, timeout, self.name)
 
     @contextmanager
-    def hold(self, timeout: float | None) -> Iterator[None]:
-        """Implement `Journal.hold`; what was appended is sent at the end of the block."""
+    def hold(self, timeout: float | None, ahead: Callable[[], None] | None = None) -> Iterator[None]:
+        """Implement `Journal.hold`; what was appended is sent at the end of the block.
+
+        A hold reads a few records by the way. Where more came since the last one, they are read before; and
+        where more come while this process waits, at the head of a line.
+        """
         _signals.defer(signal.SIGINT)
         patience, turn = Patience(timeout), self._own()
-        with signals_deferred(), turn.taken(patience):
+        with signals_deferred(), turn.taken(patience), collection_paused() as pause:
             self._database.unlisten()
-            hold = Hold(self._database, turn, self._study, self._pending)
+            row = self._row_of_study("take the lock of", patience)
+            if ahead is not None and self._traffic.is_behind:
+                ahead()
+            began = time.monotonic()
+            in_line = ahead is not None and self._traffic.is_crowded and self._line_up(patience, ahead)
+            hold, query = Hold(self._database, turn, row, self._channel, self._pending), self._news()
             try:
-                hold.begin(patience, PORTION, *self._study, max(0, self._at.n - 1))
+                self._came = query, hold.begin(patience, in_line, *query)
+                pause.begin()
+                waited = time.monotonic() - began
                 self._hold = hold
                 yield
                 hold.end()
-                self._note_pace(len(hold.lines))
+                self._traffic.note(self._at.n - len(hold.lines), self._at.n, waited)
             except BaseException:
                 hold.give_up()
                 if hold.lines:
                     self.forget()
                 raise
             finally:
-                self._hold = None
+                self._hold = self._came = None
             if hold.lines:
                 self._mine = self._at.n - 1, hold.lines[-1]
 
-    def _note_pace(self, own: int) -> None:
-        """Note how many records others appended between the last hold and the end of this one."""
-        now, rate = time.monotonic(), 0.0
-        if self._pace is not None:
-            n, ended, _ = self._pace
-            rate = (self._at.n - own - n) / max(now - ended, 1e-6)
-        self._pace = self._at.n, now, rate
+    def _line_up(self, patience: Patience, ahead: Callable[[], None]) -> bool:
+        """Wait for the head of the line, and read; return False if the server is away."""
+        query = self._news()
+        try:
+            self._came = query, self._turn.line_up(self._database, patience, *query)
+            ahead()
+        except BaseException as error:
+            self._database.drop()  # and the place in line
+            if isinstance(error, psycopg.Error):  # said by the hold
+                return False
+            raise
+        finally:
+            self._came = None
+        return True
 
     def append(self, records: Sequence[Record]) -> None:
         """Implement `Journal.append`."""
@@ -146,7 +166,9 @@ class PostgresJournal:
             if not mutex.acquire(timeout=left):
                 return
             try:
-                self._database.listen(channel_of(self._study), _COUNT, *self._study)
+                if self._row is None:  # the next read is the first one
+                    return
+                self._database.listen(self._channel, _COUNT, self._row)
                 if self._database.told > self._at.n:
                     return
                 fd = self._database.fileno()
@@ -166,31 +188,42 @@ class PostgresJournal:
             self._start()
         return self._turn
 
-    def _next(self) -> Rows:
-        """Return the next portion; the first one if a server that took over lacks what was read."""
-        rows = self._portion()
+    def _row_of_study(self, doing: str = "read", patience: Patience = ENDLESS) -> int:
+        """Return the number of the study's row; a study that is made anew gets another one."""
+        if self._row is None:
+            found = self._rows(FIND, *self._study, doing=doing, patience=patience)
+            if not found:
+                refuse_nothing(self._database, self._uuid)
+            ((self._row,),) = found
+        return self._row
+
+    def _news(self) -> tuple[Any, ...]:
+        """Return the query for the line before the known place and some of those behind it."""
+        return NEWS if self._at.n else PORTION, self._row_of_study(), max(0, self._at.n - 1)
+
+    def _next(self, *query: Any) -> Rows:
+        """Return the rows of a query; the first ones if a server that took over lacks what was read."""
+        rows = self._rows(*query)
         if self._at.n and rows[:1] != [self._known]:
             self.forget()
-            rows = self._portion()
+            rows = self._rows(*self._news())
         return rows
 
-    def _portion(self) -> Rows:
-        """Return the line before the known place and some of those behind it."""
-        where = *self._study, max(0, self._at.n - 1)
-        return self._rows(PORTION, *where)
-
-    def _rows(self, *query: Any) -> Rows:
+    def _rows(self, *query: Any, doing: str = "read", patience: Patience = ENDLESS) -> Rows:
+        came, self._came = self._came, None
+        if came is not None and came[0] == query:
+            return came[1]
         if self._hold is not None:
             return self._hold.rows(*query)
-        return self._database.retried("read", lambda: self._database.run_afresh(*query)[0])
+        return self._database.retried(doing, lambda: self._database.run_afresh(*query)[0], patience)
 
     def _read(self, take: Take) -> None:
-        rows = self._next()
+        rows = self._next(*self._news())
         size = sum(len(line) for _, line in rows)
         with collection_paused(size):
             self._hand_over(rows, take)
             while is_cut_short(rows):
-                rows = self._next()
+                rows = self._next(PORTION, self._row_of_study(), self._at.n - 1)
                 self._hand_over(rows, take)
         if not self._at.n:
             refuse_nothing(self._database, self._uuid)
@@ -219,7 +252,6 @@ class PostgresJournal:
 
     def _require_mine(self, n: int, line: str) -> None:
         """Raise `StudyDamaged` unless what this process wrote and acknowledged is still there."""
-        statement = f"SELECT line FROM hoptim_record WHERE study = {STUDY} AND n = %s"
-        if self._rows(statement, *self._study, n) != [(line,)]:
+        if self._rows(_LINE, self._row_of_study(), n) != [(line,)]:
             self.forget()  # so that every later call says so, too
             raise put_back(self.name, n)

@@ -8,35 +8,35 @@ from typing import NoReturn
 from hoptim.errors import StudyDamaged, StudyMismatch
 from hoptim.store import cursor
 from hoptim.store.postgres.database import Database, Rows
-from hoptim.store.postgres.schema import STUDY
 
-_MOST = 5000  # rows of a portion
+_FEW, _MOST = 64, 5000  # rows of a query
+NEWS = f"SELECT n, line FROM hoptim_record WHERE study = %s AND n >= %s ORDER BY n LIMIT {_FEW}"
 PORTION = f"""\
 SELECT n, line FROM (
     SELECT n, line, sum(octet_length(line)) OVER (ORDER BY n) - octet_length(line) AS before
-    FROM hoptim_record WHERE study = {STUDY} AND n >= %s
+    FROM hoptim_record WHERE study = %s AND n >= %s
     ORDER BY n LIMIT {_MOST}
 ) AS portion WHERE before < {cursor.PORTION} ORDER BY n"""
 
 
-def insertion(study: tuple[str, str], first: int, lines: Sequence[str]) -> tuple[str, list[object]]:
+def insertion(study: int, first: int, lines: Sequence[str]) -> tuple[str, list[object]]:
     """Return the statement that adds records to a study, and its parameters.
 
     Args:
-        study: Name and identifier of the study.
+        study: Number of the study's row.
         first: Number of the first record.
         lines: Lines without their newlines, at least one.
     """
-    places = ", ".join([f"({STUDY}, %s, %s)"] * len(lines))
+    places = ", ".join([f"({study}, %s, %s)"] * len(lines))
     parameters: list[object] = []
     for n, line in enumerate(lines, first):
-        parameters += [*study, n, line]
+        parameters += [n, line]
     return f"INSERT INTO hoptim_record (study, n, line) VALUES {places}", parameters
 
 
 def is_cut_short(rows: Rows) -> bool:
-    """Return whether there may be more behind a portion."""
-    return len(rows) == _MOST or sum(len(line) for _, line in rows) >= cursor.PORTION
+    """Return whether there may be more behind the rows of `NEWS` or of `PORTION`."""
+    return len(rows) in (_FEW, _MOST) or sum(len(line) for _, line in rows) >= cursor.PORTION
 
 
 def refuse_damage(name: str, n: int, found: Sequence[int]) -> NoReturn:

@@ -11,8 +11,8 @@ from hoptim.store.postgres.driver import InsufficientPrivilege, UndefinedTable
 from hoptim.store.postgres.turn import key_of
 
 VERSION = 1
-MAKE = "INSERT INTO hoptim_study (name, uuid, settings, checkpoints) VALUES (%s, %s, %s, %s)"
-STUDY = "(SELECT id FROM hoptim_study WHERE name = %s AND uuid = %s)"
+MAKE = "INSERT INTO hoptim_study (name, uuid, settings, checkpoints) VALUES (%s, %s, %s, %s) RETURNING id"
+FIND = "SELECT id FROM hoptim_study WHERE name = %s AND uuid = %s"
 FIND_VERSION = "SELECT version FROM hoptim_schema"
 _TABLES = f"""\
 CREATE TABLE IF NOT EXISTS hoptim_schema (version integer NOT NULL);

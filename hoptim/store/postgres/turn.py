@@ -22,12 +22,14 @@ from hoptim.store.postgres.driver import LockNotAvailable, psycopg
 log = logging.getLogger("hoptim")
 
 _LOG_EVERY = 10.0  # seconds between two warnings about a lock that stays taken
-_QUIET = 1.0  # seconds of waiting before a thread is started that logs for whom
 _HOLDER = """\
 SELECT application_name, to_char(xact_start, 'YYYY-MM-DD HH24:MI:SS TZ')
 FROM pg_locks JOIN pg_stat_activity USING (pid)
-WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND classid = %s AND objid = %s
-    AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+JOIN unnest(%s::bigint[]) WITH ORDINALITY AS looked (key, place)
+    ON (classid::bigint << 32 | objid::bigint) = key
+WHERE locktype = 'advisory' AND granted AND objsubid = 1
+    AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+ORDER BY place LIMIT 1"""
 
 
 class Turn:
@@ -38,15 +40,15 @@ class Turn:
 
     Args:
         address: Address of the study.
-        key: Number of the advisory lock.
+        what: Text that stands for what is locked.
 
     Attributes:
         mutex: Lock that keeps the threads of this process apart.
         key: Number of the advisory lock.
     """
 
-    def __init__(self, address: Address, key: int) -> None:
-        self._address, self.key = address, key
+    def __init__(self, address: Address, what: str) -> None:
+        self._address, self.key, self._line = address, key_of(what), key_of(f"the line before {what}")
         self.mutex = threading.RLock()
         self._taken = False
         self._logger = WaitLogger(self._log_holder)
@@ -60,7 +62,7 @@ class Turn:
             what: Text that stands for what is locked.
         """
         with _registry_guard:
-            return _registry.setdefault((os.getpid(), what), Turn(address, key_of(what)))
+            return _registry.setdefault((os.getpid(), what), Turn(address, what))
 
     @contextmanager
     def taken(self, patience: Patience) -> Iterator[None]:
@@ -77,7 +79,30 @@ class Turn:
         finally:
             self.mutex.release()
 
-    def begin(self, database: Database, patience: Patience, then: str, *parameters: Any) -> list[Rows]:
+    def line_up(self, database: Database, patience: Patience, then: str, *parameters: Any) -> Rows:
+        """Wait for the head of the line, and stay there; `begin` goes through the line by itself else.
+
+        Who has read there what others appended while it waited holds the lock for no longer than when
+        nobody else is busy. The place is kept until `begin` has the lock, or the connection is closed.
+
+        Args:
+            database: Connection that is in line.
+            patience: Time to wait.
+            then: Statement that is run at the head of the line.
+            parameters: Its parameters.
+
+        Returns:
+            Rows of that statement.
+
+        Raises:
+            LockTimeout: Others are still in front.
+            psycopg.Error: An error of the driver.
+        """
+        return self._waited(database, patience, [self._enter], f"{then}; COMMIT", *parameters)[0]
+
+    def begin(
+        self, database: Database, patience: Patience, then: str, *parameters: Any, in_line: bool = False
+    ) -> list[Rows]:
         """Begin a transaction that has the lock, in one round trip with more; signals act meanwhile.
 
         Args:
@@ -85,6 +110,7 @@ class Turn:
             patience: Time to wait for another holder.
             then: Statements that are run under the lock.
             parameters: Their parameters.
+            in_line: True if this connection is at the head of the line. Default: False.
 
         Returns:
             Rows of each of those statements.
@@ -93,25 +119,32 @@ class Turn:
             LockTimeout: Another one still holds it.
             psycopg.Error: An error of the driver.
         """
-        for quiet in (True, False):
-            limit = patience.within(_QUIET) if quiet else patience.left
-            first = (
+        locks = [f"SELECT pg_advisory_xact_lock({self.key})", f"SELECT pg_advisory_unlock({self._line})"]
+        if not in_line:
+            locks.insert(0, self._enter)
+        return self._waited(database, patience, locks, then, *parameters)
+
+    @property
+    def _enter(self) -> str:
+        return f"SELECT pg_advisory_lock({self._line})"
+
+    def _waited(
+        self, database: Database, patience: Patience, locks: list[str], then: str, *parameters: Any
+    ) -> list[Rows]:
+        """Begin a transaction, wait for locks in it, and return the rows of what is run then."""
+        self._logger.every = _LOG_EVERY
+        with self._logger, signals_allowed():
+            limit = patience.left
+            first = [
                 "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
                 f"SET LOCAL lock_timeout = {0 if limit is None else max(1, math.ceil(1000 * limit))}",
-                f"SELECT pg_advisory_xact_lock({self.key})",
+                *locks,
                 "SET LOCAL lock_timeout = 0",
-            )
-            text = "; ".join((*first, then))
+            ]
             try:
-                with signals_allowed():
-                    if quiet:
-                        return database.run_afresh(text, *parameters)[len(first) :]
-                    self._logger.every = _LOG_EVERY
-                    with self._logger:
-                        return database.run_afresh(text, *parameters)[len(first) :]
+                return database.run_afresh("; ".join((*first, then)), *parameters)[len(first) :]
             except LockNotAvailable:
-                if patience.left == 0.0:
-                    break
+                database.run("SELECT pg_advisory_unlock_all()")  # the place in line
             except BaseException:  # a signal may come when the lock is taken already
                 database.drop()
                 raise
@@ -127,7 +160,7 @@ class Turn:
         """Return who has the lock, for display."""
         database = Database(self._address)
         with suppress(HoptimError, psycopg.Error, ValueError):
-            (name, since), *_ = database.run(_HOLDER, self.key >> 32 & 0xFFFFFFFF, self.key & 0xFFFFFFFF)[0]
+            (name, since), *_ = database.run(_HOLDER, [self.key, self._line])[0]
             return f"{name}{f' since {since}' if since else ''}"
         return "an unknown process"
 
