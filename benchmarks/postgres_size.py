@@ -33,6 +33,7 @@ from size import _LIMIT, _SIZES, _TRIALS, row, row_of_mean, show_most
 import hoptim
 from hoptim.store.postgres.database import Database
 from hoptim.store.postgres.journal import PostgresJournal
+from hoptim.store.postgres.traffic import FEW, Traffic
 from tests.postgres_cluster import Cluster, cluster
 from tests.simulated.lock_queue import Costs, mean_wait, modelled
 from tests.simulated.timed import LOCAL
@@ -58,6 +59,20 @@ class Decision(NamedTuple):
     commit: float
 
 
+class Reads(Traffic):
+    """Traffic that does not matter.
+
+    Args:
+        early: Whether records are read before the lock is taken.
+    """
+
+    is_behind = is_crowded = False
+
+    def __init__(self, early: bool) -> None:
+        super().__init__()
+        self.is_behind = early
+
+
 class Watched:
     """A study whose decisions are timed, beside another one that records what is to be read.
 
@@ -81,16 +96,18 @@ class Watched:
             foreign: Records of others that each has to read.
             early: True if they are read before the lock is taken.
         """
-        found = []
+        journal, found = self._study._session.store.journal, []
+        assert isinstance(journal, PostgresJournal)
+        journal._traffic = Reads(early)
         for _ in range(rounds):
             for _ in range(foreign // 2):
                 asked = self._other.ask()
                 assert asked is not None
                 asked.tell(0.0)
-            found.append(self._decide(early))
+            found.append(self._decide())
         return Decision(*(median(each) for each in zip(*found, strict=True)))
 
-    def _decide(self, early: bool) -> Decision:
+    def _decide(self) -> Decision:
         real, spans = Database.run, []
 
         def timed(database: Database, statements: str, *parameters: Any) -> Any:
@@ -99,15 +116,14 @@ class Watched:
             spans.append((began, time.perf_counter()))
             return found
 
-        behind = PostgresJournal.is_behind
-        Database.run, PostgresJournal.is_behind = timed, early  # type: ignore[method-assign,assignment]
+        Database.run = timed  # type: ignore[method-assign,assignment]
         try:
             began = time.perf_counter()
             self._trial.tell(0.0)
             self._trial = next(self._trials)
             whole = time.perf_counter() - began
         finally:
-            Database.run, PostgresJournal.is_behind = real, behind  # type: ignore[method-assign]
+            Database.run = real  # type: ignore[method-assign]
         (asked, _), (sent, answered) = spans[-2:]
         return Decision(whole - (answered - asked), sent - asked, answered - sent)
 
@@ -152,6 +168,7 @@ def measured(server: Cluster, rounds: int) -> Found:
         outside=plain.before + trip,
         late=0.0,
         handover=LOCAL.handover,
+        line=FEW,
     )
     return Found(costs, trip, plain.commit, size)
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import multiprocessing
 import os
 import platform
@@ -120,7 +121,7 @@ def show_fit(costs: Costs, done: dict[Job, Measured]) -> None:
 def show_most(name: str, costs: Costs) -> None:
     """Print how many workers may share a study: usually, after a stall, and if nothing were read before."""
     for trial in _TRIALS:
-        late = costs._replace(late=1.0)
+        late = costs._replace(late=1.0, line=math.inf)
         cases = ((costs, False), (costs, True), (late, False))
         found = [most_workers(of, trial, share, _LIMIT, now) for of, now in cases for share in _SHARES]
         print(f"{name:11}{trial:9g}" + "".join(f"{n:11}{'+' if n == _LIMIT else ' '}" for n in found))

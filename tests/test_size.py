@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from itertools import pairwise
 from statistics import fmean
@@ -70,10 +71,19 @@ def test_the_model_is_close_to_the_simulated_system(clock):
     assert costs.fold == pytest.approx(FOLD, rel=0.5)
 
 
+@pytest.mark.parametrize("line", [math.inf, 16])
 @pytest.mark.parametrize("workers", [10, 1000, 3000, 12000])
-def test_the_equation_is_close_to_the_model(workers):
+def test_the_equation_is_close_to_the_model(workers, line):
     """Mean waits by one equation are near those of a queue that is played through, full or not."""
-    assert mean_wait(COSTS, workers, 10.0) == pytest.approx(modelled(COSTS, workers, 10.0).mean, rel=0.15)
+    costs = COSTS._replace(line=line)
+    assert mean_wait(costs, workers, 10.0) == pytest.approx(modelled(costs, workers, 10.0).mean, rel=0.15)
+
+
+def test_a_line_shortens_waits_where_many_wait():
+    """Where the lock is busy all the time, it is so with reading or with holds, and not with both."""
+    costs = COSTS._replace(line=16)
+    assert mean_wait(costs, 50, 0.01) < 0.7 * mean_wait(COSTS, 50, 0.01)
+    assert mean_wait(costs, 10, 10.0) == mean_wait(COSTS, 10, 10.0)
 
 
 def test_the_largest_number_of_workers_is_found():

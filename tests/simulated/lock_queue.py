@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import random
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -28,6 +29,8 @@ class Costs(NamedTuple):
         outside: Rest of a decision, without the lock.
         late: Share of the records since a worker's last decision that it folds within the hold.
         handover: Time from a release to the next hold, if somebody waits.
+        line: Records beyond which those that come during a wait are read at the head of a line, while one
+            other process holds the lock. Default: infinite, for no line.
     """
 
     hold: float
@@ -37,6 +40,7 @@ class Costs(NamedTuple):
     outside: float
     late: float
     handover: float
+    line: float = math.inf
 
 
 class Figures(NamedTuple):
@@ -110,7 +114,7 @@ def modelled(costs: Costs, workers: int, trial: float, seed: int = 0) -> Figures
     seen, done = [0] * workers, [0] * workers  # decisions that each has read of, and has made
     released: list[float] = []  # ends of all holds
     waits: list[float] = []
-    hold = costs.hold + costs.by_worker * workers
+    hold, held = costs.hold + costs.by_worker * workers, 0.0
     while len(released) < workers * _ROUNDS:
         now, told, i, read = heapq.heappop(events)
         if read < 0:  # a trial ends: what is new is read before the lock
@@ -120,7 +124,12 @@ def modelled(costs: Costs, workers: int, trial: float, seed: int = 0) -> Figures
             continue
         waits_for = bool(released) and released[-1] > now
         got = released[-1] + costs.handover if waits_for else now
-        late = len(released) - read + costs.late * (read - seen[i])
+        if RECORDS * (len(released) - read) > costs.line:
+            head = max(now, held)  # when the one before it in line got the lock
+            there = bisect_right(released, head)
+            got = max(got, head + costs.early * RECORDS * (there - read))
+            seen[i], read = seen[i] + there - read, there
+        held, late = got, len(released) - read + costs.late * (read - seen[i])
         released.append(end := got + hold + costs.fold * RECORDS * late)
         seen[i], done[i] = len(released), done[i] + 1
         if done[i] > _SETTLING:
@@ -135,7 +144,8 @@ def mean_wait(costs: Costs, workers: int, trial: float, stalled: bool = False) -
     Of n workers, with trials of z seconds and holds of s, one waits W = u s / (2 (1 - u)) for the lock.
     Here u = (n - 1) s / (z + o + s + W) is the share of time that the others hold it, and o is the time
     without the lock (Pollaczek and Khinchine's formula for holds of one length; workers that wait do not
-    tell). Since s grows with the records that are appended during W, there may be several solutions.
+    tell). Since s grows with the records that are appended during W, there may be several solutions. Where
+    there is a line, s is the hold, or the reading at the head of the line if that takes longer.
 
     Args:
         costs: Costs of a decision.
@@ -147,9 +157,12 @@ def mean_wait(costs: Costs, workers: int, trial: float, stalled: bool = False) -
     unread = RECORDS * (workers - 1)
     outside = costs.outside + (1 - costs.late) * costs.early * unread
     alone = costs.hold + costs.by_worker * workers + costs.late * costs.fold * unread
-    wait = np.geomspace(1e-9, 2 * workers * (alone + costs.fold * unread + costs.handover), 4000)
+    longest = alone + max(costs.fold, costs.early) * unread + costs.handover
+    wait = np.geomspace(1e-9, 2 * workers * longest, 4000)
     told = (workers - 1) * wait / (trial + outside + alone + wait)  # decisions of others in the meantime
-    hold = alone + (1 - costs.late) * RECORDS * costs.fold * told
+    in_line = told * RECORDS > costs.line
+    hold = alone + (1 - costs.late) * RECORDS * costs.fold * np.where(in_line, 1, told)
+    hold = np.maximum(hold, np.where(in_line, costs.early * RECORDS * told, 0))
     busy = (workers - 1) * (hold + costs.handover * np.minimum(1, told))
     busy /= trial + outside + hold + wait
     longer = (busy >= 1) | (busy * hold > 2 * (1 - busy) * wait)  # than this one

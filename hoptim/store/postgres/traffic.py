@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-_FEW = 16  # records that are read within a hold as fast as a round trip before it takes
+FEW = 16  # records that are read within a hold as fast as a round trip before it takes
 
 
 class Traffic:
@@ -17,12 +17,12 @@ class Traffic:
     @property
     def is_behind(self) -> bool:
         """Return whether there may be many records since the last hold."""
-        return self._ended < 0 or self._rate * (time.monotonic() - self._ended) > _FEW
+        return self._ended < 0 or self._rate * (time.monotonic() - self._ended) > FEW
 
     @property
     def is_crowded(self) -> bool:
         """Return whether many records may come while the next hold is waited for."""
-        return self._rate * self._waited > _FEW
+        return self._rate * self._waited > FEW
 
     def note(self, found: int, n: int, waited: float) -> None:
         """Note a hold that ended just now.
