@@ -37,7 +37,7 @@ def opened(folder: Path, snapshots: bool = True) -> Transactions:
     journal = FileJournal(folder, UUID)
     checkpoints = Checkpoints(folder, UUID)
     return Transactions(
-        journal, SHAPE, checkpoints, None, Snapshots(journal, UUID, SHAPE) if snapshots else None
+        journal, SHAPE, checkpoints, None, Snapshots(journal, UUID, SHAPE) if snapshots else None, 1
     )
 
 

@@ -200,3 +200,25 @@ def test_what_came_before_it_listened_ends_a_wait(made):
     began = time.monotonic()
     journal.wait(60.0)
     assert time.monotonic() - began < 50
+
+
+def test_only_what_somebody_may_do_wakes_those_who_wait(url, sent):
+    """A worker that goes on with the only member wakes nobody, but by handing it back, and by the end."""
+    study = hoptim.Study(url, space={"x": hoptim.Float(0.0, 1.0)}, size=1, steps=3, mode="min", seed=0)
+
+    def wakes():
+        found = [message for message in sent if "INSERT INTO hoptim_record" in message]
+        sent.clear()
+        return ["pg_notify" in message for message in found]
+
+    wakes()
+    trial = study.ask(timeout=0)
+    assert wakes() == [False]
+    trial.release()
+    assert wakes() == [True]
+    woken = []
+    for trial in study:
+        woken += wakes()
+        trial.tell(0.0)
+        woken += wakes()
+    assert woken == [False, False, False, True]

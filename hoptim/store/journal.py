@@ -145,7 +145,7 @@ class FileJournal:
             self._settled = True
         self._reserve.restock()
 
-    def append(self, records: Sequence[Record]) -> None:
+    def append(self, records: Sequence[Record], wakes: bool = True) -> None:
         """Implement `Journal.append`."""
         lines = self._at.encode(records)
         try:

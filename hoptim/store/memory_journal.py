@@ -59,12 +59,16 @@ class Journal(Protocol):
             StoreError: It is not known whether what was appended is there; its `id` tells.
         """
 
-    def append(self, records: Sequence[Record]) -> None:
+    def append(self, records: Sequence[Record], wakes: bool = True) -> None:
         """Add records, all or none, durable once the hold has ended; only within `hold`, after `read`.
 
         The number of the first one, the `count` before, is what fences a hold: should a holder have
         stalled for so long, or been cut off, that its hold went to another one who appended, then that
         number is given, and nothing is added.
+
+        Args:
+            records: Records; their numbers are given here.
+            wakes: False if those who `wait` would find nothing to do. Default: True.
 
         Raises:
             HoldLost: Others have appended since `read`.
@@ -74,7 +78,11 @@ class Journal(Protocol):
         """Make the next read begin at the first record."""
 
     def wait(self, seconds: float) -> None:
-        """Wait until there may be new records, at most some seconds."""
+        """Wait until records are added that wake, at most some seconds; it may end earlier.
+
+        Args:
+            seconds: Longest time.
+        """
 
 
 class MemoryJournal:
@@ -117,7 +125,7 @@ class MemoryJournal:
         """Implement `Journal.hold`; nobody else writes, so that nothing need be read before it."""
         return self._mutex
 
-    def append(self, records: Sequence[Record]) -> None:
+    def append(self, records: Sequence[Record], wakes: bool = True) -> None:
         """Implement `Journal.append`."""
         self._records.extend(records)
         self._known = len(self._records)

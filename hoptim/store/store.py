@@ -77,7 +77,9 @@ class Store:
             self.journal, snapshots = backend.records(uuid, shape)
             self._workers = Workers(backend.signs(WORKERS), heartbeat, guest)
             self._pins = Pins(backend.signs(PINS), heartbeat)
-        self._transactions = Transactions(self.journal, shape, self.checkpoints, self.watch, snapshots)
+        self._transactions = Transactions(
+            self.journal, shape, self.checkpoints, self.watch, snapshots, options.ahead
+        )
         self._claims = Claims(self._workers, options, self.checkpoints)
         self._membership = Membership(
             self._workers, self._pins, self._claims, orphans, self._transactions, guest

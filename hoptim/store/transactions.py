@@ -30,6 +30,7 @@ class Transactions:
         checkpoints: Files that transactions drop.
         watch: Heartbeat files, of which transactions remove those of dead workers; None in memory.
         snapshots: File that spares reading a long journal; None in memory.
+        lead: Steps that a member may be ahead of the slowest unfinished one.
 
     Attributes:
         state: State as last read.
@@ -42,8 +43,10 @@ class Transactions:
         checkpoints: Checkpoints,
         watch: Watch | None,
         snapshots: Snapshots | None,
+        lead: int,
     ) -> None:
         self.state = State(shape)
+        self._lead = lead
         self._journal, self._shape = journal, shape
         self._checkpoints, self._watch, self._snapshots = checkpoints, watch, snapshots
         self._current: Transaction | None = None
@@ -87,7 +90,7 @@ class Transactions:
                     self._catch_up()
                     yield transaction
                     if transaction.records:
-                        self._journal.append(transaction.records)
+                        self._journal.append(transaction.records, self._wakes)
                     for worker in transaction.dead:
                         if self._watch is not None:
                             self._watch.remove_dead(worker)
@@ -103,6 +106,13 @@ class Transactions:
                 self._checkpoints.clear(transaction.lost)
             if transaction.records and self._snapshots is not None:
                 self._snapshots.after(self.state, len(transaction.records))
+
+    @property
+    def _wakes(self) -> bool:
+        """Return whether one who waits may find something now: a trial that is due, or that all is over."""
+        state = self.state
+        over = state.stopped is not None or not state.open.workers
+        return over or state.due(self._lead, None) is not None
 
     def _catch_up_ahead(self) -> None:
         """Read what there is; what is wrong with it is for whoever reads it under the lock to say."""

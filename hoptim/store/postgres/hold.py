@@ -46,7 +46,7 @@ class Hold:
         self._study, self._channel = study, channel
         self.lines: list[str] = []
         self._before: tuple[int, str] = (-1, "")  # the row that they follow
-        self._lost = False
+        self._lost = self._wakes = False
 
     def begin(self, patience: Patience, in_line: bool, *query: Any) -> Rows:
         """Take the lock, and return the rows of a query of the same round trip.
@@ -86,12 +86,13 @@ class Hold:
                 raise self._cut_off() from error
             raise explained(error, "read", self._database.name) from error
 
-    def append(self, lines: list[bytes], at: Cursor) -> None:
+    def append(self, lines: list[bytes], at: Cursor, wakes: bool) -> None:
         """Add lines at the end of the hold.
 
         Args:
             lines: Lines with their newlines.
             at: Place that they follow.
+            wakes: True to notify those who wait.
 
         Raises:
             HoldLost: The connection was lost, and the lock with it.
@@ -99,6 +100,7 @@ class Hold:
         self._require()
         if not self.lines:
             self._before = at.n - 1, at.last[:-1].decode()
+        self._wakes = self._wakes or wakes
         self.lines += [line[:-1].decode() for line in lines]
 
     def end(self) -> None:
@@ -160,7 +162,7 @@ class Hold:
             statements += _HIDE
             parameters += [self._study, kind, name]
         statements += "COMMIT"
-        if self.lines:
+        if self._wakes:
             statements += _NOTIFY
             parameters += [self._channel, str(first + len(self.lines))]
         self._database.run(statements, *parameters)

@@ -152,11 +152,11 @@ class PostgresJournal:
             self._came = None
         return True
 
-    def append(self, records: Sequence[Record]) -> None:
+    def append(self, records: Sequence[Record], wakes: bool = True) -> None:
         """Implement `Journal.append`."""
         assert self._hold is not None
         lines = self._at.encode(records)
-        self._hold.append(lines, self._at)
+        self._hold.append(lines, self._at, wakes)
         self._at.appended(lines)
 
     def wait(self, seconds: float) -> None:
