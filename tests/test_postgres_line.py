@@ -16,7 +16,8 @@ from hoptim.store.postgres.database import Database
 from hoptim.store.postgres.traffic import Traffic
 from hoptim.store.postgres.turn import Turn, key_of
 from tests.builders import wait_until
-from tests.postgres_studies import Held, Made, append, ops, read
+from tests.journals import append, ops, read
+from tests.postgres_studies import Held, Made
 
 pytestmark = pytest.mark.postgres
 

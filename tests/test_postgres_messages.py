@@ -10,6 +10,7 @@ import time
 import pytest
 
 import hoptim
+from hoptim.store.liveness import Watch
 from hoptim.store.shape import StudyShape
 
 pytest.importorskip("psycopg")
@@ -222,3 +223,13 @@ def test_only_what_somebody_may_do_wakes_those_who_wait(url, sent):
         trial.tell(0.0)
         woken += wakes()
     assert woken == [False, False, False, True]
+
+
+def test_all_others_are_looked_at_in_one_message(made, sent):
+    """A worker that looks whether others live sends no message for each."""
+    mine = made().signs("workers")
+    mine.show([f"other.{i}.abc" for i in range(30)], b"{}")
+    watch = Watch(mine, 30.0)
+    sent.clear()
+    assert watch.dead(watch.in_turn(mine.names())) == []
+    assert len(sent) == 2

@@ -60,6 +60,10 @@ class DictSigns:
         about, stamp, moment = self.shown[name]
         return Sign(about, stamp, time.monotonic() - moment)
 
+    def looks(self, names):
+        """Implement `Signs.looks`."""
+        return {name: self.look(name) for name in names if name in self.shown}
+
     def names(self):
         """Implement `Signs.names`."""
         return list(self.shown)
@@ -150,6 +154,21 @@ class Sure(DictSigns):
         super().hide(names)
 
 
+class Shortsighted(DictSigns):
+    """Looks at no more than 32 signs at once."""
+
+    def looks(self, names):
+        return super().looks(names[:32])
+
+
+class Mistaken(DictSigns):
+    """Sees in each of many signs the last one."""
+
+    def looks(self, names):
+        found = super().looks(names)
+        return dict.fromkeys(found, list(found.values())[-1])
+
+
 class Some(DictSigns):
     """Shows no more than 100 signs at once."""
 
@@ -180,6 +199,8 @@ BROKEN = [
     ("what_is_hidden_is_gone", Undead, "'a' must be gone"),
     ("others_take_a_sign_away", Sure, "A sign that others took away must be gone"),
     ("many_signs_at_once", Some, "A beat must count all 300 signs, found 100"),
+    ("many_are_looked_at_by_one_call", Shortsighted, "100 signs must be seen, found 32"),
+    ("many_are_looked_at_by_one_call", Mistaken, "A look at '000' must find"),
     ("threads_beat_side_by_side", Jumbled, "must not be another one's"),
 ]
 

@@ -70,6 +70,15 @@ class FileSigns:
         stamp = status.st_ino, status.st_mtime_ns
         return Sign(about, stamp, max(0.0, time.time() - status.st_mtime))
 
+    def looks(self, names: Collection[str]) -> dict[str, Sign]:
+        """Implement `Signs.looks`."""
+        found = {}
+        for name in names:
+            with suppress(OSError):
+                if (sign := self.look(name)) is not None:
+                    found[name] = sign
+        return found
+
     def names(self) -> list[str]:
         """Implement `Signs.names`; over NFS a look-up may miss a new folder, a listing does not."""
         with explained("read", self._folder):

@@ -102,7 +102,15 @@ class Watch:
 
     def is_dead(self, name: str) -> bool:
         """Look once at a sign; return whether its process is dead, as far as all looks tell."""
-        look, now = self._judge(self._seen(name)), time.monotonic()
+        return self._is_dead(name, self._seen(name))
+
+    def dead(self, names: Collection[str]) -> list[str]:
+        """Look once at some signs, and return those whose process is dead, as far as all looks tell."""
+        seen = self._signs.looks(names)
+        return [name for name in names if self._is_dead(name, seen.get(name))]
+
+    def _is_dead(self, name: str, sign: Sign | None) -> bool:
+        look, now = self._judge(sign), time.monotonic()
         if look.lives is False:
             self._silences.pop(name, None)
             return True

@@ -78,6 +78,13 @@ class Signs(Protocol):
             StoreError: It cannot be looked at.
         """
 
+    def looks(self, names: Collection[str]) -> dict[str, Sign]:
+        """Return those of some signs that can be seen now; each is looked at, if not all can be at once.
+
+        Args:
+            names: Names of the signs.
+        """
+
     def names(self) -> list[str]:
         """Return the names of all signs that are shown.
 

@@ -83,7 +83,7 @@ class Workers:
             return
         self._looked = time.monotonic()
         others = {*state.open.workers} - {self.name}
-        self.suspects = [worker for worker in self.watch.in_turn(others) if self.watch.is_dead(worker)]
+        self.suspects = self.watch.dead(self.watch.in_turn(others))
 
     def dead(self) -> Iterator[tuple[str, float]]:
         """Give the suspects that are dead by a last look; only under the lock.

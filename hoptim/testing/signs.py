@@ -99,6 +99,20 @@ class SignsConformance:
         counted = one.beat(names)
         assert counted == 150, f"A beat must count the 150 signs that are left, found {counted}."
 
+    def test_many_are_looked_at_by_one_call(self) -> None:
+        """Require that a look at many signs finds each that is shown, and as a look at it alone does."""
+        one, other = self.make(), self.make()
+        names = [f"{i:03d}" for i in range(100)]
+        for name in names:
+            one.show([name], name.encode())
+        found = other.looks([*names, "unknown"])
+        assert sorted(found) == names, f"100 signs must be seen, found {len(found)}."
+        for name in names[::25]:
+            alone, together = self._looked(other, name)[:2], found[name][:2]
+            assert alone == together, f"A look at {name!r} must find {alone}, found {together}."
+        nothing = other.looks([])
+        assert nothing == {}, f"A look at no sign must find none, found {nothing}."
+
     def test_threads_beat_side_by_side(self) -> None:
         """Require that each of several threads beats for its signs while others show, look and hide."""
         shared = self.make()

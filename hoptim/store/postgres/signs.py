@@ -29,8 +29,8 @@ WITH due AS (SELECT name FROM hoptim_sign WHERE {_HERE} AND name = ANY(%s) FOR U
 UPDATE hoptim_sign SET beat = clock_timestamp() WHERE {_HERE} AND name IN (SELECT name FROM due);
 SELECT count(*) FROM hoptim_sign WHERE {_HERE} AND name = ANY(%s)"""
 _LOOK = f"""\
-SELECT about, extract(epoch FROM beat)::text, extract(epoch FROM clock_timestamp() - beat)::float8
-FROM hoptim_sign WHERE {_HERE} AND name = %s"""
+SELECT name, about, extract(epoch FROM beat)::text, extract(epoch FROM clock_timestamp() - beat)::float8
+FROM hoptim_sign WHERE {_HERE} AND name = ANY(%s)"""
 _HIDE = f"DELETE FROM hoptim_sign WHERE {_HERE} AND name = ANY(%s)"
 _NAMES = f"SELECT name FROM hoptim_sign WHERE {_HERE} ORDER BY name"
 
@@ -74,13 +74,22 @@ class PostgresSigns:
 
     def look(self, name: str) -> Sign | None:
         """Implement `Signs.look`."""
-        for about, stamp, silent in self._line.retried("read", _LOOK, *self._here, name)[0]:
-            return Sign(about, stamp, max(0.0, silent))
-        return None
+        return self._seen([name]).get(name)
+
+    def looks(self, names: Collection[str]) -> dict[str, Sign]:
+        """Implement `Signs.looks`, in one message."""
+        try:
+            return self._seen(names) if names else {}
+        except OSError:
+            return {}
 
     def names(self) -> list[str]:
         """Implement `Signs.names`."""
         return [name for (name,) in self._line.retried("read", _NAMES, *self._here)[0]]
+
+    def _seen(self, names: Collection[str]) -> dict[str, Sign]:
+        rows = self._line.retried("read", _LOOK, *self._here, list(names))[0]
+        return {name: Sign(about, stamp, max(0.0, silent)) for name, about, stamp, silent in rows}
 
 
 class SharedLine:
