@@ -21,7 +21,7 @@ _SHOWN = "SELECT 1 FROM hoptim_sign WHERE study = %s AND kind = %s AND name = %s
 # that notifies can commit, of whatever study.
 _NOTIFY = "; BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_notify(%s, %s); COMMIT"
 _FULL = "54000"  # code of notifications that nobody takes in
-_FROM = "SELECT n, line FROM hoptim_record WHERE study = %s AND n >= %s ORDER BY n LIMIT 2"
+_FROM = "SELECT n, line FROM hoptim_record WHERE study = %s AND n >= %s ORDER BY n"
 _HIDE = "DELETE FROM hoptim_sign WHERE study = %s AND kind = %s AND name = %s; "
 
 
@@ -186,12 +186,13 @@ class Hold:
 
     def _record_once(self) -> None:
         number, _ = self._before
-        (rows,) = self._turn.begin(self._database, Patience(None), _FROM, self._study, number)
+        query = f"{_FROM} LIMIT {1 + len(self.lines)}", self._study, number
+        (rows,) = self._turn.begin(self._database, Patience(None), *query)
         if rows == [self._before]:
             self._commit()
             return
         self._database.run("ROLLBACK")
-        if rows != [self._before, (number + 1, self.lines[0])]:
+        if rows != [self._before, *enumerate(self.lines, number + 1)]:
             raise self._cut_off()
 
     def _cut_off(self) -> HoldLost:

@@ -44,10 +44,13 @@ def _are_shown(session, found, values):
 
 
 def _look(session, found, values):
-    study, kind, name = values
-    session.server.world.looked(kind, name, session.client.process)
-    row = session.rows().get(("sign", study, kind, name))
-    return [] if row is None else [(row[0], str(row[1]), _now(session) - row[1])]
+    study, kind, names = values
+    found = []
+    for name in names:
+        session.server.world.looked(kind, name, session.client.process)
+        if (row := session.rows().get(("sign", study, kind, name))) is not None:
+            found.append((name, row[0], str(row[1]), _now(session) - row[1]))
+    return found
 
 
 def _is_shown(session, found, values):
@@ -68,7 +71,7 @@ KNOWN: Statements = {
     "INSERT INTO hoptim_sign ": _show,
     "WITH due AS .*SKIP LOCKED.* UPDATE hoptim_sign SET beat": _beat,
     r"SELECT count\(\*\) FROM hoptim_sign WHERE study = %s AND kind = %s AND name = ANY\(%s\)$": _are_shown,
-    "SELECT about, extract.* FROM hoptim_sign WHERE study = %s AND kind = %s AND name = %s$": _look,
+    r"SELECT name, about, .* FROM hoptim_sign WHERE study = %s AND kind = %s AND name = ANY\(%s\)$": _look,
     "SELECT 1 FROM hoptim_sign WHERE study = %s AND kind = %s AND name = %s$": _is_shown,
     "DELETE FROM hoptim_sign WHERE study = %s AND kind = %s AND name = ": _hide,
     "SELECT name FROM hoptim_sign WHERE study = %s AND kind = %s ORDER BY name$": _all_names,
