@@ -30,7 +30,7 @@ class Racing(Unlocked, Unfenced):
 
     meeting = threading.Barrier(3)
 
-    def append(self, records):
+    def append(self, records, wakes=True):
         with suppress(threading.BrokenBarrierError):
             self.meeting.wait(0.5)
         super().append(records)
@@ -39,7 +39,7 @@ class Racing(Unlocked, Unfenced):
 class Silent(TableJournal):
     """Says nothing of a hold that was lost."""
 
-    def append(self, records):
+    def append(self, records, wakes=True):
         with suppress(HoldLost):
             super().append(records)
 
@@ -113,7 +113,7 @@ class Doubling(TableJournal):
 class Behind(TableJournal):
     """Does not count what it appended."""
 
-    def append(self, records):
+    def append(self, records, wakes=True):
         super().append(records)
         self._known -= len(records)
 
@@ -126,14 +126,14 @@ class Behind(TableJournal):
 class Sorting(TableJournal):
     """Sorts the keys of a record."""
 
-    def append(self, records):
+    def append(self, records, wakes=True):
         super().append([json.loads(json.dumps(record, sort_keys=True)) for record in records])
 
 
 class Plain(TableJournal):
     """Leaves out what is not ASCII."""
 
-    def append(self, records):
+    def append(self, records, wakes=True):
         texts = [json.dumps(record, ensure_ascii=False) for record in records]
         super().append([json.loads(text.encode("ascii", "ignore")) for text in texts])
 
@@ -141,14 +141,14 @@ class Plain(TableJournal):
 class Short(TableJournal):
     """Cuts long texts."""
 
-    def append(self, records):
+    def append(self, records, wakes=True):
         super().append([{k: v[:65_536] if type(v) is str else v for k, v in r.items()} for r in records])
 
 
 class Lenient(TableJournal):
     """Takes what is no JSON."""
 
-    def append(self, records):
+    def append(self, records, wakes=True):
         self._pending += [json.dumps(record, default=str) for record in records]
         self._known += len(records)
 
@@ -156,7 +156,7 @@ class Lenient(TableJournal):
 class Partial(TableJournal):
     """Adds the records before one that is refused."""
 
-    def append(self, records):
+    def append(self, records, wakes=True):
         for record in records:
             super().append([record])
             self.commit()

@@ -77,7 +77,7 @@ class TableJournal:
                 raise LockTimeout("The table is held.")
             self.table.holder = self
 
-    def append(self, records):
+    def append(self, records, wakes=True):
         """Implement `Journal.append`."""
         self.require_hold(self._known)
         for record in records:

@@ -18,8 +18,8 @@ def late(monkeypatch):
     def arm():
         append = FileJournal.append
 
-        def appended(self, lines):
-            append(self, lines)
+        def appended(self, lines, wakes):
+            append(self, lines, wakes)
             monkeypatch.setattr(FileJournal, "append", append)
             self.forget()
             raise hoptim.StoreError(errno.EIO, "Input/output error")

@@ -286,8 +286,8 @@ def test_an_ending_that_arrived_and_raised_is_not_failed_too(tmp_path, monkeypat
     """In a with block the error of an append that did arrive passes as it is; the ending stays."""
     made, real = study(tmp_path / "s"), FileJournal.append
 
-    def late(self, records):
-        real(self, records)
+    def late(self, records, wakes):
+        real(self, records, wakes)
         monkeypatch.setattr(FileJournal, "append", real)
         raise hoptim.StoreError(5, "Could not close the journal")
 

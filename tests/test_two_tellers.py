@@ -239,7 +239,7 @@ def test_a_tell_whose_append_failed_is_told_again(made, monkeypatch):
     """With the same draft, or saved anew: what an earlier try published does not get in the way."""
     trial, real = made.ask(), FileJournal.append
 
-    def full(self, records):
+    def full(self, records, wakes):
         raise hoptim.StoreError(28, "No space left on device")
 
     trial.draft.write_text("c")
