@@ -9,6 +9,7 @@ answers each with a run a line.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -144,6 +145,8 @@ def main() -> None:
     """Answer tasks until the input ends."""
     module, name = sys.argv[1].split(".")
     loop = getattr(import_module(f"costs.{module}"), name)
+    gc.collect()
+    gc.freeze()  # else all processes would look through what is imported, in the same round
     for line in sys.stdin:
         asked = json.loads(line)
         made = partial(loop, **asked["arguments"])

@@ -117,7 +117,9 @@ class PostgresJournal:
             if ahead is not None and self._traffic.is_behind:
                 ahead()
             began = time.monotonic()
-            in_line = ahead is not None and self._traffic.is_crowded and self._line_up(patience, ahead)
+            in_line = (
+                ahead is not None and self._traffic.is_crowded and self._line_up(patience, pause, ahead)
+            )
             hold, query = Hold(self._database, turn, row, self._channel, self._pending), self._news()
             try:
                 self._came = query, hold.begin(patience, in_line, *query)
@@ -137,11 +139,12 @@ class PostgresJournal:
             if hold.lines:
                 self._mine = self._at.n - 1, hold.lines[-1]
 
-    def _line_up(self, patience: Patience, ahead: Callable[[], None]) -> bool:
+    def _line_up(self, patience: Patience, pause: collection_paused, ahead: Callable[[], None]) -> bool:
         """Wait for the head of the line, and read; return False if the server is away."""
         query = self._news()
         try:
             self._came = query, self._turn.line_up(self._database, patience, *query)
+            pause.begin()  # from here on others wait for this process
             ahead()
         except BaseException as error:
             self._database.drop()  # and the place in line
