@@ -113,14 +113,15 @@ class PostgresJournal:
         patience, turn = Patience(timeout), self._own()
         with signals_deferred(), turn.taken(patience), collection_paused() as pause:
             self._database.unlisten()
-            row = self._row_of_study("take the lock of", patience)
+            self._row_of_study("take the lock of", patience)
             if ahead is not None and self._traffic.is_behind:
                 ahead()
             began = time.monotonic()
             in_line = (
                 ahead is not None and self._traffic.is_crowded and self._line_up(patience, pause, ahead)
             )
-            hold, query = Hold(self._database, turn, row, self._channel, self._pending), self._news()
+            query = _, row, _ = self._news()
+            hold = Hold(self._database, turn, row, self._channel, self._pending)
             try:
                 self._came = query, hold.begin(patience, in_line, *query)
                 pause.begin()
