@@ -155,9 +155,11 @@ def test_a_cache_that_is_closed_keeps_what_others_use(cache):
     Cache(cache.folder / "none").close()
 
 
+@pytest.mark.remote
 @pytest.mark.parametrize("ends", [False, True])
 def test_a_study_that_is_over_leaves_no_copies(tmp_path, ends):
     """They go when a process that saw its end exits, those too that its last trial has read."""
+    pytest.importorskip("fsspec", reason="object storage needs the extra 'remote'")
     code = (
         "import sys; from tests.builders import *\n"
         "made = study(sys.argv[1], size=2, steps=3, checkpoints=sys.argv[2])\n"
