@@ -27,6 +27,8 @@ from tests.builders import advance, saving, study
 
 fsspec = pytest.importorskip("fsspec", reason="object storage needs the extra 'remote'")
 
+pytestmark = pytest.mark.remote
+
 UUID = "0123456789abcdef"
 
 
