@@ -16,9 +16,10 @@ import pytest
 
 from hoptim import _signals
 from hoptim.store import heartbeat
-from tests.builders import ROOT, run
+from tests.builders import ROOT
 from tests.simulated import install
 from tests.simulated.scheduler import Killed
+from tests.simulated_runs import assert_caught, assert_clean, assert_repeatable
 from tests.simulation import prepare, simulate
 
 MUTANTS = {  # and how many schedules at most it takes to see each
@@ -27,31 +28,14 @@ MUTANTS = {  # and how many schedules at most it takes to see each
 }  # fmt: skip
 
 
-def simulated(*options: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command with some options, run to its end."""
-    process = run("simulation.py", *options, **environment)
-    out, errors = process.communicate(timeout=280)
-    assert errors == ""
-    return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
-
-
 def test_many_schedules_are_clean():
     """Kills, stops, signals, errors, full disks and power cuts at random calls do no harm."""
-    done = simulated("--runs", 160, "--jobs", 2)
-    assert done.returncode == 0, done.stdout
-    assert done.stdout.startswith("160 schedules, ")
-    assert done.stdout.endswith(" 0 bad\n")
+    assert_clean(160)
 
 
 def test_a_seed_is_a_schedule():
     """The same seeds make the same calls and the same bytes, whatever ran before and however sets hash."""
-    three = [simulated("--runs", 3, "--seed", 20, "--trace", PYTHONHASHSEED=h).stdout for h in ("1", "2")]
-    traces = [out.splitlines()[:-1] for out in three]  # the last line tells seconds
-    assert traces[0] == traces[1]
-    assert len(traces[0]) > 1000
-    last = simulated("--runs", 1, "--seed", 22, "--trace").stdout.splitlines()[:-1]
-    assert traces[0][-len(last) :] == last
-    assert last[-1].startswith("seed 22 ends with the journal ")
+    assert_repeatable()
 
 
 def lock_that_looks_once(lock):
@@ -133,13 +117,7 @@ def test_the_first_schedule_imports_nothing():
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_mutant_is_caught(mutant):
     """A system that breaks its word is found out, with a seed that shows it again."""
-    near = "--seed", 150  # the rarest is seen at 209
-    found = simulated("--runs", MUTANTS[mutant], *near, "--jobs", 2, "--stop", 1, "--mutant", mutant)
-    assert (found.returncode, found.stdout[-6:]) == (1, "1 bad\n"), found.stdout
-    command = found.stdout.splitlines()[-2].split()
-    again = simulated(*command[2:])
-    assert again.returncode == 1
-    assert found.stdout.splitlines()[-3] in again.stdout
+    assert_caught(mutant, "--runs", MUTANTS[mutant], "--seed", 150)  # the rarest is seen at 209
 
 
 def test_a_kill_in_a_finalizer_is_no_error_of_the_schedule():
