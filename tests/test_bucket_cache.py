@@ -14,6 +14,7 @@ import pytest
 from hoptim._files import close_read
 from hoptim.errors import StoreError
 from hoptim.store.published import Published
+from hoptim.store.remote import cache as caches
 from hoptim.store.remote.cache import Cache
 from tests.builders import ROOT
 
@@ -97,8 +98,27 @@ def test_a_killed_download_is_tidied_up_and_a_living_one_is_not(cache):
         cache.make_room(1)
         assert ".0.1-00000000-0123abcd" not in names(cache)
         assert ".5.7-00000000-0123abcd" in names(cache)
-    cache.make_room(1)
+    Cache(cache.folder, 100).make_room(1)
     assert names(cache) == ["0.1-00000000", "0.1-00000000.lock", "work"]
+
+
+def test_many_small_copies_are_seldom_looked_at(cache, monkeypatch):
+    """Processes that fill a cache stay within its limit together, and look once for many copies."""
+    looks, real = [], os.listdir
+    monkeypatch.setattr(os, "listdir", lambda folder: looks.append(0) or real(folder))
+    monkeypatch.setattr(caches, "_PROCESSES", 4)
+    sharing = [Cache(cache.folder, 4_000) for _ in range(4)]
+    for number in range(1_000):
+        each, name = sharing[number % 4], f"{number}.1-00000000"
+        use = each.use(name)
+        each.make_room(10)
+        each.path(name).write_bytes(b"x" * 10)
+        os.utime(use, (1000 + number, 1000 + number))
+        close_read(use)
+        here = [name for name in real(cache.folder) if ".lock" not in name]
+        assert name in here
+        assert (300 if number >= 400 else number) <= len(here) <= 400
+    assert len(looks) < 100
 
 
 def test_a_lock_file_that_went_meanwhile_is_no_lock(cache, monkeypatch):

@@ -30,4 +30,5 @@ def hidden_name(name: str) -> str:
 
 def is_hidden_name(found: str, name: str) -> bool:
     """Return whether a name is one that `hidden_name` gives for another."""
-    return re.fullmatch(rf"\.{re.escape(name)}-[0-9a-f]{{8}}", found) is not None
+    before, _, digits = found.rpartition("-")
+    return before == f".{name}" and re.fullmatch("[0-9a-f]{8}", digits) is not None

@@ -13,6 +13,8 @@ from hoptim.store.published import Published
 from hoptim.store.tree import Extent, measure, opened, remove
 
 LIMIT = 10_000_000_000  # bytes
+_SPARED = 4  # part of the limit that is made free at once, so that it is seldom looked for
+_PROCESSES = 64  # as many may share the rest before one of them looks again
 _LOCK = ".lock"  # behind a checkpoint's name: who uses it has a shared lock of that file
 
 
@@ -22,6 +24,9 @@ class Cache:
     `<name>` is a copy, whole; `.<name>-<8 hex digits>` one that is being downloaded; `<name>.lock` is
     locked by all that use either, and its time is that of the last use. Copies in use stay, even if there
     are more bytes than the limit.
+
+    To look at all copies takes long where there are many. So a process first adds its part of what was left
+    when it last looked.
 
     Args:
         folder: The folder, made when first needed.
@@ -34,6 +39,7 @@ class Cache:
 
     def __init__(self, folder: Path, limit: int | None = None) -> None:
         self.folder, self._limit = folder, LIMIT if limit is None else limit
+        self._left = 0  # bytes that this process may add without looking again
         self.is_over = False
 
     @classmethod
@@ -86,6 +92,19 @@ class Cache:
         Args:
             size: Bytes that will be added.
         """
+        if size > self._left:
+            self._left = max(0, self._look(size)) // _PROCESSES
+        else:
+            self._left -= size
+
+    def close(self) -> None:
+        """Remove all copies that nobody uses if the study is over, when this process needs none itself."""
+        if self.is_over:
+            with suppress(OSError):
+                self._look(self._limit + 1)
+
+    def _look(self, size: int) -> int:
+        """Make room for some bytes, and return how many there are left then, below 0 for too many."""
         with explained("make room in", self.folder), opened(self.folder) as folder:
             names = os.listdir(folder)
             for part in names:
@@ -95,16 +114,12 @@ class Cache:
             locks = [name for name in names if name.endswith(_LOCK)]
             used = {name.removesuffix(_LOCK): _time(name, folder) for name in locks}
             sizes = {name: _size(name, folder) for name in used}
-            taken = sum(sizes.values()) + size
+            left = self._limit - sum(sizes.values()) - size
+            wanted = max(0, self._limit // _SPARED - size) if left < 0 else 0
             for name in sorted(used, key=used.__getitem__):
-                if taken > self._limit and self._removed(name, name, folder):
-                    taken -= sizes[name]
-
-    def close(self) -> None:
-        """Remove all copies that nobody uses if the study is over, when this process needs none itself."""
-        if self.is_over:
-            with suppress(OSError):
-                self.make_room(self._limit + 1)
+                if left < wanted and self._removed(name, name, folder):
+                    left += sizes[name]
+        return left
 
     def _removed(self, name: str, what: str, folder: int) -> bool:
         """Remove a copy, or a download of it that was broken off; return False if it is in use."""
