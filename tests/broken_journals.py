@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from hoptim.errors import HoldLost
 from tests.model_database import TableJournal
@@ -33,7 +33,7 @@ class Racing(Unlocked, Unfenced):
     def append(self, records, wakes=True):
         with suppress(threading.BrokenBarrierError):
             self.meeting.wait(0.5)
-        super().append(records)
+        super().append(records, wakes)
 
 
 class Silent(TableJournal):
@@ -41,7 +41,7 @@ class Silent(TableJournal):
 
     def append(self, records, wakes=True):
         with suppress(HoldLost):
-            super().append(records)
+            super().append(records, wakes)
 
     def commit(self):
         with suppress(HoldLost):
@@ -114,7 +114,7 @@ class Behind(TableJournal):
     """Does not count what it appended."""
 
     def append(self, records, wakes=True):
-        super().append(records)
+        super().append(records, wakes)
         self._known -= len(records)
 
     def commit(self):
@@ -206,3 +206,37 @@ class Inattentive(TableJournal):
     def wait(self, seconds):
         time.sleep(0.2)
         self._known = len(self.table.texts)
+
+
+class Rewinding(TableJournal):
+    """Reads again what was read ahead of a hold."""
+
+    def hold(self, timeout, ahead=None):
+        known = self._known
+
+        def rewound():
+            ahead()
+            self._known = known
+
+        return super().hold(timeout, ahead and rewound)
+
+
+class Hasty(TableJournal):
+    """Takes its hold before it reads ahead."""
+
+    @contextmanager
+    def hold(self, timeout, ahead=None):
+        if ahead is not None:
+            self.take_hold(timeout)
+            ahead()
+            self.table.end_hold(self)
+        with super().hold(timeout):
+            yield
+
+
+class Whispering(TableJournal):
+    """Leaves out what wakes nobody."""
+
+    def append(self, records, wakes=True):
+        if wakes:
+            super().append(records)

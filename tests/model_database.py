@@ -57,8 +57,10 @@ class TableJournal:
         return self.mutex
 
     @contextmanager
-    def hold(self, timeout):
+    def hold(self, timeout, ahead=None):
         """Implement `Journal.hold`."""
+        if ahead is not None:
+            ahead()
         self.take_hold(timeout)
         self._pending = []
         try:

@@ -90,6 +90,9 @@ BROKEN = [
     ("readers_need_no_hold", broken.Jealous, "A call must end"),
     ("hold_gives_up_in_time", broken.Unlocked, "must raise LockTimeout"),
     ("holders_come_one_at_a_time", broken.Racing, "Numbers must be given once each"),
+    ("what_is_read_ahead_of_a_hold_is_read_once", broken.Rewinding, "Each record must be read once"),
+    ("what_is_read_ahead_of_a_hold_is_read_once", broken.Racing, "Numbers must be given once each"),
+    ("a_read_ahead_lets_the_next_one_in", broken.Hasty, "The table is held"),
     ("an_error_in_a_hold_adds_nothing", broken.Poisoned, "The table is held"),
     (
         "a_holder_that_was_cut_off_before_its_append_is_told",
@@ -101,9 +104,10 @@ BROKEN = [
     ("what_a_holder_that_was_cut_off_says_is_true", broken.Silent, "'stale' was recorded, as no error"),
     ("what_a_holder_that_was_cut_off_says_is_true", broken.Late, "Nothing was recorded, as HoldLost"),
     ("wait_ends_in_time", broken.Sleepy, "A call must end"),
+    ("what_wakes_nobody_is_read", broken.Whispering, "'quiet' must be read"),
     ("what_comes_while_one_waits_is_read", broken.Inattentive, "'meanwhile' must be read"),
 ]
-HANGING = {broken.Jealous, broken.Poisoned, broken.Sleepy, broken.Inattentive}
+HANGING = {broken.Jealous, broken.Poisoned, broken.Hasty, broken.Sleepy, broken.Inattentive}
 
 
 @pytest.mark.parametrize(("check", "kind", "message"), BROKEN)

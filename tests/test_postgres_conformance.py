@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip("psycopg")
 
+from hoptim.store.postgres import traffic
 from hoptim.store.postgres.address import Address
 from hoptim.store.postgres.backend import PostgresBackend
 from hoptim.store.postgres.journal import PostgresJournal
@@ -35,6 +36,19 @@ class TestPostgresJournal(JournalConformance):
         ((pid,),) = journal._database.run("SELECT pg_backend_pid()")[0]
         with psycopg.connect(Address.of(self.url).server, autocommit=True) as session:
             session.execute("SELECT pg_terminate_backend(%s, 60000)", [pid])
+
+
+class TestCrowdedJournal(TestPostgresJournal):
+    """The same where each hold reads ahead, and again at the head of the line."""
+
+    @pytest.fixture(autouse=True)
+    def crowd(self, monkeypatch):
+        """The usual again behind the test."""
+        monkeypatch.setattr(traffic, "FEW", traffic.FEW)
+
+    def make(self):
+        traffic.FEW = -1  # also in another process: even no traffic counts as much
+        return super().make()
 
 
 class TestPostgresSigns(SignsConformance):

@@ -91,6 +91,39 @@ class HoldTests(JournalStudy):
         elsewhere(*[partial(self._count_up, start) for _ in range(CROWD)])
         self._require_counted()
 
+    def test_what_is_read_ahead_of_a_hold_is_read_once(self) -> None:
+        """Require that threads that read ahead of holds count up the same, and read nothing twice."""
+        start = threading.Barrier(CROWD)
+        found = elsewhere(*[partial(self._count_up, start, ahead=True) for _ in range(CROWD)])
+        self._require_counted()
+        for numbers in found:
+            once = list(range(len(numbers)))
+            assert numbers == once, f"Each record must be read once and in order, found {numbers}."
+
+    def test_a_read_ahead_lets_the_next_one_in(self) -> None:
+        """Require that others hold after a hold with a read ahead, also when that read failed."""
+        one = self._peers(1)[0]
+        called = []
+
+        def fail() -> None:
+            called.append(True)
+            raise KeyError("ahead")
+
+        def held(ahead: Callable[[], None]) -> None:
+            with one.journal.hold(LIMIT, ahead):
+                one.add(*note("held"))
+
+        held(one.catch_up)
+        self._far_away(self._append, "first")
+        error = error_of(partial(held, fail))
+        assert isinstance(error, KeyError) if called else error is None, (
+            f"The error of a function that reads ahead must come through, found {error!r}."
+        )
+        self._far_away(self._append, "second")
+        one.read()
+        wanted = ["held", "first", "second"] if called else ["held", "first", "held", "second"]
+        assert one.values() == wanted, f"{wanted} must be there, found {one.values()}."
+
     def test_an_error_in_a_hold_adds_nothing(self) -> None:
         """Require that a hold which an error ends adds nothing by itself, and lets the next one in."""
         one, other = self._peers(2)
@@ -191,16 +224,17 @@ class HoldTests(JournalStudy):
     def _append(self, value: str) -> None:
         Peer(self.make()).append(*note(value))
 
-    def _count_up(self, start: Any) -> None:
-        """Append the number behind the last one, in some holds."""
+    def _count_up(self, start: Any, ahead: bool = False) -> list[int]:
+        """Append the number behind the last one, in some holds; return the numbers of all records."""
         peer = Peer(self.make())
         start.wait(LIMIT)
         for _ in range(_ROUNDS):
-            with peer.journal.hold(LIMIT):
+            with peer.journal.hold(LIMIT, peer.catch_up if ahead else None):
                 peer.read()
                 last = max(peer.values(), default=0)
                 time.sleep(0)  # lets another thread go on here
                 peer.add(*note(last + 1))
+        return [record["n"] for record in peer.records]
 
     def _require_counted(self) -> None:
         peer = Peer(self.make())

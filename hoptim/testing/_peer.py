@@ -33,8 +33,12 @@ class Peer:
 
     def read(self) -> list[Record]:
         """Read on, and return all records."""
-        self.journal.read(self._take)
+        self.catch_up()
         return self.records
+
+    def catch_up(self) -> None:
+        """Read on."""
+        self.journal.read(self._take)
 
     def append(self, *records: Record) -> None:
         """Append records, given without numbers, in a hold of their own."""
@@ -46,11 +50,11 @@ class Peer:
         with self.journal.hold(timeout):
             pass
 
-    def add(self, *records: Record) -> None:
+    def add(self, *records: Record, wakes: bool = True) -> None:
         """Append records within a hold, after a read."""
         self.read()
         new = [{"n": self.journal.count + i, **record} for i, record in enumerate(records)]
-        self.journal.append(new)
+        self.journal.append(new, wakes)
         self.records += new
 
     def values(self, key: str = "value") -> list[Any]:

@@ -29,7 +29,9 @@ class JournalConformance(RecordTests, HoldTests):
         """Require that processes which count up in holds give no number twice and lose none."""
         spawn = self._processes("spawn")
         start = spawn.Barrier(CROWD)
-        processes = [spawn.Process(target=self._count_up, args=(start,), daemon=True) for _ in range(CROWD)]
+        processes = [
+            spawn.Process(target=self._count_up, args=(start, i > 0), daemon=True) for i in range(CROWD)
+        ]
         for process in processes:
             process.start()
         for process in processes:
@@ -79,6 +81,17 @@ class JournalConformance(RecordTests, HoldTests):
 
         elsewhere(wait, partial(other.append, *note("meanwhile")))
         assert waiter.values() == ["meanwhile"], f"'meanwhile' must be read, found {waiter.values()}."
+
+    def test_what_wakes_nobody_is_read(self) -> None:
+        """Require that records which need not wake anybody are there, also for one who waits."""
+        waiter, other = self._peers(2)
+        waiter.read()
+        elsewhere(partial(waiter.journal.wait, 0.0))
+        with other.journal.hold(LIMIT):
+            other.add(*note("quiet"), wakes=False)
+        elsewhere(partial(waiter.journal.wait, 0.0))
+        waiter.read()
+        assert waiter.values() == ["quiet"], f"'quiet' must be read, found {waiter.values()}."
 
     def test_a_forked_child_reads_and_appends(self) -> None:
         """Require that a child of `os.fork` uses its parent's object, and that the parent goes on."""

@@ -27,7 +27,7 @@ _DEFAULTS = {  # a network that is cut is noticed within half a minute
     "tcp_user_timeout": "25000", "target_session_attrs": "read-write", "client_encoding": "UTF8",
 }  # fmt: skip
 _SETUP = """\
-SET statement_timeout = 0; SET default_transaction_isolation = 'read committed';
+SET statement_timeout = 0; SET lock_timeout = 0; SET default_transaction_isolation = 'read committed';
 SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
 SET tcp_user_timeout = 25000;
 SELECT set_config('synchronous_commit', 'on', false)

@@ -134,13 +134,10 @@ class Turn:
         """Begin a transaction, wait for locks in it, and return the rows of what is run then."""
         self._logger.every = _LOG_EVERY
         with self._logger, signals_allowed():
-            limit = patience.left
-            first = [
-                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-                f"SET LOCAL lock_timeout = {0 if limit is None else max(1, math.ceil(1000 * limit))}",
-                *locks,
-                "SET LOCAL lock_timeout = 0",
-            ]
+            first = ["BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", *locks]
+            if (limit := patience.left) is not None:
+                first.insert(1, f"SET LOCAL lock_timeout = {max(1, math.ceil(1000 * limit))}")
+                first.append("SET LOCAL lock_timeout = 0")
             try:
                 return database.run_afresh("; ".join((*first, then)), *parameters)[len(first) :]
             except LockNotAvailable:
