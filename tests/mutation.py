@@ -180,7 +180,7 @@ MUTANTS = {
     ),
     "a pinned checkpoint is dropped": Mutant("store/pins.py", [("pinned = pins.pinned(unreferenced.values()) if pins is not None else set()", "pinned = set()")], "pins"),
     "a dead process's pin holds for ever": Mutant(
-        "store/pins.py", [("if self._watch.is_proven_dead(name) or self._watch.is_dead(name):", "if False:")], "pins",
+        "store/pins.py", [("{*self._watch.proven_dead(pins), *self._watch.dead(pins)}", "()")], "pins",
     ),
     "a pin that was lost is not noticed": Mutant("store/pins.py", [("if not self._signs.is_shown(name)]", "if False]")], "pins"),
     "a pin that was lost is not said at its end": Mutant("session/pinned.py", [("        pin.require()\n", "")], "study_pin"),

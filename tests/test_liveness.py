@@ -396,6 +396,23 @@ def test_tidying_does_not_grow_with_the_living(crowd):
 
 
 @linux
+def test_where_this_process_is_is_asked_once_for_many_looks(tmp_path, monkeypatch):
+    """A host with hundreds of network devices takes long to say it, and some looks are under the lock."""
+    asked, real = [], process_identity._boot
+    monkeypatch.setattr(process_identity, "_boot", lambda: asked.append(0) or real())
+    signs = FileSigns(tmp_path)
+    about = json.dumps({**ProcessIdentity.mine()._asdict(), "pid": GONE, "lease": 60.0}).encode()
+    names = [f"here.{GONE}.{number:06x}" for number in range(20)]
+    signs.show(names, about)
+    for judge in (Watch(signs, 60.0).dead, Watch(signs, 60.0).proven_dead):
+        asked.clear()
+        assert judge(names) == names
+        assert len(asked) == 1
+        assert judge([]) == []
+        assert len(asked) == 1
+
+
+@linux
 def test_tidying_goes_on_while_it_finds_the_dead(tmp_path):
     """A hundred files of dead workers go at once."""
     for i in range(100):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from hoptim._text import printable
 from hoptim.store.heartbeat import BEATS_PER_LEASE
 from hoptim.store.locking.holder import own_name
-from hoptim.store.process_identity import ProcessIdentity
+from hoptim.store.process_identity import Place, ProcessIdentity, place_here
 from hoptim.store.signs import Sign, Signs
 
 log = logging.getLogger("hoptim")
@@ -106,11 +106,11 @@ class Watch:
 
     def dead(self, names: Collection[str]) -> list[str]:
         """Look once at some signs, and return those whose process is dead, as far as all looks tell."""
-        seen = self._signs.looks(names)
-        return [name for name in names if self._is_dead(name, seen.get(name))]
+        seen, place = self._looked_at(names)
+        return [name for name in names if self._is_dead(name, seen.get(name), place)]
 
-    def _is_dead(self, name: str, sign: Sign | None) -> bool:
-        look, now = self._judge(sign), time.monotonic()
+    def _is_dead(self, name: str, sign: Sign | None, place: Place | None = None) -> bool:
+        look, now = self._judge(sign, place), time.monotonic()
         if look.lives is False:
             self._silences.pop(name, None)
             return True
@@ -167,15 +167,23 @@ class Watch:
             busy: Names of those that hold something.
         """
         idle = set(self.names()).difference(busy)
-        while dead := [name for name in self._next(idle, FEW_LOOKS) if self.is_proven_dead(name)]:
+        while dead := self.proven_dead(self._next(idle, FEW_LOOKS)):
             for name in dead:
                 self.remove_dead(name)
             idle.difference_update(dead)
 
-    def is_proven_dead(self, name: str) -> bool:
-        """Return whether a process is proven dead before its lease is over; only under the lock."""
-        sign = self._seen(name)
-        return self._judge(sign).lives is False or (sign is not None and _is_torn(sign))
+    def proven_dead(self, names: Collection[str]) -> list[str]:
+        """Return the names of processes that are proven dead before their lease is over; under the lock."""
+        seen, place = self._looked_at(names)
+        return [
+            name
+            for name in names
+            if self._judge(seen.get(name), place).lives is False or (name in seen and _is_torn(seen[name]))
+        ]
+
+    def _looked_at(self, names: Collection[str]) -> tuple[dict[str, Sign], Place | None]:
+        """Return some signs, and where this process is, which costs more than a look: once for all."""
+        return (self._signs.looks(names), place_here()) if names else ({}, None)
 
     def _announce(self, name: str, silence: Silence, look: Look) -> None:
         """Log, once in a silence, that a living process has no heartbeat."""
@@ -194,13 +202,13 @@ class Watch:
         except OSError:
             return None
 
-    def _judge(self, sign: Sign | None) -> Look:
+    def _judge(self, sign: Sign | None, place: Place | None = None) -> Look:
         if sign is not None:
             with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 found = json.loads(sign.about)
                 lease = max(self._lease, _seconds(found.pop("lease")))
                 found.pop("guest", None)
-                return Look(sign.stamp, lease, ProcessIdentity(**found).lives())
+                return Look(sign.stamp, lease, ProcessIdentity(**found).lives(place))
         return Look("no sign", self._lease, None)
 
 

@@ -68,16 +68,14 @@ class Pins:
         Args:
             checkpoints: Names of checkpoints that would be dropped; none costs no look.
         """
-        found: set[str] = set()
+        pins: dict[str, str] = {}
         for name in self.names() if checkpoints else ():
-            at = checkpoint_of(name)
-            if at is None or at not in checkpoints:
-                continue
-            if self._watch.is_proven_dead(name) or self._watch.is_dead(name):
-                self._watch.remove_dead(name)
-            else:
-                found.add(at)
-        return found
+            if (at := checkpoint_of(name)) is not None and at in checkpoints:
+                pins[name] = at
+        for name in {*self._watch.proven_dead(pins), *self._watch.dead(pins)}:
+            self._watch.remove_dead(name)
+            del pins[name]
+        return set(pins.values())
 
     def remove_dead(self) -> None:
         """Remove the pins of processes that are proven dead; only under the lock."""

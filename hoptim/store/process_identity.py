@@ -10,6 +10,8 @@ from typing import NamedTuple
 _NETWORK = "/sys/class/net"
 _LARGEST_PID = 2**31 - 1  # that the kernel's pid_t holds
 
+Place = tuple[str, str, str]  # host, boot and namespaces
+
 
 class ProcessIdentity(NamedTuple):
     """Where a process lives and when it began.
@@ -44,21 +46,34 @@ class ProcessIdentity(NamedTuple):
         """Return an identity of the parent of this process that proves neither life nor death."""
         return ProcessIdentity(os.uname().nodename, os.getppid(), start="", boot="", space="")
 
-    def lives(self) -> bool | None:
+    def lives(self, place: Place | None = None) -> bool | None:
         """Return True if the process provably lives, False if it is proven dead, None if neither is proven.
 
         Only a process of the same boot and namespaces can tell: there, a process that is gone or whose
         pid is used again is dead.
+
+        Args:
+            place: Place of this process as it is now, for many looks in one go: a host with many network
+                devices takes long to say it. Default: it is asked.
         """
         if not (self.boot and self.space and self.start) or type(self.pid) is not int:
             return None
+        if self.host != os.uname().nodename or not 0 < self.pid <= _LARGEST_PID:
+            return None
+        if (place or place_here()) != (self.host, self.boot, self.space):
+            return None
         try:
-            here = (os.uname().nodename, _boot(), _space())
-            if here != (self.host, self.boot, self.space) or not 0 < self.pid <= _LARGEST_PID:
-                return None
             return _start_time(self.pid) == self.start
         except OSError:
             return None  # a look that failed proves nothing
+
+
+def place_here() -> Place:
+    """Return where this process is, which is nowhere if a look fails."""
+    try:
+        return os.uname().nodename, _boot(), _space()
+    except OSError:
+        return "", "", ""
 
 
 def new_id(pid: int, prefix: str = "") -> str:

@@ -265,7 +265,7 @@ class Store:
         held = [worker for worker in self.refresh().open.workers if is_of_start(worker, start)]
         if held and self.watch is not None:
             with self._transaction() as transaction:
-                for worker in filter(self.watch.is_proven_dead, sorted(held)):
+                for worker in self.watch.proven_dead(sorted(held)):
                     take_back(transaction, worker, self.options, died=True)
         return any(is_of_start(worker, start) for worker in self.state.lost)
 
