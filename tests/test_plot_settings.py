@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 
 import matplotlib
 import pytest
 
 import hoptim
-from tests.builders import redirected, train
+from tests.builders import ROOT, redirected, train
 from tests.builders import study as built
 from tests.test_plot import draw, noisy, trained
 
@@ -53,3 +55,15 @@ def test_the_command_needs_no_backend(tmp_path):
     words = ["plot", study.path, "values", "-o", tmp_path / "a.png"]
     done = redirected(words, env={**os.environ, "MPLBACKEND": "not_installed"})
     assert (done.returncode, done.stderr, done.stdout) == (0, "", f"Wrote {tmp_path / 'a.png'}.\n")
+
+
+def test_a_benchmark_needs_no_backend(tmp_path):
+    """`--plot` draws into a file, whatever backend is named, or names the file that it cannot draw."""
+    command = [sys.executable, "-m", "hoptim.benchmarks", "rosenbrock", "--plot", str(tmp_path / "a.odd")]
+    environment = {**os.environ, "MPLBACKEND": "not_installed"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 2
+    assert "a.odd" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -73,6 +73,7 @@ def _check_files(table: Path | None, picture: Path | None) -> None:
                 f"{str(file)!r} cannot be written: it is a folder, or its folder is missing or read-only."
             )
     if picture is not None:
+        os.environ["MPLBACKEND"] = "agg"  # a notebook hands down its own, which may not be installed here
         from hoptim.plot import check_format  # needs matplotlib
 
         check_format(picture)
