@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+from functools import partial
 
 import pytest
 
 from hoptim.errors import HoldLost, StoreError
+from hoptim.store.locking.patience import limited
 
 pytest.importorskip("psycopg")
 
@@ -152,6 +154,19 @@ def test_an_unknown_outcome_is_called_so(made, proxy, monkeypatch):
     proxy.trigger, proxy.meanwhile = b"; COMMIT", proxy.close
     with pytest.raises(StoreError, match="not known whether"):
         append(journal, "x")
+    assert ops(made.journal()) == ["create", "x"]
+
+
+def test_a_process_that_ends_does_not_wait_for_others_to_find_out(made, proxy):
+    """One that holds the lock meanwhile, and is stopped, would keep a process from ending."""
+    import psycopg
+
+    journal = through(made, proxy)
+    with psycopg.connect(made.server.url("").partition("?")[0]) as stopped:
+        take = "SELECT pg_advisory_lock(%s)", [journal._turn.key]
+        proxy.trigger, proxy.meanwhile = b"; COMMIT", partial(stopped.execute, *take)
+        with pytest.raises(StoreError, match=r"not known whether.*held by"), limited(0.5):
+            append(journal, "x")
     assert ops(made.journal()) == ["create", "x"]
 
 

@@ -6,9 +6,9 @@ import errno
 from contextlib import suppress
 from typing import Any
 
-from hoptim.errors import HoldLost, StoreError
+from hoptim.errors import HoldLost, LockTimeout, StoreError
 from hoptim.store.cursor import Cursor
-from hoptim.store.locking.patience import Patience
+from hoptim.store.locking.patience import Patience, limit
 from hoptim.store.postgres.database import Database, Rows
 from hoptim.store.postgres.driver import UniqueViolation, psycopg
 from hoptim.store.postgres.failures import explained, is_away
@@ -177,9 +177,9 @@ class Hold:
             self._database.retried("record in", self._record_once)
         except HoldLost:
             raise
-        except StoreError as error:
+        except (StoreError, LockTimeout) as error:
             raise StoreError(
-                error.errno,
+                error.errno or errno.ETIMEDOUT,
                 f"It is not known whether {self._database.name!r} has recorded the last call, since the "
                 f"server was lost while it did so. {error}",
             ) from error
@@ -187,7 +187,7 @@ class Hold:
     def _record_once(self) -> None:
         number, _ = self._before
         query = f"{_FROM} LIMIT {1 + len(self.lines)}", self._study, number
-        (rows,) = self._turn.begin(self._database, Patience(None), *query)
+        (rows,) = self._turn.begin(self._database, limit(), *query)
         if rows == [self._before]:
             self._commit()
             return
