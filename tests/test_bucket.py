@@ -13,6 +13,7 @@ import pytest
 from hoptim.errors import ArgumentError, CheckpointError, MissingExtra, StoreError, StudyDamaged
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.draft import Draft
+from hoptim.store.locking.patience import limit
 from hoptim.store.published import Published
 from hoptim.store.remote import trouble
 from hoptim.store.remote.bucket import Bucket
@@ -350,15 +351,18 @@ def test_a_claim_that_was_taken_back_leaves_nothing(remote):
 
 
 def test_a_drop_that_fails_is_left_for_later(remote, monkeypatch):
-    """Nothing that is dropped is needed, so no tell waits or fails for it."""
-    found = published(remote)
+    """Nothing that is dropped is needed, so no tell waits long or fails for it."""
+    found, waits = published(remote), []
 
     def refused(self, key):
+        waits.append(limit().left)
         raise StoreError(13, "Permission denied.")
 
     monkeypatch.setattr(Objects, "remove", refused)
     remote.drop([found.name])
     assert remote.is_there(found.name)
+    (longest,) = waits
+    assert 0 < longest <= 2
 
 
 @pytest.mark.parametrize("save", [saving("weights"), save_folder])

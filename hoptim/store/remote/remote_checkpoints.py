@@ -14,6 +14,7 @@ from hoptim._files import close_read, explained, make_folder
 from hoptim.errors import ArgumentError, StoreError
 from hoptim.store.checkpoints import Checkpoints
 from hoptim.store.draft import Draft, claim_of
+from hoptim.store.locking.patience import limited
 from hoptim.store.published import Published
 from hoptim.store.remote.bucket import Bucket
 from hoptim.store.remote.cache import Cache
@@ -22,6 +23,7 @@ from hoptim.store.tree import Extent, try_to_remove
 
 log = logging.getLogger("hoptim")
 
+_DROP_WITHIN = 2.0  # seconds that a `tell` waits for a bucket that is away, once it is recorded
 WORK = "work"  # within the cache: drafts, and the scratch folders of a study without a directory
 
 
@@ -227,7 +229,8 @@ class RemoteCheckpoints(Checkpoints):
 
     def drop(self, names: Iterable[str]) -> None:
         """Remove what was published; only after the record that says so is durable."""
-        with suppress(OSError):  # what stays is no longer referenced, so a later worker finds it
+        # What stays is no longer referenced, so a later worker finds it.
+        with limited(_DROP_WITHIN), suppress(OSError):
             for name in names:
                 self.cache.remove(name)
                 self.bucket.remove(name)
