@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -29,6 +30,15 @@ def template(tmp_path_factory):
     """A study that is under way, for tests that damage copies of it."""
     with begun(tmp_path_factory.mktemp("template") / "study") as folder:
         yield folder
+
+
+@pytest.fixture
+def no_garbage():
+    """What other tests left is not collected while a parser recurses to its limit: finalizers would fail."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

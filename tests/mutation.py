@@ -225,7 +225,7 @@ MUTANTS = {
     "distant looks count": Mutant("store/liveness.py", [("if now - silence.last > look.lease / BEATS_PER_LEASE:", "if False:")], "liveness"),
     "another boot, machine or namespace is taken for ours": Mutant(
         "store/process_identity.py",
-        [("if here != (self.host, self.boot, self.space) or not 0 < self.pid", "if not 0 < self.pid")], "liveness",
+        [("if (place or place_here()) != (self.host, self.boot, self.space):", "if False:")], "liveness",
     ),
     "copies of a machine are one host": Mutant(
         "store/process_identity.py", [('" ".join([_read("/proc/sys/kernel/random/boot_id"), *_hardware_addresses()])', '_read("/proc/sys/kernel/random/boot_id")')], "liveness",

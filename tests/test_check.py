@@ -66,6 +66,7 @@ STUDIES: dict[str, tuple[Callable[[str], str], set[str]]] = {
 }
 
 
+@pytest.mark.usefixtures("no_garbage")
 @pytest.mark.parametrize("name", STUDIES)
 def test_each_fault_of_study_json_is_found(folder, name):
     """Whatever was done to study.json is named; its journal is still read, and nothing repaired."""

@@ -59,6 +59,7 @@ BYTES = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("no_garbage")
 @pytest.mark.parametrize("name", BYTES)
 def test_bytes_that_are_no_settings_are_refused(folder, name):
     """A study.json that is something else is refused by name, at once."""
@@ -152,6 +153,7 @@ LINES = {
 }
 
 
+@pytest.mark.usefixtures("no_garbage")
 @pytest.mark.parametrize("name", LINES)
 def test_lines_with_a_good_checksum_and_bad_content_are_refused(folder, name):
     """What no hoptim wrote is damage with file and line, or, as the last line, a torn tail."""

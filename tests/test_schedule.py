@@ -166,6 +166,7 @@ def test_what_is_no_schedule_is_refused(made, tmp_path, change, match):
         Schedule.load(tmp_path / "s.json")
 
 
+@pytest.mark.usefixtures("no_garbage")
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "[" * 100_000])
 def test_other_json_is_refused(tmp_path, text):
     """Whatever else a .json file may hold is no schedule."""
