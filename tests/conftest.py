@@ -34,7 +34,7 @@ def template(tmp_path_factory):
 
 @pytest.fixture
 def no_garbage():
-    """What other tests left is not collected while a parser recurses to its limit: finalizers would fail."""
+    """No garbage is collected while a parser recurses to its limit, where its finalizers would fail."""
     gc.collect()
     gc.disable()
     yield
