@@ -15,6 +15,7 @@ from hoptim.store.shape import StudyShape
 
 pytest.importorskip("psycopg")
 
+from hoptim.store.postgres import hold
 from hoptim.store.postgres.address import Address
 from hoptim.store.postgres.backend import PostgresBackend
 from hoptim.store.postgres.database import Database
@@ -173,19 +174,12 @@ def test_studies_of_one_server_do_not_wait_for_each_other(made, sent):
     assert before.index("INSERT") < before.index("COMMIT") < before.index("synchronous_commit = off")
 
 
-def test_a_notification_that_is_refused_undoes_nothing(made, monkeypatch):
-    """A server whose queue of notifications is full has recorded what came before them, once."""
-    import psycopg
-
-    journal, run = records(made()), Database.run
-
-    def full(database, statements, *parameters):
-        found = run(database, statements, *parameters)
-        if "pg_notify" in statements:
-            raise psycopg.errors.ProgramLimitExceeded("too many notifications in the NOTIFY queue")
-        return found
-
-    monkeypatch.setattr(Database, "run", full)
+@pytest.mark.parametrize("code", ["54000", "53100", "58030"])  # a full queue, a full disk, a faulty one
+def test_a_notification_that_is_refused_undoes_nothing(made, monkeypatch, code):
+    """A server that has no room for notifications has recorded what came before them, once."""
+    journal = records(made())
+    refused = f"DO $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{code}'; END $$; SELECT %s, %s"
+    monkeypatch.setattr(hold, "_NOTIFY", f"; BEGIN; {refused}; COMMIT")
     append(journal, 2)
     append(journal)
     found = []

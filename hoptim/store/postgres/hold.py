@@ -20,7 +20,6 @@ _SHOWN = "SELECT 1 FROM hoptim_sign WHERE study = %s AND kind = %s AND name = %s
 # On its own and without an fsync: until a transaction that notifies has ended, no other one of the server
 # that notifies can commit, of whatever study.
 _NOTIFY = "; BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_notify(%s, %s); COMMIT"
-_FULL = "54000"  # code of notifications that nobody takes in
 _FROM = "SELECT n, line FROM hoptim_record WHERE study = %s AND n >= %s ORDER BY n"
 _HIDE = "DELETE FROM hoptim_sign WHERE study = %s AND kind = %s AND name = %s; "
 
@@ -120,9 +119,10 @@ class Hold:
         except UniqueViolation as error:
             raise self._cut_off() from error
         except psycopg.Error as error:
-            if not is_away(error) and error.sqlstate != _FULL:
+            if is_away(error):
+                self._find_out()
+            elif not self._is_there():  # else the notification alone was refused
                 raise explained(error, "record in", self._database.name) from error
-            self._find_out()
 
     def give_up(self) -> None:
         """Let go of the lock; nothing is recorded."""
@@ -185,15 +185,29 @@ class Hold:
             ) from error
 
     def _record_once(self) -> None:
-        number, _ = self._before
-        query = f"{_FROM} LIMIT {1 + len(self.lines)}", self._study, number
-        (rows,) = self._turn.begin(self._database, limit(), *query)
+        (rows,) = self._turn.begin(self._database, limit(), *self._look)
         if rows == [self._before]:
             self._commit()
             return
         self._database.run("ROLLBACK")
-        if rows != [self._before, *enumerate(self.lines, number + 1)]:
+        if rows != self._wanted:
             raise self._cut_off()
+
+    def _is_there(self) -> bool:
+        """Return whether what was appended is recorded, as far as can be seen."""
+        with suppress(psycopg.Error):
+            return self._database.run(*self._look)[0] == self._wanted
+        return False
+
+    @property
+    def _look(self) -> tuple[Any, ...]:
+        """Return the query for the row before what was appended, and for as many behind it."""
+        return f"{_FROM} LIMIT {1 + len(self.lines)}", self._study, self._before[0]
+
+    @property
+    def _wanted(self) -> Rows:
+        """Return the rows that it gives once all is recorded."""
+        return [self._before, *enumerate(self.lines, self._before[0] + 1)]
 
     def _cut_off(self) -> HoldLost:
         return HoldLost(
