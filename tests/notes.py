@@ -30,16 +30,16 @@ class Notes:
 
 def observe(note: Notes, place: Directory) -> None:
     """Note when this process gave a sign of life, and when it took another for dead."""
-    is_dead = Watch.is_dead
+    dead = Watch.dead
 
-    def noted_is_dead(self: Watch, name: str) -> bool:
+    def noted_dead(self: Watch, names: Collection[str]) -> list[str]:
         began = time.time()
-        dead = is_dead(self, name)
-        if dead:
+        found = dead(self, names)
+        for name in found:
             note("dead", name, began, time.time())
-        return dead
+        return found
 
-    Watch.is_dead = noted_is_dead  # type: ignore[method-assign]
+    Watch.dead = noted_dead  # type: ignore[method-assign]
     (observe_rows if isinstance(place, Database) else observe_files)(note)
 
 

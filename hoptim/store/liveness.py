@@ -102,14 +102,14 @@ class Watch:
 
     def is_dead(self, name: str) -> bool:
         """Look once at a sign; return whether its process is dead, as far as all looks tell."""
-        return self._is_dead(name, self._seen(name))
+        return name in self.dead([name])
 
     def dead(self, names: Collection[str]) -> list[str]:
         """Look once at some signs, and return those whose process is dead, as far as all looks tell."""
         seen, place = self._looked_at(names)
         return [name for name in names if self._is_dead(name, seen.get(name), place)]
 
-    def _is_dead(self, name: str, sign: Sign | None, place: Place | None = None) -> bool:
+    def _is_dead(self, name: str, sign: Sign | None, place: Place | None) -> bool:
         look, now = self._judge(sign, place), time.monotonic()
         if look.lives is False:
             self._silences.pop(name, None)

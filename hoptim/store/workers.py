@@ -92,5 +92,5 @@ class Workers:
         """
         suspects, self.suspects = self.suspects, []
         if self.watch is not None:
-            for worker in filter(self.watch.is_dead, suspects):
+            for worker in self.watch.dead(suspects):
                 yield worker, self.watch.silence(worker)

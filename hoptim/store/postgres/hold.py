@@ -185,7 +185,7 @@ class Hold:
             ) from error
 
     def _record_once(self) -> None:
-        (rows,) = self._turn.begin(self._database, limit(), *self._look)
+        (rows,) = self._turn.begin(self._database, limit(), *self._query)
         if rows == [self._before]:
             self._commit()
             return
@@ -196,11 +196,11 @@ class Hold:
     def _is_there(self) -> bool:
         """Return whether what was appended is recorded, as far as can be seen."""
         with suppress(psycopg.Error):
-            return self._database.run(*self._look)[0] == self._wanted
+            return self._database.run(*self._query)[0] == self._wanted
         return False
 
     @property
-    def _look(self) -> tuple[Any, ...]:
+    def _query(self) -> tuple[Any, ...]:
         """Return the query for the row before what was appended, and for as many behind it."""
         return f"{_FROM} LIMIT {1 + len(self.lines)}", self._study, self._before[0]
 
