@@ -95,7 +95,11 @@ class Process:
             take(line)
 
     def _take(self, line: str) -> None:
-        self.reports.append(json.loads(line))
+        """Take a report, which Ray puts behind words of its own; what is none belongs to the log."""
+        try:
+            self.reports.append(json.loads(line[line.index("{") :]))
+        except ValueError:
+            self._note(line)
 
     def _note(self, line: str) -> None:
         self.log += line

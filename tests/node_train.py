@@ -1,9 +1,9 @@
 """A worker of tests of nodes: URL BUCKET SIZE STEPS; reports lines of JSON.
 
 In the environment: PAUSE for the seconds that training takes; SCHEDULER for the address of a scheduler of
-Dask, whose workers train then; POINTS for where it stops until it reads a line, `go` or where it shall stop
-from then on: `train` before a trial is trained, `last` before one of the last step is, `uploading` before
-the upload for a claim that is held, `published` behind it.
+Dask, or RAY for that of a head of Ray, whose workers train then; POINTS for where it stops until it reads a
+line, `go` or where it shall stop from then on: `train` before a trial is trained, `last` before one of the
+last step is, `uploading` before the upload for a claim that is held, `published` behind it.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def train(study: hoptim.Study, points: Points | None = None) -> None:
 
 
 def main() -> None:
-    """Train, or let workers of Dask train."""
+    """Train, or let workers of Dask or Ray train."""
     logging.basicConfig(format="%(message)s")
     url, bucket, size, steps = sys.argv[1:]
     made = opened(url, bucket, int(size), int(steps))
@@ -83,6 +83,13 @@ def main() -> None:
 
         with Client(scheduler) as client:
             hoptim.run(train, made, workers=3, executor=client)
+    elif head := os.environ.get("RAY"):
+        import ray
+
+        from hoptim.launch.ray import RayExecutor
+
+        ray.init(head)
+        hoptim.run(train, made, workers=3, executor=RayExecutor())
     else:
         points = Points()
         _instrument(points)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -167,3 +168,47 @@ def test_workers_of_dask_train_in_nodes(site):
     caller.finish()
     site.assert_complete()
     assert site.ops("reclaim", held[0])
+
+
+RAY = "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"
+
+
+@contextmanager
+def ray_head(site: Site) -> Iterator[str]:
+    """The address of a head of Ray beside the servers, which ends with all of its processes."""
+    port = str(postgres_cluster.free_port())
+    with postgres_cluster.short_folder() as folder:
+        words = ["--head", "--port", port, "--num-cpus", "0", "--include-dashboard", "false"]
+        head = site.run(None, *RAY, *words, "--node-ip-address", SERVERS, "--temp-dir", str(folder))
+        try:
+            wait_until(lambda: "Ray runtime started" in head.log, PATIENCE)
+            yield f"{SERVERS}:{port}"
+        finally:
+            head.running.terminate()
+            head.running.wait(PATIENCE)
+
+
+def test_workers_of_ray_train_in_nodes(site):
+    """A worker of Ray in each node trains, and one is killed; who calls `run` is beside the servers."""
+    pytest.importorskip("ray", reason="needs hoptim[ray]")
+
+    def held() -> dict[str, int]:
+        """Which trial each node's worker was given first."""
+        asks = [record for record in site.records() if record["op"] == "ask"]
+        return {ask["worker"].partition(".")[0]: ask["trial"] for ask in reversed(asks)}
+
+    machines = site.network.nodes
+    with ray_head(site) as head:
+        for number, node in enumerate(machines):
+            words = ["--address", head, "--node-ip-address", node.address, "--num-cpus", "1"]
+            member = site.run(number, *RAY, *words, PAUSE="1")
+            wait_until(lambda member=member: "Ray runtime started" in member.log, PATIENCE)
+        caller = site.start(None, RAY=head, RAY_DEDUP_LOGS="0")
+        caller.wait_for("begin")
+        wait_until(lambda: held().keys() == {node.name for node in machines}, PATIENCE)
+        subprocess.run([*machines[0].inside, "pkill", "-9", "-f", "^ray::"], check=True)
+        caller.wait_for("end")
+        caller.finish()
+    assert caller.at("told")
+    site.assert_complete()
+    assert [record for record in site.records() if record["op"] == "reclaim"]

@@ -16,7 +16,7 @@ except ImportError as error:
 class RayExecutor:
     """Executor for `hoptim.run` whose workers are tasks of the Ray that this process is connected to.
 
-    All of Ray's nodes must see the study's directory.
+    All of Ray's nodes must see the study's directory, or reach its database and bucket.
 
     Args:
         **options: Options for each task, as for Ray's `options`: `num_gpus=1`, `num_cpus=4`,
